@@ -1,0 +1,65 @@
+"""Prices and costs, in Decimal throughout.
+
+A price is per one million tokens. Amounts of different currencies are never added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+MILLION = Decimal(1_000_000)
+
+# Active alphabetic codes of ISO 4217, list one, published by SIX (funds and testing codes left out).
+CURRENCIES = frozenset(
+    """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP
+    CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG
+    HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL
+    MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR
+    RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD
+    TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What tokens cost: amounts of `currency` per one million input and output tokens."""
+
+    currency: str
+    input_per_million: Decimal
+    output_per_million: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An exact amount in one currency."""
+
+    amount: Decimal
+    currency: str
+
+    def text(self) -> str:
+        """The amount as a plain decimal string: every digit, no exponent, no trailing zeros."""
+        return plain(self.amount)
+
+
+def plain(amount: Decimal) -> str:
+    """A Decimal as a plain string: `0.0000110`, never `1.1E-5`; trailing zeros go, `0` stays."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def cost_of(prompt_tokens: int, completion_tokens: int, price: Price) -> Cost:
+    """Prompt x input price + completion x output price, each per million, exact."""
+    amount = (prompt_tokens * price.input_per_million + completion_tokens * price.output_per_million) / MILLION
+    return Cost(amount, price.currency)
+
+
+def total(costs: Iterable[Cost]) -> tuple[Cost, ...]:
+    """The sum for each currency, in the order in which currencies first appear."""
+    sums: dict[str, Decimal] = {}
+    for cost in costs:
+        sums[cost.currency] = sums.get(cost.currency, Decimal(0)) + cost.amount
+    return tuple(Cost(amount, currency) for currency, amount in sums.items())

@@ -1,0 +1,281 @@
+"""The ports the screens see, and the one frozen value that holds them.
+
+Screens and commands import this module and `genai_tui.domain`; what stands behind the ports is wired in
+`genai_tui.composition`. Every coroutine raises `genai_tui.errors.GenaiTuiError`, already in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from genai_tui.domain.chat import ChatEvent, ChatRequest
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
+from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.rows import (
+    DeploymentDetail,
+    DeploymentRow,
+    EndpointRow,
+    Health,
+    ModelRow,
+    NodeRow,
+    OrganizationRow,
+    Ref,
+)
+from genai_tui.domain.usage import Dimension, UsageLine
+
+AnyDocument = Model | Endpoint | Organization | ModelDeployment
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed in the deployments list between two revisions.
+
+    `reset` asks for a full reload (too far behind, or a new list); else `rows` are the changed ones and `gone`
+    the removed ones. `others` is whether models, endpoints, nodes or events changed too.
+    """
+
+    revision: int
+    reset: bool
+    rows: tuple[DeploymentRow, ...] = ()
+    gone: tuple[Ref, ...] = ()
+    others: bool = False
+
+
+class ClusterPicture(Protocol):
+    """The in-memory picture of the cluster. Reading it is instant; it is only touched on the event loop."""
+
+    @property
+    def revision(self) -> int:
+        """Grows with every batch of changes."""
+
+    @property
+    def health(self) -> Health:
+        """How fresh the picture is."""
+
+    def deployments(self) -> Sequence[DeploymentRow]:
+        """Every model deployment, foreign ones included, by namespace and name."""
+
+    def deployment(self, ref: Ref) -> DeploymentDetail | None:
+        """All that is known of one; None when it does not exist (any more)."""
+
+    def models(self) -> Sequence[ModelRow]:
+        """The catalogue, by name."""
+
+    def endpoints(self) -> Sequence[EndpointRow]:
+        """The endpoints, by name."""
+
+    def organizations(self) -> Sequence[OrganizationRow]:
+        """The organizations, by name."""
+
+    def nodes(self) -> Sequence[NodeRow]:
+        """The nodes, by name; empty also when they may not be listed (see health.kinds)."""
+
+    def namespaces(self) -> Sequence[str]:
+        """Names of the namespaces that may be used, by name."""
+
+    def changes_since(self, revision: int) -> Changes:
+        """What a list that was drawn at `revision` must repaint."""
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back on the event loop, at most four times a second, when the revision grew; returns unsubscribe."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedManifest:
+    """One object that will be applied. `yaml` never holds a secret value."""
+
+    kind: str
+    namespace: str
+    name: str
+    yaml: str
+
+    @property
+    def reference(self) -> str:
+        """`Kind namespace/name`, or `Kind name` for cluster-scoped kinds."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+Outcome = Literal["created", "changed", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an apply would do, as the API server's own dry run says.
+
+    `diff` is a unified diff of live against would-be, empty when nothing changes. `outcomes` maps each reference
+    to what would happen. `refusal` is the server's refusal in one line, when it would refuse; `problems` are
+    checks against the picture (unknown model, no node can hold the GPUs), by field.
+    """
+
+    manifests: tuple[RenderedManifest, ...]
+    outcomes: Mapping[str, Outcome]
+    diff: str
+    refusal: str | None
+    problems: tuple[FieldProblem, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did, by reference, in order."""
+
+    outcomes: Mapping[str, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a container's log, already made safe to show (control characters replaced)."""
+
+    pod: str
+    container: str
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Whether something may be done; `reason` names the missing verb, resource and namespace when not."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class Operations(Protocol):
+    """What can be done to the cluster. Nothing here runs without the operator's explicit act."""
+
+    async def preview(self, document: AnyDocument) -> Preview:
+        """Render, compare with what is live, and ask the server for a dry run. Writes nothing."""
+
+    async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
+        """Server-side apply, without force.
+
+        With `create_only` an existing object of that name is refused (BadInput on `metadata.name`).
+
+        Raises:
+            Conflict, NotPermitted, PartlyApplied, BadInput.
+        """
+
+    async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
+        """Delete a Model, Endpoint, Organization or ModelDeployment with what belongs to it; returns references.
+
+        Raises:
+            NotFound, NotPermitted, BadInput when something still uses it.
+        """
+
+    async def scale(self, ref: Ref, replicas: int) -> None:
+        """Set the wanted replicas; 0 stops the deployment. Keeps the spec annotation in step."""
+
+    async def restart(self, ref: Ref) -> None:
+        """Replace every pod, as the rollout strategy says."""
+
+    async def live_manifest(self, ref: Ref) -> str:
+        """The Deployment as the cluster has it now, as YAML without managedFields; Secret values are never in it."""
+
+    def logs(
+        self,
+        ref: Ref,
+        pod: str,
+        *,
+        container: str = "",
+        follow: bool = True,
+        previous: bool = False,
+        tail: int = 500,
+    ) -> AsyncIterator[LogLine]:
+        """Lines of one pod's log, oldest first; ends when the container ends or `follow` is False."""
+
+    def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:
+        """What is known now, at once: allowed until the cluster has said otherwise (`check_permissions` asks).
+
+        `resource` is `group/resource` or `resource`, e.g. `apps/deployments`, `pods/log`.
+        """
+
+    async def check_permissions(self, namespace: str) -> None:
+        """Ask the cluster what this identity may do in `namespace`, so that `permission` knows."""
+
+
+class Playground(Protocol):
+    """Talking to a deployment. Every finished request becomes a ledger row with the price in force."""
+
+    def ask(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Stream the answer. Closing the iterator stops the engine. The last event is `Answered`."""
+
+    async def context_length(self, ref: Ref) -> int | None:
+        """The longest context in tokens, as the engine itself says (`max_model_len`); None when it does not."""
+
+    async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
+        """A request in the given language that runs as printed; the key is read from $API_KEY."""
+
+
+class UsageReports(Protocol):
+    """Reading the ledger."""
+
+    async def usage(self, by: Dimension, since: datetime, until: datetime | None = None) -> tuple[UsageLine, ...]:
+        """Sums by group, source and currency, most tokens first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedDraft:
+    """A form somebody typed and did not finish."""
+
+    key: str
+    title: str
+    fields: Mapping[str, str]
+    saved: datetime
+
+
+class Drafts(Protocol):
+    """Forms in the making, kept on disk (0600) so that a dead terminal loses nothing typed."""
+
+    def save(self, key: str, title: str, fields: Mapping[str, str]) -> None:
+        """Keep the form under `key`, replacing what was there."""
+
+    def saved(self) -> tuple[SavedDraft, ...]:
+        """Every kept draft, newest first."""
+
+    def discard(self, key: str) -> None:
+        """Forget it; nothing happens when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is working on what: shown in the header, named by every write.
+
+    `identity` is the user as the cluster sees it, None until known. `simulated` marks the sandbox.
+    """
+
+    context: str
+    server: str
+    namespace: str | None
+    system_namespace: str
+    identity: str | None
+    read_only: bool
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a console needs, wired once."""
+
+    session: Session
+    picture: ClusterPicture
+    operations: Operations
+    playground: Playground
+    usage: UsageReports
+    drafts: Drafts
+    preferences: Preferences
+    clock: Callable[[], datetime]
+    start: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+
+
+class Preferences(Protocol):
+    """What the operator chose for this machine."""
+
+    def get(self, name: str) -> str | None:
+        """The stored value of a setting such as `theme`; None when never set."""
+
+    def set(self, name: str, value: str) -> None:
+        """Store it."""
