@@ -6,7 +6,7 @@ Screens and commands import this module and `genai_tui.domain`; what stands behi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -199,7 +199,7 @@ class Operations(Protocol):
 class Playground(Protocol):
     """Talking to a deployment. Every finished request becomes a ledger row with the price in force."""
 
-    def ask(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream the answer. Closing the iterator stops the engine. The last event is `Answered`."""
 
     async def context_length(self, ref: Ref) -> int | None:
@@ -256,8 +256,27 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key as listed: everything but the key itself, which is shown once and never read back."""
+
+    id: str
+    organization: str | None
+    user: str | None
+    name: str | None
+    created: datetime | None
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a console needs, wired once."""
+    """Everything a console or a command needs, wired once.
+
+    `start` connects and begins to watch; it returns when watching has begun, not when the picture is complete.
+    `settle` waits until the picture is complete and every ready deployment was asked once for its served names;
+    it raises what keeps the picture from becoming complete. `render_documents` gives the manifests of documents that
+    may refer to each other, asking the cluster only for what they do not bring along; `apply_documents` applies
+    them, or with True only asks the server what it would do. `close` ends everything.
+    """
 
     session: Session
     picture: ClusterPicture
@@ -268,6 +287,10 @@ class Services:
     preferences: Preferences
     clock: Callable[[], datetime]
     start: Callable[[], Awaitable[None]]
+    settle: Callable[[], Awaitable[None]]
+    keys: Callable[[], Awaitable[Sequence[KeyRow]]]
+    render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
+    apply_documents: Callable[[Sequence[AnyDocument], bool], Awaitable[Mapping[str, Outcome]]]
     close: Callable[[], Awaitable[None]]
 
 

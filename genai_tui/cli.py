@@ -1,0 +1,289 @@
+"""The command line: arguments become settings, settings become services, a verb uses them (docs/cli.md)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from genai_tui.errors import BadInput, CredentialsRejected, ExitCode, explain
+from genai_tui.logs import log_to
+from genai_tui.services import Services
+from genai_tui.settings import Settings
+
+KINDS = ("deployments", "models", "endpoints", "organizations", "keys", "nodes")
+SCENARIOS = ("tour", "empty", "scale")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, with the code for bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the help is."""
+        self.exit(ExitCode.BAD_INPUT, f"genai-tui: {message}; see `{self.prog} --help`\n")
+
+
+def parser() -> Parser:
+    """Every command with its options."""
+    top = Parser(
+        prog="genai-tui",
+        description="Run generative-AI models on Kubernetes from a terminal. Without a command: the console.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"genai-tui {_version()}")
+    _common(top, default=None)
+    common = Parser(add_help=False, allow_abbrev=False)
+    _common(common, default=argparse.SUPPRESS)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+
+    _reading(add)
+    _writing(add)
+    _local(add, common)
+    return top
+
+
+def _common(target: argparse.ArgumentParser, default: object) -> None:
+    group = target.add_argument_group("cluster")
+    group.add_argument("--kubeconfig", metavar="FILE", default=default, help="as for kubectl")
+    group.add_argument("--context", metavar="NAME", default=default, help="context of the kubeconfig")
+    group.add_argument("-n", "--namespace", metavar="NAME", default=default, help="work in this namespace")
+    group.add_argument(
+        "--system-namespace", metavar="NAME", default=default, help="where models and endpoints are kept (genai-tui)"
+    )
+    group.add_argument("--read-only", action="store_true", default=default, help="refuse everything that writes")
+
+
+Add = Callable[[str, str], argparse.ArgumentParser]
+
+
+def _output(target: argparse.ArgumentParser, *forms: str) -> None:
+    target.add_argument("-o", "--output", choices=forms, default="table", help="how to print (table)")
+
+
+def _reading(add: Add) -> None:
+    get = add("get", "List what the console lists.")
+    get.add_argument("kind", choices=KINDS, metavar="|".join(KINDS))
+    get.add_argument("name", nargs="?", metavar="NAME")
+    get.add_argument("-A", "--all-namespaces", action="store_true", help="every namespace (the default without -n)")
+    _output(get, "table", "wide", "json", "yaml")
+    explain_ = add("explain", "Why a deployment is as it is: phase, cause, evidence, fix.")
+    explain_.add_argument("name", metavar="NAME")
+    _output(explain_, "table", "json", "yaml")
+    usage = add("usage", "Tokens and cost, from the ledger of this machine.")
+    usage.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
+    usage.add_argument(
+        "--by", choices=("deployment", "model", "organization", "user", "key"), default="deployment", help="grouped by"
+    )
+    _output(usage, "table", "json", "yaml", "csv")
+    chat = add("chat", "Ask a deployment; the answer streams.")
+    chat.add_argument("name", metavar="NAME")
+    chat.add_argument("-m", "--message", required=True, metavar="TEXT")
+    chat.add_argument("--system", metavar="TEXT", help="system prompt")
+    chat.add_argument("--max-tokens", type=int, metavar="N")
+    chat.add_argument("--temperature", type=float, metavar="T")
+    chat.add_argument("--top-p", type=float, metavar="P")
+    chat.add_argument("--json", action="store_true", help="one JSON object at the end instead of text")
+
+
+def _writing(add: Add) -> None:
+    render = add("render", "Print the manifests of a file; nothing is applied.")
+    render.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")
+    apply = add("apply", "Create or change what the file describes (server-side apply).")
+    apply.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")
+    apply.add_argument("--dry-run", action="store_true", help="ask the API server what it would do")
+    apply.add_argument("--wait", action="store_true", help="show progress until Running")
+    apply.add_argument("--timeout", default="20m", metavar="20m", help="how long --wait waits")
+    delete = add("delete", "Delete a deployment, model, endpoint or organization with what belongs to it.")
+    delete.add_argument("kind", metavar="KIND")
+    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _local(add: Add, common: Parser) -> None:
+    sandbox = add("sandbox", "The console on a simulated cluster with a real small model.")
+    verbs = sandbox.add_subparsers(dest="verb", metavar="serve", parser_class=Parser)
+    serve = verbs.add_parser("serve", help="the sandbox alone", description="The sandbox alone, until SIGTERM.")
+    for target, default in ((sandbox, None), (serve, argparse.SUPPRESS)):
+        suppressed = default is not None
+        target.add_argument(
+            "--scenario",
+            choices=SCENARIOS,
+            default=default if suppressed else "tour",
+            help="what it begins with (tour)",
+        )
+        target.add_argument("--speed", type=float, default=default if suppressed else 1.0, help="of its clock (1)")
+        target.add_argument("--dir", metavar="DIR", default=default, help="where its state is kept")
+    serve.add_argument("--port", type=int, default=0, metavar="P", help="of the API server (a free one)")
+    serve.add_argument("--kubeconfig-out", "--kubeconfig", dest="kubeconfig_out", metavar="FILE", help="write it there")
+    _ = common
+    add("doctor", "What works here, what is missing, and how to fix it.")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("genai-tui")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. Errors are one line on stderr."""
+    options = parser().parse_args(arguments)
+    settings = _settings(options)
+    try:
+        log_to(settings.state)
+        _run(options, settings)
+    except BrokenPipeError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        return _report(error)
+    return ExitCode.DONE
+
+
+def _report(error: Exception) -> int:
+    """Print the error, one line a wrong field, and log what nobody expected."""
+    import logging
+
+    explained = explain(error)
+    logging.getLogger(__name__).info("failed: %s", explained.problem.line, exc_info=error)
+    fields = error.fields if isinstance(error, BadInput) else ()
+    if fields:
+        for problem in fields:
+            place = f"line {problem.line}: " if problem.line else ""
+            field = f"{problem.field}: " if problem.field else ""
+            sys.stderr.write(" ".join(f"genai-tui: {place}{field}{problem.message}".split()) + "\n")
+    else:
+        sys.stderr.write(f"genai-tui: {explained.problem.line}\n")
+    return explained.exit_code
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    base = Settings()
+    return Settings(
+        kubeconfig=options.kubeconfig,
+        context=options.context,
+        namespace=options.namespace,
+        all_namespaces=getattr(options, "all_namespaces", False),
+        system_namespace=options.system_namespace or base.system_namespace,
+        read_only=bool(options.read_only),
+    )
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> None:
+    match options.command:
+        case None:
+            _console(settings)
+        case "sandbox":
+            _sandbox(options, settings)
+        case "doctor":
+            from genai_tui.commands.doctor import doctor
+
+            asyncio.run(doctor(settings))
+        case _:
+            asyncio.run(_with_services(settings, _verb(options, settings)))
+
+
+def _console(settings: Settings) -> None:
+    from genai_tui.commands.console import offer_sandbox, run_console
+
+    try:
+        run_console(settings)
+    except CredentialsRejected as error:
+        if not offer_sandbox(error):
+            raise
+        _on_sandbox("tour", 1.0, settings.state / "sandbox", settings)
+
+
+def _sandbox(options: argparse.Namespace, settings: Settings) -> None:
+    directory = Path(options.dir) if options.dir else settings.state / "sandbox"
+    if options.speed <= 0:
+        raise BadInput(f"--speed must be more than 0, not {options.speed:g}")
+    if options.verb != "serve":
+        _on_sandbox(options.scenario, options.speed, directory, settings)
+        return
+    from genai_tui.commands.sandbox import require_extra
+
+    require_extra()
+    from genai_tui.sandbox.server import serve
+
+    kubeconfig = Path(options.kubeconfig_out) if options.kubeconfig_out else None
+    serve(options.port, directory, kubeconfig, options.scenario, options.speed)
+
+
+def _on_sandbox(scenario: str, speed: float, directory: Path, settings: Settings) -> None:
+    from dataclasses import replace
+
+    from genai_tui.commands.console import run_console
+    from genai_tui.commands.sandbox import started
+
+    with started(scenario, speed, directory) as sandbox:
+        run_console(replace(settings, kubeconfig=sandbox.kubeconfig, context=settings.context))
+
+
+Verb = Callable[[Services], Awaitable[None]]
+
+
+async def _with_services(settings: Settings, verb: Verb) -> None:
+    from genai_tui.composition import build_services
+
+    services = build_services(settings)
+    try:
+        await verb(services)
+    finally:
+        await services.close()
+
+
+def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
+    namespace = settings.namespace
+    match options.command:
+        case "get":
+            from genai_tui.commands.get import get
+
+            only = None if options.all_namespaces else namespace
+            return lambda s: get(s, options.kind, options.name, only, options.output)
+        case "explain":
+            from genai_tui.commands.explain import explain as explain_
+
+            return lambda s: explain_(s, options.name, namespace, options.output)
+        case "usage":
+            from genai_tui.commands.usage import usage
+
+            return lambda s: usage(s, options.since, options.by, options.output)
+        case "chat":
+            from genai_tui.commands.chat import chat
+            from genai_tui.domain.chat import Sampling
+
+            sampling = Sampling(options.temperature, options.top_p, options.max_tokens)
+            return lambda s: chat(
+                s, options.name, namespace, options.message, system=options.system, sampling=sampling,
+                json_output=options.json,
+            )  # fmt: skip
+        case _:
+            return _writing_verb(options, namespace)
+
+
+def _writing_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
+    from genai_tui.commands.apply import apply, delete, render
+    from genai_tui.commands.usage import parse_duration
+
+    match options.command:
+        case "render":
+            return lambda s: render(s, options.filename)
+        case "apply":
+            limit = parse_duration(options.timeout).total_seconds()
+            return lambda s: apply(s, options.filename, dry_run=options.dry_run, wait=options.wait, timeout=limit)
+        case "delete":
+            return lambda s: delete(s, options.kind, options.name, namespace, yes=options.yes)
+        case unknown:
+            raise BadInput(f"no command is called '{unknown}'")

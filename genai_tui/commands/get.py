@@ -1,0 +1,236 @@
+"""`genai-tui get`: what the screens list, without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from genai_tui.commands.output import Format, Row, age, as_json, as_table, as_yaml, timestamp, write
+from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.rows import DeploymentRow, EndpointRow, ModelRow, NodeRow, OrganizationRow
+from genai_tui.errors import NotFound
+from genai_tui.services import KeyRow, Services
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The rows of one kind in every form: `items` for JSON, `columns` and `cells` for tables."""
+
+    items: Sequence[Row]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[object]]
+
+
+async def get(services: Services, kind: str, name: str | None, namespace: str | None, form: Format) -> None:
+    """Print the rows of `kind`, all or the one called `name`, of one namespace or of all.
+
+    Raises:
+        NotFound: when `name` is given and nothing is called so; the nearest name is offered.
+    """
+    now = services.clock()
+    rows: Sequence[object]
+    if kind == "keys":
+        rows = await services.keys()
+    else:
+        await services.settle()
+        rows = _ROWS[kind](services)
+    if kind == "deployments" and namespace is not None:
+        rows = [row for row in rows if isinstance(row, DeploymentRow) and row.ref.namespace == namespace]
+    if name is not None:
+        names = [_name(row) for row in rows]
+        rows = [row for row in rows if _name(row) == name]
+        if not rows:
+            where = f" in namespace {namespace}" if namespace and kind == "deployments" else ""
+            raise NotFound(f"no {kind.removesuffix('s')} is called '{name}'{where}{did_you_mean(name, names)}")
+    listing = _list(kind, rows, now, wide=form == "wide")
+    if form in ("json", "yaml"):
+        document = {"items": list(listing.items)}
+        write(as_json(document) if form == "json" else as_yaml(document))
+    elif not listing.items:
+        where = f" in namespace {namespace}" if namespace and kind == "deployments" else ""
+        write(f"no {kind}{where}")
+    else:
+        write(as_table(listing.columns, listing.cells))
+
+
+def _name(row: object) -> str:
+    match row:
+        case DeploymentRow():
+            return row.ref.name
+        case NodeRow():
+            return row.node.meta.name
+        case KeyRow():
+            return row.id
+        case ModelRow() | EndpointRow() | OrganizationRow():
+            return row.name
+        case _:
+            raise TypeError(f"not a row: {type(row).__name__}")
+
+
+_ROWS: dict[str, Callable[[Services], Sequence[object]]] = {
+    "deployments": lambda s: s.picture.deployments(),
+    "models": lambda s: s.picture.models(),
+    "endpoints": lambda s: s.picture.endpoints(),
+    "organizations": lambda s: s.picture.organizations(),
+    "nodes": lambda s: s.picture.nodes(),
+}
+
+
+def _list(kind: str, rows: Sequence[object], now: datetime, *, wide: bool) -> Listing:
+    columns = _COLUMNS[kind] + (_WIDE.get(kind, ()) if wide else ())
+    pairs = [_render(row, now) for row in rows]
+    return Listing([item for item, _ in pairs], columns, [cells[: len(columns)] for _, cells in pairs])
+
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "deployments": ("name", "namespace", "model", "engine", "phase", "ready", "gpus", "age"),
+    "models": ("name", "provider", "source", "use case", "deployments", "age"),
+    "endpoints": ("name", "hostname", "exposure", "deployments", "age"),
+    "organizations": ("name", "display name", "users", "age"),
+    "nodes": ("name", "status", "gpu", "gpus", "free", "age"),
+    "keys": ("id", "organization", "user", "name", "age", "expires"),
+}
+_WIDE: dict[str, tuple[str, ...]] = {
+    "deployments": ("endpoint", "served names", "managed by"),
+    "models": ("context", "parameters", "description"),
+    "endpoints": ("description",),
+    "nodes": ("resource", "used by"),
+}
+
+
+def _render(row: object, now: datetime) -> tuple[Row, Sequence[object]]:
+    match row:
+        case DeploymentRow():
+            return deployment_item(row), _deployment_cells(row, now)
+        case ModelRow():
+            return _model(row, now)
+        case EndpointRow():
+            return _endpoint(row, now)
+        case OrganizationRow():
+            return _organization(row, now)
+        case NodeRow():
+            return _node(row, now)
+        case KeyRow():
+            return _key(row, now)
+        case _:
+            raise TypeError(f"not a row: {type(row).__name__}")
+
+
+def deployment_item(row: DeploymentRow) -> Row:
+    """A deployment as `get deployments -o json` promises it (docs/cli.md)."""
+    return {
+        "name": row.ref.name,
+        "namespace": row.ref.namespace,
+        "model": row.model,
+        "endpoint": row.endpoint,
+        "engine": row.engine,
+        "phase": row.assessment.phase.value,
+        "cause": row.assessment.cause,
+        "ready": row.ready,
+        "replicas": row.replicas,
+        "gpus": row.gpus,
+        "servedNames": list(row.served_names),
+        "managedBy": row.managed_by,
+        "created": timestamp(row.created),
+    }
+
+
+def _deployment_cells(row: DeploymentRow, now: datetime) -> Sequence[object]:
+    phase, cause = row.assessment.phase.value, row.assessment.cause
+    return (
+        row.ref.name,
+        row.ref.namespace,
+        row.model,
+        row.engine,
+        f"{phase}: {cause}" if cause else phase,
+        f"{row.ready}/{row.replicas}",
+        row.gpus,
+        age(row.created, now),
+        row.endpoint,
+        ", ".join(row.served_names),
+        row.managed_by,
+    )
+
+
+def _model(row: ModelRow, now: datetime) -> tuple[Row, Sequence[object]]:
+    spec = row.document.spec if row.document else None
+    source = spec.source.model_dump(mode="json", exclude_none=True) if spec else None
+    place = (
+        next((v for k, v in source.items() if k in ("repository", "image", "claim")), None) if source else row.problem
+    )
+    item: Row = {
+        "name": row.name,
+        "description": spec.description if spec else None,
+        "useCase": spec.use_case.value if spec else None,
+        "provider": spec.provider if spec else None,
+        "source": source,
+        "contextLength": spec.context_length if spec else None,
+        "parameters": spec.parameters if spec else None,
+        "deployments": row.deployments,
+        "problem": row.problem,
+        "created": timestamp(row.created),
+    }
+    cells = (row.name, item["provider"], place, item["useCase"], row.deployments, age(row.created, now))
+    return item, (*cells, item["contextLength"], item["parameters"], item["description"])
+
+
+def _endpoint(row: EndpointRow, now: datetime) -> tuple[Row, Sequence[object]]:
+    spec = row.document.spec if row.document else None
+    item: Row = {
+        "name": row.name,
+        "description": spec.description if spec else None,
+        "hostname": spec.hostname if spec else None,
+        "exposure": spec.exposure if spec else None,
+        "deployments": row.deployments,
+        "problem": row.problem,
+        "created": timestamp(row.created),
+    }
+    shown = item["hostname"] or row.problem
+    return item, (row.name, shown, item["exposure"], row.deployments, age(row.created, now), item["description"])
+
+
+def _organization(row: OrganizationRow, now: datetime) -> tuple[Row, Sequence[object]]:
+    spec = row.document.spec if row.document else None
+    item: Row = {
+        "name": row.name,
+        "displayName": spec.display_name if spec else None,
+        "users": list(spec.users) if spec else None,
+        "problem": row.problem,
+        "created": timestamp(row.created),
+    }
+    users = ", ".join(spec.users) if spec else row.problem
+    return item, (row.name, item["displayName"], users, age(row.created, now))
+
+
+def _node(row: NodeRow, now: datetime) -> tuple[Row, Sequence[object]]:
+    status = "Ready" if row.node.ready else "NotReady"
+    if row.node.unschedulable:
+        status += ",SchedulingDisabled"
+    item: Row = {
+        "name": row.node.meta.name,
+        "ready": row.node.ready,
+        "schedulable": not row.node.unschedulable,
+        "gpuResource": row.gpu_resource,
+        "gpuProduct": row.gpu_product,
+        "gpuMemoryMiB": row.gpu_memory_mib,
+        "gpus": row.gpu_total,
+        "gpusFree": row.gpu_free,
+        "usedBy": [{"deployment": str(ref), "gpus": count} for ref, count in row.holders],
+        "created": timestamp(row.node.meta.created),
+    }
+    holders = ", ".join(f"{ref} ({count})" for ref, count in row.holders)
+    cells = (row.node.meta.name, status, row.gpu_product, row.gpu_total, row.gpu_free, age(row.node.meta.created, now))
+    return item, (*cells, row.gpu_resource, holders)
+
+
+def _key(row: KeyRow, now: datetime) -> tuple[Row, Sequence[object]]:
+    item: Row = {
+        "id": row.id,
+        "organization": row.organization,
+        "user": row.user,
+        "name": row.name,
+        "created": timestamp(row.created),
+        "expires": timestamp(row.expires),
+    }
+    return item, (row.id, row.organization, row.user, row.name, age(row.created, now), timestamp(row.expires))

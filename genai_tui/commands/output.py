@@ -1,0 +1,83 @@
+"""Writing results: tables for people, JSON and YAML for programs; errors as one line on stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+Format = Literal["table", "wide", "json", "yaml", "csv"]
+Row = Mapping[str, object]
+MISSING = "–"
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC, whole seconds."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """The time since `moment` in its largest unit, as kubectl shows it short: 45s, 3m, 5h, 12d."""
+    if moment is None:
+        return MISSING
+    seconds = max(0, int((now - moment).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def write(text: str) -> None:
+    """Write to stdout with one newline at the end."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Write one line to stderr."""
+    sys.stderr.write(" ".join(text.split()) + "\n")
+    sys.stderr.flush()
+
+
+def as_json(value: object) -> str:
+    """Stable JSON: the order of keys is the documented order."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def as_yaml(value: object) -> str:
+    """YAML in the documented order of keys."""
+    import yaml
+
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """CSV with a header; a missing value is an empty cell."""
+    buffer = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def as_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns under upper-case heads, three spaces apart; numbers to the right, None as a dash."""
+    texts = [[MISSING if cell is None or cell == "" else str(cell) for cell in row] for row in rows]
+    numeric = [
+        bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
+        for i in range(len(columns))
+    ]
+    widths = [max(len(column), *(len(row[i]) for row in texts), 0) for i, column in enumerate(columns)]
+    lines = []
+    for cells in [[column.upper() for column in columns], *texts]:
+        parts = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        ]
+        lines.append("   ".join(parts).rstrip())
+    return "\n".join(lines)

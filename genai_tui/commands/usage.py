@@ -1,0 +1,81 @@
+"""`genai-tui usage`: who used what and what it cost, from the ledger of this machine."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from genai_tui.commands.output import Format, Row, as_csv, as_json, as_table, as_yaml, write
+from genai_tui.domain.usage import Dimension, UsageLine
+from genai_tui.errors import BadInput
+from genai_tui.services import Services
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def parse_duration(text: str) -> timedelta:
+    """`90s`, `20m`, `24h`, `7d`, `1h30m` as a duration.
+
+    Raises:
+        BadInput: anything else, and nothing at all.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if not text.strip() or match is None:
+        raise BadInput(f"'{text}' is not a duration", next_step="write it as 90s, 20m, 24h or 7d")
+    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError as error:
+        raise BadInput(f"'{text}' is longer than time is kept", next_step="write it as 24h or 7d") from error
+
+
+async def usage(services: Services, since: str, by: str, form: Format) -> None:
+    """Print sums since `since` ago, by one dimension. Sources and currencies are never added up."""
+    try:
+        start = services.clock() - parse_duration(since)
+    except OverflowError as error:
+        raise BadInput(f"'{since}' is longer than time is kept", next_step="write it as 24h or 7d") from error
+    dimension = Dimension(by)
+    lines = await services.usage.usage(dimension, start)
+    items = [line_item(dimension, line) for line in lines]
+    if form == "json":
+        write(as_json({"items": items}))
+    elif form == "yaml":
+        write(as_yaml({"items": items}))
+    elif form == "csv":
+        write(as_csv(items) or "no usage\n")
+    elif not items:
+        write(f"no requests in the last {since}; the playground and `genai-tui chat` record what they ask")
+    else:
+        columns = (by, "requests", "prompt", "completion", "total", "cost", "currency", "source")
+        write(as_table(columns, [_cells(line) for line in lines]))
+
+
+def line_item(dimension: Dimension, line: UsageLine) -> Row:
+    """One group as `usage -o json` promises it (docs/cli.md); `unreported` counts requests without a usage."""
+    return {
+        dimension.value: line.group,
+        "requests": line.requests,
+        "promptTokens": line.prompt_tokens,
+        "completionTokens": line.completion_tokens,
+        "totalTokens": line.total_tokens,
+        "cost": line.cost.text() if line.cost else None,
+        "currency": line.cost.currency if line.cost else None,
+        "source": line.source.value,
+        "unreported": line.unreported,
+        "errors": line.errors,
+    }
+
+
+def _cells(line: UsageLine) -> tuple[object, ...]:
+    cost = line.cost
+    return (
+        line.group,
+        line.requests,
+        line.prompt_tokens,
+        line.completion_tokens,
+        line.total_tokens,
+        cost.text() if cost else None,
+        cost.currency if cost else None,
+        line.source.value,
+    )
