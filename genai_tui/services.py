@@ -238,6 +238,9 @@ class Drafts(Protocol):
     def discard(self, key: str) -> None:
         """Forget it; nothing happens when there is none."""
 
+    def set_aside(self) -> tuple[str, ...]:
+        """One sentence for each kept form that could not be read and was put out of the way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
