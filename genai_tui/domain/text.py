@@ -1,0 +1,37 @@
+"""Text from machines, made safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours and cursor movement
+    r"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links, clipboard
+    r"|[PX^_][^\x1b]*\x1b\\"  # DCS, SOS, PM, APC
+    r"|[@-Z\\-_]|[ -/]+[0-~])"
+)
+
+
+def printable(text: str) -> str:
+    """The text without terminal escapes, with other control and invisible characters shown as symbols.
+
+    Tabs become four spaces; bidirectional overrides, which reorder what is read, become a replacement character.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    without = _ANSI.sub("", text)
+    return "".join(_shown(character) for character in without)
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if character == "\t":
+        return "    "
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    if 0x80 <= code < 0xA0 or unicodedata.category(character) in ("Cf", "Cs", "Co", "Zl", "Zp"):
+        return "\ufffd"
+    return character

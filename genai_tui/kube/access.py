@@ -1,0 +1,114 @@
+"""What this identity may do: asked from the cluster's own access reviews, remembered for a while."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from genai_tui.errors import GenaiTuiError, NotFound, Refused
+from genai_tui.kube.connection import Connection
+from genai_tui.services import Permission
+
+REMEMBERED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    verbs: frozenset[str]
+    groups: frozenset[str]
+    resources: frozenset[str]
+
+    def allows(self, verb: str, group: str, resource: str) -> bool:
+        return (
+            bool(self.verbs & {verb, "*"})
+            and bool(self.groups & {group, "*"})
+            and bool(self.resources & {resource, "*", f"*/{resource.partition('/')[2]}"})
+        )
+
+
+class Access:
+    """Answers from SelfSubjectRulesReview, by namespace. Unknown counts as allowed: the server has the last word."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rules: dict[str, tuple[float, tuple[_Rule, ...]]] = {}
+        self.identity: str | None = None
+
+    async def identify(self) -> str | None:
+        """The user name the cluster knows us by (SelfSubjectReview); None where the cluster cannot say."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            response = await self._connection.request(
+                "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body
+            )
+        except (NotFound, Refused):
+            return None
+        info = response.json().get("status", {}).get("userInfo", {})
+        self.identity = info.get("username") or None
+        return self.identity
+
+    async def check(self, namespace: str) -> None:
+        """Ask what may be done in `namespace`, unless it was asked in the last minute. Raises as any request."""
+        known = self._rules.get(namespace)
+        if known is not None and time.monotonic() - known[0] < REMEMBERED_S:
+            return
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": namespace},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+        status = (await self._connection.request("POST", path, body=body)).json().get("status", {})
+        if status.get("incomplete"):
+            # Webhook authorizers cannot list their rules: a missing rule proves nothing.
+            self._rules.pop(namespace, None)
+            return
+        rules = tuple(
+            _Rule(
+                frozenset(rule.get("verbs") or ()),
+                frozenset(rule.get("apiGroups") or ()),
+                frozenset(rule.get("resources") or ()),
+            )
+            for rule in status.get("resourceRules") or ()
+            if not rule.get("resourceNames")
+        )
+        self._rules[namespace] = (time.monotonic(), rules)
+
+    def permission(self, verb: str, resource: str, namespace: str) -> Permission:
+        """What the last review said; `resource` is `group/plural`, `plural`, or `plural/subresource` of core."""
+        known = self._rules.get(namespace)
+        if known is None:
+            return Permission(True)
+        group, plural = _split(resource)
+        if any(rule.allows(verb, group, plural) for rule in known[1]):
+            return Permission(True)
+        shown = plural + (f".{group}" if group else "")
+        return Permission(False, f"{self.identity or 'you'} may not {verb} {shown} in namespace {namespace}")
+
+
+_GROUPS = ("apps", "batch", "networking.k8s.io", "authorization.k8s.io")
+
+
+def _split(resource: str) -> tuple[str, str]:
+    head, slash, rest = resource.partition("/")
+    return (head, rest) if slash and (head in _GROUPS or "." in head) else ("", resource)
+
+
+async def allowed(connection: Connection, verb: str, resource: str, namespace: str, name: str = "") -> bool:
+    """One SelfSubjectAccessReview. An error of the review itself counts as allowed: the act will be refused anyway."""
+    group, plural = _split(resource)
+    plural, _, subresource = plural.partition("/")
+    attributes = {"verb": verb, "group": group, "resource": plural, "namespace": namespace}
+    attributes |= {"subresource": subresource} if subresource else {}
+    attributes |= {"name": name} if name else {}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    try:
+        status = (await connection.request("POST", path, body=body)).json().get("status", {})
+    except GenaiTuiError:
+        return True
+    return bool(status.get("allowed"))

@@ -1,0 +1,61 @@
+"""Logs of containers, line by line, made safe to show: what a container prints never reaches the terminal as is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+from genai_tui.domain.text import printable
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.convert import moment
+from genai_tui.services import LogLine
+
+MAX_LINE = 8_000
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?")
+
+
+async def lines(
+    connection: Connection,
+    namespace: str,
+    pod: str,
+    *,
+    container: str = "",
+    follow: bool = True,
+    previous: bool = False,
+    tail: int = 500,
+) -> AsyncIterator[LogLine]:
+    """Lines of one container's log, oldest first; ends with the container, or at once without `follow`.
+
+    Raises:
+        NotFound: the pod or its previous run is gone. NotPermitted, Refused (still starting), Unreachable.
+    """
+    params: dict[str, str | int] = {"tailLines": tail, "timestamps": "true"}
+    if container:
+        params["container"] = container
+    if follow and not previous:
+        params["follow"] = "true"
+    if previous:
+        params["previous"] = "true"
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+    async with connection.stream(path, params=params) as response:
+        rest = b""
+        async for chunk in response.aiter_bytes():
+            parts = (rest + chunk).split(b"\n")
+            rest = parts.pop()
+            if len(rest) > MAX_LINE:
+                # A line without end would grow for ever: show it in pieces.
+                parts.append(rest)
+                rest = b""
+            for part in parts:
+                yield parse_line(part, pod, container)
+        if rest:
+            yield parse_line(rest, pod, container)
+
+
+def parse_line(raw: bytes, pod: str, container: str) -> LogLine:
+    """One line with its time, where it has one."""
+    text = raw[: MAX_LINE * 4].decode("utf-8", "replace").rstrip("\r")
+    stamp = _STAMP.match(text)
+    if stamp is None:
+        return LogLine(pod, container, printable(text[:MAX_LINE]))
+    return LogLine(pod, container, printable(text[stamp.end() :][:MAX_LINE]), moment(stamp[1]))

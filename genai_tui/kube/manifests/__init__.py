@@ -1,0 +1,1 @@
+"""Documents become Kubernetes objects, and back: pure functions on JSON."""

@@ -1,0 +1,170 @@
+"""A model deployment as Kubernetes objects: Deployment, Service and, where asked for, a claim for its cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from genai_tui.domain.catalogue import ModelSpec
+from genai_tui.domain.deployment import DeploymentSpec, EngineType
+from genai_tui.domain.documents import ModelDeployment, NamespacedMetadata
+from genai_tui.domain.naming import DEPLOYMENT_LABEL, GROUP, MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
+from genai_tui.engines import nim, vllm
+from genai_tui.engines.parts import PORT, PULL_ALLOWANCE_S, EngineParts, cache_claim, startup_budget
+
+Json = dict[str, Any]
+MODEL_LABEL = f"{GROUP}/model"
+ENDPOINT_LABEL = f"{GROUP}/endpoint"
+
+
+def render_deployment(document: ModelDeployment, model: ModelSpec, namespace: str) -> tuple[Json, ...]:
+    """The objects of a model deployment, the Deployment first: the others will be owned by it.
+
+    Raises:
+        BadInput: the engine cannot run this, with the field.
+    """
+    name, spec = document.metadata.name, document.spec
+    parts = _engine_parts(spec, model, name)
+    objects = [_deployment(document, model, namespace, parts), _service(name, namespace)]
+    cache = spec.advanced.cache
+    if cache is not None and cache.size is not None:
+        objects.append(_claim(name, namespace, cache.size, cache.storage_class))
+    return tuple(objects)
+
+
+def owned_by(objects: tuple[Json, ...], deployment_uid: str) -> tuple[Json, ...]:
+    """The same objects with every one but the Deployment owned by it, so that deleting it deletes them."""
+    first = objects[0]
+    owner = {
+        "apiVersion": first["apiVersion"],
+        "kind": first["kind"],
+        "name": first["metadata"]["name"],
+        "uid": deployment_uid,
+        "controller": False,
+        "blockOwnerDeletion": True,
+    }
+    rest = [{**item, "metadata": {**item["metadata"], "ownerReferences": [owner]}} for item in objects[1:]]
+    return (first, *rest)
+
+
+def read_deployment(name: str, namespace: str, annotations: Mapping[str, str]) -> ModelDeployment | None:
+    """The document a Deployment was rendered from; None when the annotation is missing or cannot be read."""
+    text = annotations.get(SPEC_ANNOTATION)
+    if text is None:
+        return None
+    try:
+        spec = DeploymentSpec.model_validate(json.loads(text), by_alias=True, by_name=False)
+        return ModelDeployment(metadata=NamespacedMetadata(name=name, namespace=namespace), spec=spec)
+    except (ValueError, ValidationError):
+        return None
+
+
+def _engine_parts(spec: DeploymentSpec, model: ModelSpec, name: str) -> EngineParts:
+    if spec.engine.type is EngineType.VLLM:
+        return vllm.parts(spec, model, name)
+    return nim.parts(spec, model, name)
+
+
+def _metadata(name: str, namespace: str) -> Json:
+    return {
+        "name": name,
+        "namespace": namespace,
+        "labels": {MANAGED_BY_LABEL: MANAGER, DEPLOYMENT_LABEL: name},
+    }
+
+
+def _deployment(document: ModelDeployment, model: ModelSpec, namespace: str, parts: EngineParts) -> Json:
+    name, spec = document.metadata.name, document.spec
+    advanced = spec.advanced
+    metadata = _metadata(name, namespace)
+    ours = metadata["labels"] | {MODEL_LABEL: spec.model, ENDPOINT_LABEL: spec.endpoint}
+    metadata["labels"] = advanced.labels | ours
+    metadata["annotations"] = advanced.annotations | {SPEC_ANNOTATION: spec.canonical_json()}
+    minimum = vllm.MINIMUM_BUDGET_S if spec.engine.type is EngineType.VLLM else nim.MINIMUM_BUDGET_S
+    budget = startup_budget(spec, model, minimum)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {
+            "replicas": spec.engine.replicas,
+            "revisionHistoryLimit": 5,
+            "progressDeadlineSeconds": budget + PULL_ALLOWANCE_S,
+            "selector": {"matchLabels": {DEPLOYMENT_LABEL: name}},
+            "strategy": _strategy(spec),
+            "template": {
+                "metadata": {
+                    "labels": advanced.labels | ours,
+                    **({"annotations": advanced.annotations} if advanced.annotations else {}),
+                },
+                "spec": _pod(spec, parts),
+            },
+        },
+    }
+
+
+def _pod(spec: DeploymentSpec, parts: EngineParts) -> Json:
+    advanced = spec.advanced
+    pod: Json = {
+        "automountServiceAccountToken": False,
+        # Variables of neighbouring Services (VLLM_PORT=tcp://...) would be read as the engine's own.
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 60,
+        "containers": [parts.container],
+        "volumes": list(parts.volumes),
+    }
+    if parts.pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in parts.pull_secrets]
+    if advanced.runtime_class:
+        pod["runtimeClassName"] = advanced.runtime_class
+    if advanced.node_selector:
+        pod["nodeSelector"] = dict(advanced.node_selector)
+    if advanced.tolerations:
+        pod["tolerations"] = [t.model_dump(mode="json", exclude_none=True) for t in advanced.tolerations]
+    affinity = advanced.pod_affinity.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    if affinity:
+        pod["affinity"] = affinity
+    return pod
+
+
+def _strategy(spec: DeploymentSpec) -> Json:
+    """How pods are replaced.
+
+    `auto` never needs more GPUs than the deployment already holds, so that a rollout cannot wait for ever for GPUs
+    its own old pods hold: one replica is stopped first (Recreate), several are replaced one by one without a surge.
+    """
+    wanted = spec.advanced.strategy
+    if wanted == "Recreate" or (wanted == "auto" and spec.resources.gpu and spec.engine.replicas <= 1):
+        return {"type": "Recreate"}
+    if spec.resources.gpu:
+        return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+def _service(name: str, namespace: str) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(name, namespace),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {DEPLOYMENT_LABEL: name},
+            "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def _claim(name: str, namespace: str, size: str, storage_class: str | None) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": _metadata(cache_claim(name), namespace),
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": size}},
+            **({"storageClassName": storage_class} if storage_class else {}),
+        },
+    }

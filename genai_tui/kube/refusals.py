@@ -1,0 +1,132 @@
+"""The API server's refusals, in words: a meta/v1 Status becomes one of our errors."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import msgspec
+
+from genai_tui.domain.problems import FieldProblem
+from genai_tui.errors import (
+    BadInput,
+    Conflict,
+    CredentialsRejected,
+    GenaiTuiError,
+    NotFound,
+    NotPermitted,
+    Refused,
+    Unreachable,
+)
+from genai_tui.kube.wire import Status, StatusDetails
+
+_STATUS = msgspec.json.Decoder(Status)
+_FORBIDDEN = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<namespace>[^"]*)"| at the cluster scope)?'
+)
+_MANAGER = re.compile(r'conflict with "(?P<manager>[^"]*)"')
+
+
+class Gone(GenaiTuiError):
+    """The resource version asked for is too old (410): list again."""
+
+
+class Busy(Refused):
+    """The server asks to come back later (429, 503); `retry_after` in seconds, None when it did not say."""
+
+    def __init__(self, what: str, *, status: int, retry_after: float | None) -> None:
+        super().__init__(what, status=status, reason="TooManyRequests", next_step="it is asked again by itself")
+        self.retry_after = retry_after
+
+
+def refusal(code: int, body: bytes, headers: httpx.Headers | None = None) -> GenaiTuiError:
+    """The error for a response that is not a success."""
+    try:
+        status = _STATUS.decode(body)
+    except msgspec.MsgspecError:
+        status = Status(message=body[:300].decode("utf-8", "replace").strip())
+    message = status.message or f"HTTP {code}"
+    if code == 401:
+        return CredentialsRejected(
+            "the cluster did not accept the credentials",
+            why=message if message != "Unauthorized" else "they are missing, wrong or expired",
+            next_step="log in again as for kubectl, then retry",
+        )
+    if code == 403:
+        return _forbidden(message)
+    if code == 404:
+        return NotFound(message)
+    if code == 409:
+        return _conflict(message, status.details)
+    if code == 410:
+        return Gone(message)
+    if code in (429, 503):
+        after = headers.get("retry-after", "") if headers is not None else ""
+        return Busy(f"the API server is busy: {message}", status=code, retry_after=_seconds(after))
+    if code == 422 or (code == 400 and status.reason == "BadRequest"):
+        return _invalid(code, message, status.details)
+    return Refused(f"the API server refused: {message}", status=code, reason=status.reason or "")
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isdigit() else None
+
+
+def _forbidden(message: str) -> NotPermitted:
+    match = _FORBIDDEN.search(message)
+    if match is None:
+        return NotPermitted("the cluster does not permit this", why=message)
+    resource = match["resource"] + (f".{match['group']}" if match["group"] else "")
+    where = f"in namespace {match['namespace']}" if match["namespace"] else "in the whole cluster"
+    return NotPermitted(
+        f"{match['user']} may not {match['verb']} {resource} {where}",
+        next_step=f"ask for a role that allows the verb {match['verb']} on {resource} there",
+        detail=message,
+    )
+
+
+def _conflict(message: str, details: StatusDetails | None) -> GenaiTuiError:
+    owners: dict[str, str] = {}
+    for cause in (details.causes if details else None) or ():
+        match = _MANAGER.search(cause.message or "")
+        if cause.reason == "FieldManagerConflict" and match and cause.field:
+            owners[cause.field] = match["manager"]
+    if owners:
+        managers = ", ".join(sorted(set(owners.values())))
+        fields = ", ".join(owners)
+        return Conflict(
+            f"{managers} owns {len(owners)} field{'s' if len(owners) > 1 else ''} this would change",
+            owners=owners,
+            why=fields,
+            next_step="nothing was changed; agree with the owner, or change the same value there",
+            detail=message,
+        )
+    return Conflict(message, next_step="read it again and retry")
+
+
+def _invalid(code: int, message: str, details: StatusDetails | None) -> GenaiTuiError:
+    causes = (details.causes if details else None) or ()
+    fields = tuple(FieldProblem(cause.field or "", cause.message or message) for cause in causes)
+    if not fields:
+        return Refused(f"the API server refused: {message}", status=code, reason="BadRequest")
+    return BadInput("the API server refused the object", fields=fields, detail=message)
+
+
+def unreachable(error: httpx.HTTPError, server: str) -> GenaiTuiError:
+    """No answer, in words: what was tried, and the likely reason."""
+    why = "it did not answer in time" if isinstance(error, httpx.TimeoutException) else _first_cause(error)
+    return Unreachable(
+        f"cannot reach the cluster at {server}", why=why, next_step="check the network, VPN or proxy; it is retried"
+    )
+
+
+def _first_cause(error: BaseException) -> str:
+    """The innermost message: httpx wraps what the operating system or TLS said."""
+    seen: BaseException = error
+    while True:
+        inner = seen.__cause__ or seen.__context__
+        if inner is None:
+            break
+        seen = inner
+    return str(seen).strip() or str(error).strip() or type(error).__name__

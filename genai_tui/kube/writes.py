@@ -1,0 +1,121 @@
+"""Changing the cluster: server-side apply without force, dry run, delete, restart.
+
+https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from genai_tui.domain.naming import MANAGER
+from genai_tui.errors import NotFound
+from genai_tui.kube.connection import Connection
+
+Json = dict[str, Any]
+Outcome = Literal["created", "changed", "unchanged"]
+_PLURALS = {
+    "Deployment": "deployments",
+    "Service": "services",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "ConfigMap": "configmaps",
+    "Namespace": "namespaces",
+    "Secret": "secrets",
+}
+_VOLATILE = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one apply did, with the object before (None when it is new) and after."""
+
+    outcome: Outcome
+    before: Json | None
+    after: Json
+
+
+def reference(item: Json) -> str:
+    """`Kind namespace/name`, or `Kind name`."""
+    meta = item["metadata"]
+    namespace = meta.get("namespace")
+    return f"{item['kind']} {namespace}/{meta['name']}" if namespace else f"{item['kind']} {meta['name']}"
+
+
+def path_of(kind: str, api_version: str, namespace: str, name: str) -> str:
+    """The path of one object."""
+    prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    where = f"/namespaces/{namespace}" if namespace else ""
+    return f"{prefix}{where}/{_PLURALS[kind]}/{name}"
+
+
+def _path(item: Json) -> str:
+    meta = item["metadata"]
+    return path_of(item["kind"], item["apiVersion"], meta.get("namespace", ""), meta["name"])
+
+
+async def read(connection: Connection, item: Json) -> Json | None:
+    """The object as it is live; None when there is none."""
+    try:
+        return await connection.get_json(_path(item))
+    except NotFound:
+        return None
+
+
+async def apply(connection: Connection, item: Json, *, dry_run: bool = False) -> Written:
+    """Server-side apply of one object, strict about unknown fields, never with force.
+
+    Raises:
+        Conflict: another manager owns a field, by name. NotPermitted, NotFound (no namespace), BadInput, Refused.
+    """
+    before = await read(connection, item)
+    params = {"fieldManager": MANAGER, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+    response = await connection.request(
+        "PATCH", _path(item), params=params, body=item, content_type="application/apply-patch+yaml"
+    )
+    after: Json = response.json()
+    if before is None:
+        return Written("created", None, after)
+    same = clean(before) == clean(after)
+    return Written("unchanged" if same else "changed", before, after)
+
+
+async def create(connection: Connection, item: Json) -> Json:
+    """POST a new object. Raises Conflict when it exists."""
+    collection = _path(item).rsplit("/", 1)[0]
+    params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+    data: Json = (await connection.request("POST", collection, params=params, body=item)).json()
+    return data
+
+
+async def delete(connection: Connection, kind: str, api_version: str, namespace: str, name: str) -> None:
+    """Delete an object; what it owns goes with it, in the background. Raises NotFound, NotPermitted."""
+    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+    await connection.request("DELETE", path_of(kind, api_version, namespace, name), body=body)
+
+
+async def restart(connection: Connection, namespace: str, name: str, stamp: str) -> None:
+    """Replace the pods of a Deployment: the same annotation `kubectl rollout restart` sets."""
+    patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
+    await connection.request(
+        "PATCH",
+        path_of("Deployment", "apps/v1", namespace, name),
+        params={"fieldManager": MANAGER},
+        body=patch,
+        content_type="application/merge-patch+json",
+    )
+
+
+def clean(item: Json) -> Json:
+    """The object without what the server alone writes: for showing and comparing."""
+    shown = copy.deepcopy(item)
+    shown.pop("status", None)
+    meta = shown.get("metadata", {})
+    for name in _VOLATILE:
+        meta.pop(name, None)
+    annotations = meta.get("annotations", {})
+    annotations.pop("deployment.kubernetes.io/revision", None)
+    if "annotations" in meta and not annotations:
+        del meta["annotations"]
+    return shown
