@@ -108,7 +108,7 @@ def _open(connection: Connection, headers: dict[str, str], namespace: str, pod: 
         configuration.ssl_ca_cert = _ca_file(target.ca)
     api = ApiClient(configuration)
     for name, value in headers.items():
-        api.set_default_header(name, value)
+        api.default_headers[name] = value
     forward = portforward(CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
     found: socket.socket = forward.socket(port)
     return found

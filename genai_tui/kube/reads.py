@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +117,11 @@ class _Codec:
 
 
 async def watch(
-    connection: Connection, kind: Kind, namespace: str | None = None, *, pause: Callable[[float], Any] = asyncio.sleep
+    connection: Connection,
+    kind: Kind,
+    namespace: str | None = None,
+    *,
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[list[WatchEvent]]:
     """Batches of events of one kind, for ever: a list first, then what changes; ends only for an absent kind.
 
@@ -136,7 +140,8 @@ async def watch(
                 yield [Listed(kind, tuple(objects)), SyncChanged(kind, Sync.LIVE, latency_ms=latency)]
             elif failures:
                 yield [SyncChanged(kind, Sync.LIVE)]
-            async for batch, version in _stream(connection, resource, codec, namespace, version):  # noqa: B020
+            async for batch, reached in _stream(connection, resource, codec, namespace, version):
+                version = reached
                 if failures:
                     failures = 0
                 if batch:
@@ -165,7 +170,7 @@ def _problem(error: Exception) -> Problem:
 def _back_off(error: Exception, failures: int) -> float:
     if isinstance(error, Busy) and error.retry_after is not None:
         return error.retry_after + random.uniform(0, 0.5)
-    return min(MAX_PAUSE_S, 0.5 * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.0)
+    return min(MAX_PAUSE_S, 0.5 * float(2 ** min(failures - 1, 10))) * random.uniform(0.5, 1.0)
 
 
 async def _list(

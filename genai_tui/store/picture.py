@@ -1,0 +1,311 @@
+"""The picture screens read: rows derived where something changed, revisions, callbacks four times a second at most."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from genai_tui.domain.cluster import ConfigMap, Kind, Sync
+from genai_tui.domain.documents import Endpoint, Model, Organization
+from genai_tui.domain.naming import KIND_LABEL
+from genai_tui.domain.problems import Problem
+from genai_tui.domain.rows import (
+    DeploymentDetail,
+    DeploymentRow,
+    EndpointRow,
+    Health,
+    Link,
+    ModelRow,
+    NodeRow,
+    OrganizationRow,
+    Ref,
+    Traffic,
+)
+from genai_tui.domain.watching import Listed, Removed, SyncChanged, Upserted, WatchEvent
+from genai_tui.services import Changes
+from genai_tui.store.deriving import Deriver
+from genai_tui.store.objects import Objects
+
+MIN_INTERVAL_S = 0.25
+HISTORY = 20_000
+REQUIRED = (Kind.DEPLOYMENT, Kind.REPLICASET, Kind.POD, Kind.CONFIGMAP)
+"""Kinds without which the picture says nothing; the others may be missing (a Role cannot list nodes)."""
+Entry = Model | Endpoint | Organization
+ReadEntry = Callable[[Mapping[str, str], Mapping[str, str], str], Entry | str]
+
+
+@dataclass(slots=True)
+class _KindState:
+    sync: Sync = Sync.WAITING
+    problem: Problem | None = None
+    seen_live: bool = False
+
+
+class Picture:
+    """Implements `services.ClusterPicture`. Fed by `feed`; touched on the event loop alone."""
+
+    def __init__(
+        self,
+        deriver: Deriver,
+        read_entry: ReadEntry,
+        *,
+        kinds: Sequence[Kind] = tuple(Kind),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.objects = Objects()
+        self._deriver = deriver
+        self._read_entry = read_entry
+        self._clock = clock
+        self._kinds = {kind: _KindState() for kind in kinds}
+        self._rows: dict[Ref, DeploymentRow] = {}
+        self._dirty: set[Ref] = set()
+        self._revision = 0
+        self._others_at = 0
+        self._log_revisions: list[int] = []
+        self._log_refs: list[Ref] = []
+        self._forgotten = 0
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._pending: asyncio.TimerHandle | None = None
+        self._last_call = 0.0
+        self._latency: float | None = None
+        self._stale_since: datetime | None = None
+        self._link_problem: Problem | None = None
+        self._nodes: tuple[NodeRow, ...] | None = None
+        self._documents: dict[tuple[str, str], Entry | str] = {}
+        self._changed = asyncio.Event()
+
+    # -- feeding ------------------------------------------------------------------------------------------------
+
+    def feed(self, events: Iterable[WatchEvent]) -> None:
+        """Take in a batch: one new revision, whatever its size."""
+        for event in events:
+            match event:
+                case Listed():
+                    self._dirty |= self.objects.replace(event.kind, event.objects)
+                    self._note_other(event.kind)
+                case Upserted():
+                    self._dirty |= self.objects.put(event.object)
+                    self._note_other(event.kind)
+                case Removed():
+                    self._dirty |= self.objects.remove(event.key)
+                    self._note_other(event.kind)
+                case SyncChanged():
+                    self._sync(event)
+        if self.objects.gpus_changed:
+            self.objects.gpus_changed = False
+            self._nodes = None
+            # What a pending deployment waits for may have become free.
+            self._dirty |= {ref for ref, row in self._rows.items() if row.ready < row.replicas}
+        self._advance()
+
+    def set_answer(self, ref: Ref, served_names: tuple[str, ...] | None) -> None:
+        """What `/v1/models` said of the deployment as it is now; None: it did not answer."""
+        self._deriver.set_answer(ref, self.objects, served_names)
+        self._dirty.add(ref)
+        self._advance()
+
+    def set_traffic(self, ref: Ref, traffic: Traffic) -> None:
+        """The engine's rates over the last interval."""
+        self._deriver.traffic[ref] = traffic
+        self._dirty.add(ref)
+        self._advance()
+
+    def set_link(self, latency_ms: float | None, problem: Problem | None) -> None:
+        """What the last ping showed: a round trip, or why there was none."""
+        if problem is None:
+            self._latency = latency_ms
+            if all(state.sync is not Sync.STALE for state in self._kinds.values()):
+                self._stale_since = None
+            self._link_problem = None
+        else:
+            self._link_problem = problem
+            self._stale_since = self._stale_since or self._clock()
+        self._advance()
+
+    def _sync(self, event: SyncChanged) -> None:
+        state = self._kinds.setdefault(event.kind, _KindState())
+        state.sync, state.problem = event.sync, event.problem
+        if event.latency_ms is not None:
+            self._latency = event.latency_ms
+        if event.sync is Sync.LIVE:
+            state.seen_live = True
+            if not any(s.sync is Sync.STALE for s in self._kinds.values()) and self._link_problem is None:
+                self._stale_since = None
+        elif event.sync is Sync.STALE:
+            self._stale_since = self._stale_since or self._clock()
+
+    def _note_other(self, kind: Kind) -> None:
+        self._others_at = self._revision + 1
+        if kind is Kind.NODE:
+            self._nodes = None
+
+    def _advance(self) -> None:
+        self._revision += 1
+        self._changed.set()
+        self._notify_soon()
+
+    def _notify_soon(self) -> None:
+        if not self._callbacks or self._pending is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = max(0.0, self._last_call + MIN_INTERVAL_S - loop.time())
+        self._pending = loop.call_later(wait, self._notify)
+
+    def _notify(self) -> None:
+        self._pending = None
+        self._last_call = asyncio.get_running_loop().time()
+        for callback in list(self._callbacks.values()):
+            callback()
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def revision(self) -> int:
+        """Grows with every batch."""
+        return self._revision
+
+    @property
+    def health(self) -> Health:
+        """The worst of the required kinds, and of the last ping."""
+        states = [self._kinds[kind] for kind in REQUIRED if kind in self._kinds]
+        problem = self._link_problem or next((s.problem for s in states if s.sync is Sync.STALE), None)
+        if problem is not None:
+            link = Link.STALE if all(s.seen_live for s in states) else Link.OFFLINE
+        elif all(s.sync in (Sync.LIVE, Sync.FORBIDDEN, Sync.ABSENT) for s in states):
+            link = Link.LIVE
+        else:
+            link = Link.STALE if all(s.seen_live for s in states) else Link.CONNECTING
+        forbidden = next((s.problem for s in states if s.sync is Sync.FORBIDDEN), None)
+        kinds = tuple((kind.value, state.sync) for kind, state in self._kinds.items())
+        return Health(link, self._latency, self._stale_since, problem or forbidden, kinds)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every kind was listed, or will not be."""
+        return all(s.sync in (Sync.LIVE, Sync.FORBIDDEN, Sync.ABSENT) for s in self._kinds.values())
+
+    async def changed(self) -> None:
+        """Return after the next batch."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    def deployments(self) -> Sequence[DeploymentRow]:
+        """Every row, by namespace and name."""
+        self._derive()
+        return sorted(self._rows.values(), key=lambda row: (row.ref.namespace, row.ref.name))
+
+    def deployment(self, ref: Ref) -> DeploymentDetail | None:
+        """All that is known of one."""
+        self._derive()
+        row = self._rows.get(ref)
+        return None if row is None else self._deriver.detail(row, self.objects, self.nodes())
+
+    def nodes(self) -> Sequence[NodeRow]:
+        """The nodes with who holds their GPUs."""
+        if self._nodes is None:
+            self._nodes = self._deriver.nodes(self.objects)
+        return self._nodes
+
+    def namespaces(self) -> Sequence[str]:
+        """The namespaces listed, else those in which something was seen."""
+        names = {name for name, item in self.objects.namespaces.items() if item.phase == "Active"}
+        return sorted(names or {ref.namespace for ref in self.objects.workloads})
+
+    def models(self) -> Sequence[ModelRow]:
+        """The catalogue's models."""
+        used = self._used("model")
+        return [
+            ModelRow(name, entry if isinstance(entry, Model) else None, used.get(name, 0), created, _problem(entry))
+            for name, entry, created in self._entries("model")
+        ]
+
+    def endpoints(self) -> Sequence[EndpointRow]:
+        """The catalogue's endpoints."""
+        used = self._used("endpoint")
+        return [
+            EndpointRow(
+                name, entry if isinstance(entry, Endpoint) else None, used.get(name, 0), created, _problem(entry)
+            )
+            for name, entry, created in self._entries("endpoint")
+        ]
+
+    def organizations(self) -> Sequence[OrganizationRow]:
+        """The catalogue's organizations."""
+        return [
+            OrganizationRow(name, entry if isinstance(entry, Organization) else None, created, _problem(entry))
+            for name, entry, created in self._entries("organization")
+        ]
+
+    def changes_since(self, revision: int) -> Changes:
+        """The rows that changed after `revision`; a reset when that is too long ago."""
+        self._derive()
+        others = self._others_at > revision
+        if revision < self._forgotten:
+            return Changes(self._revision, reset=True, others=others)
+        start = bisect_right(self._log_revisions, revision)
+        refs = dict.fromkeys(self._log_refs[start:])
+        rows = tuple(self._rows[ref] for ref in refs if ref in self._rows)
+        gone = tuple(ref for ref in refs if ref not in self._rows)
+        return Changes(self._revision, False, rows, gone, others)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when the revision grew."""
+        token = object()
+        self._callbacks[id(token)] = callback
+
+        def unsubscribe(kept: object = token) -> None:
+            self._callbacks.pop(id(kept), None)
+
+        return unsubscribe
+
+    # -- deriving -----------------------------------------------------------------------------------------------
+
+    def _derive(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        nodes = self.nodes() if dirty else ()
+        for ref in dirty:
+            old, new = self._rows.get(ref), self._deriver.row(ref, self.objects, nodes)
+            if new == old:
+                continue
+            if new is None:
+                del self._rows[ref]
+                self._deriver.forget(ref)
+            else:
+                self._rows[ref] = new
+            self._log_revisions.append(self._revision)
+            self._log_refs.append(ref)
+        if len(self._log_refs) > HISTORY:
+            cut = len(self._log_refs) - HISTORY // 2
+            self._forgotten = self._log_revisions[cut - 1]
+            del self._log_revisions[:cut], self._log_refs[:cut]
+
+    def _entries(self, kind: str) -> list[tuple[str, Entry | str, datetime | None]]:
+        found = []
+        for item in self.objects.config_maps.values():
+            if item.meta.labels.get(KIND_LABEL) == kind and item.meta.deleting is None:
+                name = item.data.get("name") or item.meta.name.removeprefix(f"{kind}-")
+                found.append((name, self._document(item), item.meta.created))
+        return sorted(found, key=lambda entry: entry[0])
+
+    def _document(self, item: ConfigMap) -> Entry | str:
+        key = (item.meta.uid, item.meta.version)
+        if key not in self._documents:
+            self._documents = {k: v for k, v in self._documents.items() if k[0] != item.meta.uid}
+            self._documents[key] = self._read_entry(item.meta.labels, item.data, item.meta.name)
+        return self._documents[key]
+
+    def _used(self, field: str) -> dict[str, int]:
+        self._derive()
+        counts: dict[str, int] = {}
+        for row in self._rows.values():
+            name = row.model if field == "model" else row.endpoint
+            if name is not None and not row.foreign:
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+def _problem(entry: Entry | str) -> str | None:
+    return entry if isinstance(entry, str) else None
