@@ -1,0 +1,133 @@
+"""Defaults the API server fills in (apps/v1 and core/v1 SetDefaults functions), for the kinds used here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def set_defaults(item: Json) -> None:
+    """Fill in what was left out. Changes `item`."""
+    filler = _FILLERS.get(item.get("kind", ""))
+    if filler is not None:
+        filler(item)
+
+
+def _deployment(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    strategy = spec.setdefault("strategy", {})
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    _pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+    item.setdefault("status", {})
+
+
+def _replicaset(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    _pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+    item.setdefault("status", {"replicas": 0})
+
+
+def _pod(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    _pod_spec(spec)
+    for container in spec.get("containers") or ():
+        limits = container["resources"].get("limits")
+        if limits:
+            container["resources"]["requests"] = limits | (container["resources"].get("requests") or {})
+    spec.setdefault("enableServiceLinks", True)
+    spec.setdefault("serviceAccountName", "default")
+    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    spec.setdefault("priority", 0)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    tolerations = spec.setdefault("tolerations", [])
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(t.get("key") == key for t in tolerations):
+            tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
+    item.setdefault("status", {"phase": "Pending", "qosClass": "Burstable"})
+
+
+def _pod_spec(spec: Json) -> None:
+    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+        _container(container)
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("securityContext", {})
+    spec.setdefault("schedulerName", "default-scheduler")
+
+
+def _container(container: Json) -> None:
+    container.setdefault("resources", {})
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    image = str(container.get("image", ""))
+    tag = image.rsplit("/", 1)[-1]
+    latest = ":" not in tag or tag.endswith(":latest")
+    container.setdefault("imagePullPolicy", "Always" if latest and "@" not in tag else "IfNotPresent")
+    for port in container.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        if container.get(name):
+            _probe(container[name])
+
+
+def _probe(probe: Json) -> None:
+    probe.setdefault("timeoutSeconds", 1)
+    probe.setdefault("periodSeconds", 10)
+    probe.setdefault("successThreshold", 1)
+    probe.setdefault("failureThreshold", 3)
+    if "httpGet" in probe:
+        probe["httpGet"].setdefault("scheme", "HTTP")
+        probe["httpGet"].setdefault("path", "/")
+
+
+def _service(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port.get("port"))
+    item.setdefault("status", {"loadBalancer": {}})
+
+
+def _claim(item: Json) -> None:
+    item.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+    item.setdefault("status", {"phase": "Pending"})
+
+
+def _namespace(item: Json) -> None:
+    item["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = item["metadata"]["name"]
+    item.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+    item.setdefault("status", {"phase": "Active"})
+
+
+def _secret(item: Json) -> None:
+    import base64
+
+    written = item.pop("stringData", None)
+    if written:
+        data = item.setdefault("data", {})
+        data |= {name: base64.b64encode(text.encode()).decode() for name, text in written.items()}
+    item.setdefault("type", "Opaque")
+
+
+_FILLERS = {
+    "Deployment": _deployment,
+    "ReplicaSet": _replicaset,
+    "Pod": _pod,
+    "Service": _service,
+    "PersistentVolumeClaim": _claim,
+    "Namespace": _namespace,
+    "Secret": _secret,
+}
