@@ -41,7 +41,7 @@ from genai_tui.domain.naming import API_VERSION, did_you_mean
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
 
-D = TypeVar("D", Model, Endpoint, ModelDeployment)
+D = TypeVar("D", bound=Model | Endpoint | ModelDeployment)
 EMPTY: Final = "may not be empty"
 
 

@@ -15,8 +15,8 @@ VLLM_IMAGE = "vllm/vllm-openai:v0.33.0"
 
 _NIM = ("engine.type", ("nim",))
 _LEVELS = (
-    ("organization", "organization", "every caller of one organization together"),
-    ("user", "user", "one user with all keys together"),
+    ("organization", "Org", "every caller of one organization together"),
+    ("user", "User", "one user with all keys together"),
     ("apiKey", "API key", "one API key"),
 )
 
@@ -27,7 +27,7 @@ def _level(key: str, label: str, who: str) -> tuple[FormField, FormField]:
         FormField(
             f"rateLimits.{key}.tokensPerMinute",
             LIMITS,
-            f"Tokens per {label}",
+            f"{label} tokens",
             f"Most tokens, prompt and answer together, that {who} may use in a minute. Empty: not limited.{added}",
             FieldKind.NUMBER,
             placeholder="not limited",
@@ -36,7 +36,7 @@ def _level(key: str, label: str, who: str) -> tuple[FormField, FormField]:
         FormField(
             f"rateLimits.{key}.requestsPerMinute",
             LIMITS,
-            f"Requests per {label}",
+            f"{label} requests",
             f"Most requests that {who} may make in a minute. Empty: not limited.{added}",
             FieldKind.NUMBER,
             placeholder="not limited",

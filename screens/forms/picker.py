@@ -1,0 +1,121 @@
+"""A list to choose from, in the middle of the screen: type to narrow it, enter to take one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Click
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from genai_tui.domain.form_facts import Choice
+
+
+class PickerScreen(ModalScreen[str | None]):
+    """Asks for one of many; answers its text, or None when it was left with escape.
+
+    Args:
+        title: what is asked, in one line.
+        choices: what there is.
+        current: the text that is chosen now.
+        narrowing: whether a line to narrow the list is offered.
+        empty: what to say when there is nothing to choose.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back", id="picker.leave"),
+        Binding("down", "step(1)", "Down", show=False),
+        Binding("up", "step(-1)", "Up", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        *,
+        current: str = "",
+        narrowing: bool = True,
+        empty: str = "nothing to choose from",
+    ) -> None:
+        super().__init__(id="picker")
+        self._title = title
+        self._choices = tuple(choices)
+        self._shown = self._choices
+        self._current = current
+        self._narrowing = narrowing
+        self._empty = empty
+
+    def compose(self) -> ComposeResult:
+        """Title, line to narrow, list."""
+        with Vertical(classes="picker--box"):
+            yield Static(self._title, classes="picker--title", markup=False)
+            if self._narrowing:
+                yield Input(placeholder="type to narrow", compact=True, classes="picker--narrow")
+            yield OptionList(classes="picker--list", compact=True, markup=False)
+            yield Static(self._empty, classes="picker--empty", markup=False)
+            yield Static("enter choose   esc back", classes="picker--keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Fill the list and stand on what is chosen now."""
+        self._fill("")
+        at = next((i for i, choice in enumerate(self._shown) if choice.text == self._current), 0)
+        options = self.query_one(OptionList)
+        if self._shown:
+            options.highlighted = at
+        self.query_one(Input if self._narrowing else OptionList).focus()
+
+    def _fill(self, wanted: str) -> None:
+        words = wanted.lower().split()
+        self._shown = tuple(
+            choice for choice in self._choices if all(word in f"{choice.text} {choice.about}".lower() for word in words)
+        )
+        width = max((len(choice.text) for choice in self._shown), default=0)
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options(
+            Option(Content.assemble(choice.text.ljust(min(width, 48)), "  ", (choice.about, "dim")))
+            for choice in self._shown
+        )
+        options.display = bool(self._shown)
+        self.query_one(".picker--empty").display = not self._shown
+        if self._shown:
+            options.highlighted = 0
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        self._fill(event.value)
+
+    @on(Input.Submitted)
+    def _take(self) -> None:
+        at = self.query_one(OptionList).highlighted
+        if at is not None and at < len(self._shown):
+            self.dismiss(self._shown[at].text)
+
+    @on(OptionList.OptionSelected)
+    def _choose(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(self._shown[event.option_index].text)
+
+    def action_step(self, by: int) -> None:
+        """Move in the list while the line to narrow it has the focus."""
+        options = self.query_one(OptionList)
+        if by > 0:
+            options.action_cursor_down()
+        else:
+            options.action_cursor_up()
+
+    def action_leave(self) -> None:
+        """Answer nothing."""
+        self.dismiss(None)
+
+    def on_click(self, event: Click) -> None:
+        """A click beside the box leaves it."""
+        if self.get_widget_at(*event.screen_offset)[0] is self:
+            self.dismiss(None)

@@ -1,0 +1,201 @@
+"""The last step: what is wrong, what will be made, what the API server says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import ScrollableContainer, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.style import Style
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from genai_tui.domain.form_field import FieldKind, FormField
+from genai_tui.domain.problems import Problem
+from genai_tui.services import Preview
+from screens.forms.controls import AdvanceRequested, ChoiceControl, Edited
+
+SUMMARY, MANIFEST, DIFF = "summary", "manifest", "diff"
+_VIEW = FormField("view", "Review", "Show", "What to look at.", FieldKind.CHOICE, options=(SUMMARY, MANIFEST, DIFF))
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A line of the list on top: the field it is about, its label, the sentence, and whether it stops the form."""
+
+    field_id: str
+    label: str
+    text: str
+    stops: bool
+
+
+class ReviewPane(Vertical):
+    """Verdict, problems, and one of three views: summary, manifest, diff."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "review--label",
+        "review--added",
+        "review--removed",
+        "review--place",
+        "review--bad",
+        "review--good",
+        "review--warned",
+    }
+
+    @dataclass
+    class FieldChosen(Message):
+        """A problem was chosen: go to its field."""
+
+        field_id: str
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._remarks: tuple[Remark, ...] = ()
+        self._summary: tuple[tuple[str, str], ...] = ()
+        self._lead = ""
+        self._preview: Preview | None = None
+        self._failure: Problem | None = None
+        self._asking = False
+
+    def compose(self) -> ComposeResult:
+        """From the most urgent to the most detailed."""
+        yield Static(id="review-verdict", markup=False)
+        yield OptionList(id="review-remarks", compact=True, markup=False)
+        yield ChoiceControl(_VIEW, SUMMARY)
+        with ScrollableContainer(id="review-content"):
+            yield Static(id="review-text", markup=False)
+
+    @property
+    def view(self) -> str:
+        """Which view is shown."""
+        return self.query_one(ChoiceControl).text
+
+    def show_form(self, remarks: Sequence[Remark], summary: Sequence[tuple[str, str]], lead: str) -> None:
+        """Show a form as it is now; what the server said about an older one is forgotten.
+
+        Args:
+            remarks: problems first, then warnings.
+            summary: (label, text) of what will be made; empty while something is wrong.
+            lead: what the change does to what runs; empty for a new deployment.
+        """
+        self._remarks = tuple(remarks)
+        self._summary = tuple(summary)
+        self._lead = lead
+        self._preview = self._failure = None
+        self._asking = False
+        self._refresh()
+
+    def show_asking(self) -> None:
+        """Say that the server is being asked."""
+        self._asking, self._preview, self._failure = True, None, None
+        self._refresh()
+
+    def show_preview(self, preview: Preview) -> None:
+        """Show what the server's dry run said."""
+        self._asking, self._preview = False, preview
+        self._refresh()
+
+    def show_failure(self, problem: Problem) -> None:
+        """Show why something could not be done; the form is as it was."""
+        self._asking, self._failure = False, problem
+        self._refresh()
+
+    def _refresh(self) -> None:
+        remarks = self.query_one("#review-remarks", OptionList)
+        highlighted = remarks.highlighted
+        remarks.clear_options()
+        remarks.add_options(Option(self._remark(remark)) for remark in self._remarks)
+        remarks.display = bool(self._remarks)
+        if self._remarks:
+            remarks.highlighted = min(highlighted or 0, len(self._remarks) - 1)
+        self.query_one("#review-verdict", Static).update(self._verdict())
+        self._show_view()
+
+    def _remark(self, remark: Remark) -> Content:
+        style = self._styled("review--bad" if remark.stops else "review--warned")
+        return Content.assemble(
+            Content.styled("✖ " if remark.stops else "▲ ", style),
+            Content.styled(f"{remark.label}: ", self._styled("review--label")),
+            remark.text,
+        )
+
+    def _styled(self, name: str) -> Style:
+        return self.get_visual_style(name)
+
+    def _verdict(self) -> Content:
+        wrong = sum(remark.stops for remark in self._remarks)
+        if self._failure is not None:
+            problem = self._failure
+            parts = [f"✖ {problem.what}", problem.why, problem.next_step, problem.detail]
+            return Content.styled("\n  ".join(part for part in parts if part), self._styled("review--bad"))
+        if wrong:
+            text = "1 field needs" if wrong == 1 else f"{wrong} fields need"
+            return Content.styled(f"✖ {text} attention: enter goes to it", self._styled("review--bad"))
+        if self._asking:
+            return Content("· asking the server what it would do...")
+        if self._preview is None:
+            return Content("")
+        if self._preview.refusal is not None:
+            return Content.styled(f"✖ The server would refuse: {self._preview.refusal}", self._styled("review--bad"))
+        if set(self._preview.outcomes.values()) <= {"unchanged"}:
+            return Content.styled("✔ Everything is already so: saving changes nothing", self._styled("review--good"))
+        return Content.styled("✔ The server accepts it. Ctrl+S saves and deploys", self._styled("review--good"))
+
+    def _show_view(self) -> None:
+        texts = {SUMMARY: self._summary_view, MANIFEST: self._manifest_view, DIFF: self._diff_view}
+        self.query_one("#review-text", Static).update(texts[self.view]())
+
+    def _summary_view(self) -> Content:
+        lines: list[Content] = []
+        label = self._styled("review--label")
+        if self._lead:
+            lines += [Content(self._lead), Content("")]
+        lines += [Content.assemble(Content.styled(f"{name:<13}", label), text) for name, text in self._summary]
+        if self._preview is not None:
+            lines += [Content(""), Content.styled("On the server", label)]
+            lines += [Content(f"  {outcome:<10}{what}") for what, outcome in self._preview.outcomes.items()]
+            lines += [
+                Content.styled(f"  ▲ {warning}", self._styled("review--warned")) for warning in self._preview.warnings
+            ]
+        return Content("\n").join(lines)
+
+    def _manifest_view(self) -> Content:
+        if self._preview is None:
+            return Content(self._nothing_yet())
+        return Content("---\n".join(manifest.yaml for manifest in self._preview.manifests))
+
+    def _diff_view(self) -> Content:
+        if self._preview is None:
+            return Content(self._nothing_yet())
+        if not self._preview.diff:
+            return Content("The cluster has it exactly so.")
+        return Content("\n").join(self._diff_line(line) for line in self._preview.diff.splitlines())
+
+    def _diff_line(self, line: str) -> Content:
+        styles = {"+": "review--added", "-": "review--removed", "@": "review--place"}
+        name = styles.get(line[:1])
+        return Content.styled(line, self._styled(name)) if name else Content(line)
+
+    def _nothing_yet(self) -> str:
+        return "Asking the server..." if self._asking else "Nothing to show while fields are wrong."
+
+    @on(Edited)
+    def _another_view(self, event: Edited) -> None:
+        event.stop()
+        self._show_view()
+        self.query_one("#review-content").scroll_home(animate=False)
+
+    @on(AdvanceRequested)
+    def _into_the_view(self, event: AdvanceRequested) -> None:
+        event.stop()
+        self.query_one("#review-content").focus()
+
+    @on(OptionList.OptionSelected)
+    def _to_field(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(self.FieldChosen(self._remarks[event.option_index].field_id))
