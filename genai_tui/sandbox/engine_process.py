@@ -1,0 +1,31 @@
+"""The real engine: llama.cpp with a small model, as a process that ends with its parent.
+
+Prints one JSON line, {"address": ...}, when it answers; ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def main(path: str, context: int, slots: int) -> None:
+    """Serve the model file until standard input ends. `context` tokens are shared by `slots` requests at a time."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = path
+    params.n_ctx = context
+    params.n_parallel = slots
+    params.kv_unified = True
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.endpoint_metrics = True
+    server = xllamacpp.Server(params)
+    sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.buffer.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
