@@ -8,7 +8,7 @@ widgets -> Draft -> `read_form` -> Parsed values -> the strict models of `docume
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -78,6 +78,10 @@ class Form(Generic[D]):
     def read(self, draft: Draft) -> Reading[D]:
         """The document a draft stands for, or one problem for each field and line that is wrong."""
         return _read(self, draft)
+
+    def place(self, draft: Draft, problems: Iterable[FieldProblem]) -> tuple[FieldProblem, ...]:
+        """Problems told by paths of the document, each under the id of a field the form shows."""
+        return tuple(_in_form(self, draft, problem) for problem in problems)
 
     def write(self, document: D) -> dict[str, str]:
         """The draft that reads as `document`."""
@@ -287,8 +291,8 @@ def _in_form(form: Form[D], draft: Draft, problem: FieldProblem) -> FieldProblem
     shown = [field for field in form.fields if field.applies(draft)]
     for field in shown:
         if path == field.id or path.startswith(f"{field.id}."):
-            empty = not draft.get(field.id, "").strip()
-            return FieldProblem(field.id, EMPTY if empty else problem.message)
+            missing = problem.message.endswith("is required") and not draft.get(field.id, "").strip()
+            return FieldProblem(field.id, EMPTY if missing else problem.message)
     for field in shown:
         if field.id.startswith(f"{path}."):
             return FieldProblem(field.id, problem.message)

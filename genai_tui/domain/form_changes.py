@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from genai_tui.domain.form_field import Draft, FormField
 
 # Fields that the pod template does not hold: changing them leaves running pods alone.
-_OUTSIDE_THE_PODS = ("description", "endpoint", "advanced.strategy", "rateLimits.", "pricing.", "sharing.")
+_OUTSIDE_THE_PODS = ("description", "advanced.strategy", "rateLimits.", "pricing.", "sharing.")
 _REPLICAS = "engine.replicas"
 
 
@@ -35,15 +35,30 @@ def replaces_pods(changed: tuple[Change, ...]) -> bool:
     return any(change.field.id != _REPLICAS and not change.field.id.startswith(_OUTSIDE_THE_PODS) for change in changed)
 
 
-def interruption(changed: tuple[Change, ...]) -> str:
-    """What applying the changes does to those who call it, in one sentence."""
+def interruption(changed: tuple[Change, ...], after: Draft) -> str:
+    """What applying the changes does to those who call it, in one sentence.
+
+    Args:
+        changed: the changes.
+        after: the whole form with them.
+    """
     if not changed:
         return "Nothing is changed."
     causes = [c.field.label for c in changed if replaces_pods((c,))]
     if causes:
         named = ", ".join(causes[:3]) + (f" and {len(causes) - 3} more" if len(causes) > 3 else "")
-        return f"Every pod is replaced ({named}): each loads the model again before it answers."
+        if _stops_first(after):
+            return f"Every pod is stopped and made anew ({named}): nothing answers until the model is loaded again."
+        return f"Every pod is replaced, one at a time ({named}): each loads the model again before it answers."
     scaled = next((c for c in changed if c.field.id == _REPLICAS), None)
     if scaled is not None:
         return f"Pods are added or removed ({scaled.before} to {scaled.after} replicas); the others keep answering."
     return "No pod is replaced: requests go on without interruption."
+
+
+def _stops_first(draft: Draft) -> bool:
+    """Whether the old pods go before the new ones come: chosen, or one replica on GPUs that it holds itself."""
+    strategy = draft.get("advanced.strategy", "").strip() or "auto"
+    alone = (draft.get(_REPLICAS, "").strip() or "1") in ("0", "1")
+    on_gpus = (draft.get("resources.gpu", "").strip() or "1") != "0"
+    return strategy == "Recreate" or (strategy == "auto" and alone and on_gpus)

@@ -52,7 +52,7 @@ _DETAILS = (
         "Name",
         "What callers put as model in a request, and the name of the Deployment and Service. Lower-case letters, "
         "digits and '-'; unique in its namespace; it cannot be changed later.",
-        placeholder="chat",
+        placeholder="e.g. chat",
         required=True,
     ),
     FormField(
@@ -61,7 +61,7 @@ _DETAILS = (
         "Namespace",
         "The Kubernetes namespace it runs in. Secrets and volume claims named in this form are read from there.",
         FieldKind.CHOICE,
-        placeholder="team-a",
+        placeholder="e.g. team-a",
         choices=Choices.NAMESPACES,
     ),
     FormField(
@@ -69,7 +69,7 @@ _DETAILS = (
         DETAILS,
         "Description",
         "One sentence for the people who will find it in the list.",
-        placeholder="chat assistant of the support team",
+        placeholder="e.g. chat assistant of the support team",
     ),
 )
 
@@ -274,7 +274,7 @@ _ADVANCED = (
         "Environment",
         "Variables of the engine, one per line: NAME=value, or NAME=secret:SECRET/KEY for a key of a Secret.",
         FieldKind.LINES,
-        placeholder="HF_TOKEN=secret:hf/token",
+        placeholder="e.g. HF_TOKEN=secret:hf/token",
     ),
     FormField(
         "advanced.labels",
@@ -282,7 +282,7 @@ _ADVANCED = (
         "Labels",
         "Labels of the Deployment and its pods, one key=value per line.",
         FieldKind.LINES,
-        placeholder="team=a",
+        placeholder="e.g. team=a",
     ),
     FormField(
         "advanced.annotations",
@@ -290,7 +290,7 @@ _ADVANCED = (
         "Annotations",
         "Annotations of the Deployment and its pods, one key=value per line.",
         FieldKind.LINES,
-        placeholder="example.com/owner=support",
+        placeholder="e.g. example.com/owner=support",
     ),
     FormField(
         "advanced.tolerations",
@@ -299,7 +299,7 @@ _ADVANCED = (
         "Taints that the pods tolerate, one per line: key=value:NoSchedule, key:NoSchedule, key:NoExecute:300, or * "
         "for every taint.",
         FieldKind.LINES,
-        placeholder="nvidia.com/gpu:NoSchedule",
+        placeholder="e.g. nvidia.com/gpu:NoSchedule",
         choices=Choices.TAINTS,
     ),
     FormField(
@@ -308,7 +308,7 @@ _ADVANCED = (
         "Node selector",
         "Labels a node must have, one key=value per line.",
         FieldKind.LINES,
-        placeholder="nvidia.com/gpu.product=NVIDIA-H100-80GB-HBM3",
+        placeholder="e.g. nvidia.com/gpu.product=NVIDIA-H100-80GB-HBM3",
         choices=Choices.NODE_LABELS,
     ),
     FormField(
@@ -318,7 +318,7 @@ _ADVANCED = (
         "near or apart, which pods, on what: near app=web on kubernetes.io/hostname. (prefer 50) at the end makes it "
         "a preference. JSON of Kubernetes is read too.",
         FieldKind.LINES,
-        placeholder="apart app=web on topology.kubernetes.io/zone (prefer 50)",
+        placeholder="e.g. apart app=web on topology.kubernetes.io/zone (prefer 50)",
         choices=Choices.TOPOLOGY,
     ),
     FormField(
@@ -327,7 +327,7 @@ _ADVANCED = (
         "Extra arguments",
         "Appended last to the engine's arguments. One or several per line, quoted as in a shell.",
         FieldKind.LINES,
-        placeholder="--gpu-memory-utilization=0.9",
+        placeholder="e.g. --gpu-memory-utilization=0.9",
     ),
     FormField(
         "advanced.strategy",
@@ -392,7 +392,7 @@ _SHARING = (
         "Organizations",
         "Names of organizations, one per line.",
         FieldKind.LINES,
-        placeholder="org-a",
+        placeholder="e.g. org-a",
         required=True,
         choices=Choices.ORGANIZATIONS,
         when=("sharing.mode", ("organizations",)),

@@ -34,6 +34,11 @@ class AdvanceRequested(Message):
 class LineControl(Input):
     """One line of text."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "screen.field(1)", "Next field", show=False),
+        Binding("up", "screen.field(-1)", "Field before", show=False),
+    ]
+
     def __init__(self, field: FormField, text: str, suggestions: Sequence[str] = ()) -> None:
         super().__init__(
             text,
@@ -110,6 +115,8 @@ class ChoiceControl(Widget, can_focus=True):
         Binding("left", "step(-1)", "Previous", show=False),
         Binding("right,space", "step(1)", "Next", show=False),
         Binding("enter", "advance", "Next field", show=False),
+        Binding("down", "screen.field(1)", "Next field", show=False),
+        Binding("up", "screen.field(-1)", "Field before", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"choice--on", "choice--off", "choice--wrong"}
 

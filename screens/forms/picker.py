@@ -18,8 +18,8 @@ from textual.widgets.option_list import Option
 from genai_tui.domain.form_facts import Choice
 
 
-class PickerScreen(ModalScreen[str | None]):
-    """Asks for one of many; answers its text, or None when it was left with escape.
+class PickerScreen(ModalScreen[int | None]):
+    """Asks for one of many; answers its place among the choices, or None when it was left with escape.
 
     Args:
         title: what is asked, in one line.
@@ -47,7 +47,7 @@ class PickerScreen(ModalScreen[str | None]):
         super().__init__(id="picker")
         self._title = title
         self._choices = tuple(choices)
-        self._shown = self._choices
+        self._shown: tuple[int, ...] = ()
         self._current = current
         self._narrowing = narrowing
         self._empty = empty
@@ -65,7 +65,7 @@ class PickerScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Fill the list and stand on what is chosen now."""
         self._fill("")
-        at = next((i for i, choice in enumerate(self._shown) if choice.text == self._current), 0)
+        at = next((i for i, of in enumerate(self._shown) if self._choices[of].text == self._current), 0)
         options = self.query_one(OptionList)
         if self._shown:
             options.highlighted = at
@@ -73,15 +73,14 @@ class PickerScreen(ModalScreen[str | None]):
 
     def _fill(self, wanted: str) -> None:
         words = wanted.lower().split()
-        self._shown = tuple(
-            choice for choice in self._choices if all(word in f"{choice.text} {choice.about}".lower() for word in words)
-        )
-        width = max((len(choice.text) for choice in self._shown), default=0)
+        texts = [f"{choice.text} {choice.about}".lower() for choice in self._choices]
+        self._shown = tuple(at for at, text in enumerate(texts) if all(word in text for word in words))
+        shown = [self._choices[at] for at in self._shown]
+        width = max((len(choice.text) for choice in shown), default=0)
         options = self.query_one(OptionList)
         options.clear_options()
         options.add_options(
-            Option(Content.assemble(choice.text.ljust(min(width, 48)), "  ", (choice.about, "dim")))
-            for choice in self._shown
+            Option(Content.assemble(choice.text.ljust(min(width, 48)), "  ", (choice.about, "dim"))) for choice in shown
         )
         options.display = bool(self._shown)
         self.query_one(".picker--empty").display = not self._shown
@@ -96,12 +95,12 @@ class PickerScreen(ModalScreen[str | None]):
     def _take(self) -> None:
         at = self.query_one(OptionList).highlighted
         if at is not None and at < len(self._shown):
-            self.dismiss(self._shown[at].text)
+            self.dismiss(self._shown[at])
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.dismiss(self._shown[event.option_index].text)
+        self.dismiss(self._shown[event.option_index])
 
     def action_step(self, by: int) -> None:
         """Move in the list while the line to narrow it has the focus."""

@@ -12,6 +12,7 @@ from textual.containers import ScrollableContainer, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.style import Style
+from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -61,6 +62,7 @@ class ReviewPane(Vertical):
         self._preview: Preview | None = None
         self._failure: Problem | None = None
         self._asking = False
+        self._saving = False
 
     def compose(self) -> ComposeResult:
         """From the most urgent to the most detailed."""
@@ -87,13 +89,31 @@ class ReviewPane(Vertical):
         self._summary = tuple(summary)
         self._lead = lead
         self._preview = self._failure = None
-        self._asking = False
+        self._asking = self._saving = False
         self._refresh()
 
     def show_asking(self) -> None:
         """Say that the server is being asked."""
         self._asking, self._preview, self._failure = True, None, None
         self._refresh()
+
+    def show_saving(self) -> None:
+        """Say that it is being saved."""
+        self._failure, self._saving = None, True
+        self._refresh()
+
+    @property
+    def at_first(self) -> bool:
+        """Whether the focus is on the first thing that can have it."""
+        return self._first.has_focus
+
+    def focus_first(self) -> None:
+        """Focus the problems, or the choice of views."""
+        self._first.focus()
+
+    @property
+    def _first(self) -> Widget:
+        return self.query_one("#review-remarks" if self._remarks else "ChoiceControl")
 
     def show_preview(self, preview: Preview) -> None:
         """Show what the server's dry run said."""
@@ -102,7 +122,8 @@ class ReviewPane(Vertical):
 
     def show_failure(self, problem: Problem) -> None:
         """Show why something could not be done; the form is as it was."""
-        self._asking, self._failure = False, problem
+        self._asking = self._saving = False
+        self._failure = problem
         self._refresh()
 
     def _refresh(self) -> None:
@@ -136,6 +157,8 @@ class ReviewPane(Vertical):
         if wrong:
             text = "1 field needs" if wrong == 1 else f"{wrong} fields need"
             return Content.styled(f"✖ {text} attention: enter goes to it", self._styled("review--bad"))
+        if self._saving:
+            return Content("· saving...")
         if self._asking:
             return Content("· asking the server what it would do...")
         if self._preview is None:
@@ -148,7 +171,9 @@ class ReviewPane(Vertical):
 
     def _show_view(self) -> None:
         texts = {SUMMARY: self._summary_view, MANIFEST: self._manifest_view, DIFF: self._diff_view}
-        self.query_one("#review-text", Static).update(texts[self.view]())
+        text = self.query_one("#review-text", Static)
+        text.set_class(self.view != SUMMARY, "-unwrapped")
+        text.update(texts[self.view]())
 
     def _summary_view(self) -> Content:
         lines: list[Content] = []

@@ -97,3 +97,13 @@ def gpu_note(facts: Facts) -> str:
     parts = [f"{row.node.meta.name} {row.gpu_free} of {row.gpu_total}" for row in nodes[:4]]
     more = f", {len(nodes) - 4} more nodes" if len(nodes) > 4 else ""
     return f"GPUs free now: {', '.join(parts)}{more}" if parts else ""
+
+
+def limits_note(endpoint: str, facts: Facts) -> str:
+    """Who keeps the limits at an endpoint: said plainly, as a limit nobody checks looks like one that is kept."""
+    document = next((row.document for row in facts.endpoints if row.name == endpoint), None)
+    if document is None:
+        return "Limits are recorded with the deployment; what keeps them depends on the endpoint."
+    if document.spec.exposure == "cluster":
+        return f"Recorded only: endpoint {endpoint} is reached inside the cluster, where nothing checks limits."
+    return f"Recorded only: no policy for the gateway of endpoint {endpoint} is installed from here yet."

@@ -16,6 +16,9 @@ class DraftKeeper:
         drafts: where forms are kept.
         key: under which key.
         failed: told the first time a form cannot be kept.
+
+    Attributes:
+        kept: whether the form is on disk.
     """
 
     def __init__(self, drafts: Drafts, key: str, failed: Callable[[GenaiTuiError], None]) -> None:
@@ -23,6 +26,7 @@ class DraftKeeper:
         self._drafts = drafts
         self._failed = failed
         self._told = False
+        self.kept = False
         self._pending: tuple[str, dict[str, str]] | None = None
         self._lock = asyncio.Lock()
         self._over = False
@@ -44,6 +48,7 @@ class DraftKeeper:
                 (title, fields), self._pending = self._pending, None
                 try:
                     await asyncio.to_thread(self._drafts.save, self.key, title, fields)
+                    self.kept = True
                 except GenaiTuiError as error:
                     if not self._told:
                         self._told = True
@@ -54,3 +59,4 @@ class DraftKeeper:
         self._over, self._pending = True, None
         async with self._lock:
             await asyncio.to_thread(self._drafts.discard, self.key)
+            self.kept = False

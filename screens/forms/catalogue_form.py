@@ -1,0 +1,195 @@
+"""The form of a model or an endpoint: one page, the same fields and checks as everywhere."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+from uuid import uuid4
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
+
+from genai_tui.domain.documents import Endpoint, Model
+from genai_tui.domain.drafts import ENDPOINT_FORM, MODEL_FORM, Form, draft_key
+from genai_tui.domain.form_facts import Findings
+from genai_tui.domain.form_field import Draft
+from genai_tui.domain.problems import FieldProblem, Problem
+from genai_tui.errors import BadInput, GenaiTuiError, explain
+from genai_tui.services import SavedDraft
+from screens.forms.facts import facts_of
+from screens.forms.field_help import FieldHelp
+from screens.forms.form_pane import FormPane
+from screens.forms.form_screen import FormScreen
+from screens.forms.keeper import DraftKeeper
+from screens.forms.state import FormState
+
+CatalogueKind = Literal["Model", "Endpoint"]
+
+
+class CatalogueFormScreen(FormScreen):
+    """Creates or edits a catalogue entry.
+
+    Args:
+        kind: what it is.
+        name_of: the entry to edit; None makes a new one.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "Save", id="catalogue.save", tooltip="Save to the cluster"),
+    ]
+    HELP = """\
+# The form of a catalogue entry
+
+`Tab` and `Enter` go to the next field, `Ctrl+G` to the next wrong one, `F2` lists what can be put into a field marked
+▾. `Ctrl+S` saves to the cluster. What is typed is kept on this machine until then.
+"""
+
+    def __init__(self, kind: CatalogueKind, name_of: str | None = None) -> None:
+        super().__init__()
+        self._kind = kind
+        self._entry = name_of
+        self._saving = False
+        self._refusal = ""
+
+    def compose_body(self) -> ComposeResult:
+        """Title, fields, help."""
+        self.facts = facts_of(self.services.picture)
+        self._begin(None)
+        what = self._kind.lower()
+        with Horizontal(id="catalogue-top", classes="form-top"):
+            title = f"Edit {what} {self._entry}" if self._entry else f"New {what}"
+            yield Static(title, classes="form-title", markup=False)
+            yield Static("", classes="form-kept", markup=False)
+        yield Static("", id="form-verdict", classes="form-verdict", markup=False)
+        locked = {"name": "cannot be changed"} if self._entry else {}
+        with Vertical(id="catalogue-middle"):
+            yield FormPane(self.state.form.fields, self.state.draft, locked=locked, id="catalogue-fields")
+            with Vertical(id="catalogue-help-side"):
+                yield FieldHelp()
+
+    @property
+    def _form(self) -> Form[Any]:
+        return MODEL_FORM if self._kind == "Model" else ENDPOINT_FORM
+
+    def _begin(self, kept: SavedDraft | None) -> None:
+        draft = self._form.blank()
+        if self._entry is not None:
+            live = self._live(self._entry)
+            if live is None:
+                self._refusal = f"{self._kind.lower()} {self._entry} cannot be read, or does not exist any more"
+            else:
+                draft = self._form.write(live)
+        if kept is not None:
+            draft |= dict(kept.fields)
+        key = draft_key(self._kind, self._entry) + ("" if self._entry else f"/{uuid4().hex[:12]}")
+        self.state = FormState(self._form, draft, self._check)
+        self.keeper = DraftKeeper(self.services.drafts, kept.key if kept else key, self.not_kept)
+        self.keeper.kept = kept is not None
+
+    def _live(self, name: str) -> Model | Endpoint | None:
+        rows = self.facts.models if self._kind == "Model" else self.facts.endpoints
+        return next((row.document for row in rows if row.name == name), None)
+
+    def _check(self, draft: Draft) -> Findings:
+        rows = self.facts.models if self._kind == "Model" else self.facts.endpoints
+        name = draft.get("name", "").strip()
+        if self._entry is None and any(row.name == name for row in rows):
+            text = f"there is already a {self._kind.lower()} named {name}; choose another name"
+            return Findings((FieldProblem("name", text),))
+        return Findings()
+
+    def on_mount(self) -> None:
+        """Offer a kept form, or begin."""
+        if self._refusal:
+            self._say(Problem(self._refusal))
+            self.query_one("#catalogue-middle").display = False
+            return
+        self.show_form()
+        self.controls()[0].focus()
+        key = draft_key(self._kind, self._entry)
+        drafts = self.services.drafts.saved()
+        offers = tuple(d for d in drafts if (d.key == key if self._entry else d.key.startswith(f"{key}/")))
+        if offers:
+            self.offer(offers, "Start from what is live" if self._entry else "Start a new form")
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is something to edit."""
+        return not self._refusal
+
+    def open_pane(self) -> FormPane | None:
+        """All fields stand on one page."""
+        return self.query_one("#catalogue-fields", FormPane)
+
+    def draft_title(self) -> str:
+        """What the kept form is called in a list."""
+        return f"{self._kind.lower()} {self.state.draft.get('name') or 'without a name'}"
+
+    def show_form(self) -> None:
+        """Follow the form."""
+        pane = self.open_pane()
+        if pane is not None:
+            pane.show(self.state)
+
+    def go_to(self, field_id: str) -> None:
+        """Focus a field."""
+        pane = self.open_pane()
+        row = pane.row(field_id) if pane is not None else None
+        if row is not None and row.control is not None:
+            row.control.focus()
+
+    def past_the_fields(self, by: int) -> None:
+        """Round and round: the page is all there is."""
+        controls = self.controls()
+        if controls:
+            controls[0 if by > 0 else -1].focus()
+
+    def resume(self, draft: SavedDraft) -> None:
+        """Go on with a kept form."""
+        self._begin(draft)
+
+    def _say(self, problem: Problem | None) -> None:
+        text = "" if problem is None else f"✖ {problem.line}"
+        self.query_one("#form-verdict", Static).update(text)
+
+    def action_save(self) -> None:
+        """Save to the cluster, or go to the first wrong field."""
+        if not self.usable or self._saving:
+            return
+        self._say(None)
+        if self.state.document is None:
+            self.state.look_at_everything()
+            self.show_form()
+            self.go_to(self.state.problems[0].field)
+        elif self.services.session.read_only:
+            self._say(Problem("This console is read-only", next_step="start it without --read-only to save"))
+        else:
+            self._saving = True
+            self._apply(self.state.document)
+
+    @work(exclusive=True, group="apply", exit_on_error=False)
+    async def _apply(self, document: Model | Endpoint) -> None:
+        self.query_one("#form-verdict", Static).update("· saving...")
+        try:
+            await self.services.operations.apply(document, create_only=self._entry is None)
+        except GenaiTuiError as error:
+            self._say(error.problem)
+            if isinstance(error, BadInput) and error.fields:
+                self._say(None)
+                self.state.refuse(self._form.place(self.state.draft, error.fields))
+                self.show_form()
+                self.go_to(self.state.problems[0].field)
+            return
+        finally:
+            self._saving = False
+        await self.keeper.discard()
+        self.notify(f"{self._kind} {document.metadata.name} saved.")
+        self.dismiss()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A defect of our own is told, not swallowed."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self._say(explain(event.worker.error).problem)

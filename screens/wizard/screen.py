@@ -1,0 +1,324 @@
+"""The deployment wizard: the form in steps, the last look, and the act of saving.
+
+Data path: typed text -> `FormState` (texts, problems) -> document -> `services.operations` preview and apply. The
+form is never rebuilt from the cluster while it is open; what the cluster says only adds problems beside it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, Static
+from textual.worker import Worker, WorkerState
+
+from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.drafts import DEPLOYMENT_FORM
+from genai_tui.domain.form_changes import changes, interruption
+from genai_tui.domain.form_defaults import choose_model
+from genai_tui.domain.form_facts import Findings, check_against
+from genai_tui.domain.form_field import Draft
+from genai_tui.domain.form_fields import LIMITS, RESOURCES, REVIEW, TABS
+from genai_tui.domain.problems import FieldProblem, Problem
+from genai_tui.domain.rows import Ref
+from genai_tui.errors import BadInput, GenaiTuiError, PartlyApplied, explain
+from genai_tui.services import SavedDraft
+from screens.forms.facts import facts_of
+from screens.forms.field_help import FieldHelp
+from screens.forms.form_pane import FormPane
+from screens.forms.form_screen import FormScreen
+from screens.forms.keeper import DraftKeeper
+from screens.forms.state import FormState
+from screens.wizard.rail import Step, StepRail
+from screens.wizard.review import Remark, ReviewPane
+from screens.wizard.start import Start, offered_drafts, start_of
+from screens.wizard.summary import gpu_note, limits_note, summary
+
+
+class WizardScreen(FormScreen):
+    """Creates or edits a model deployment.
+
+    Args:
+        model: a model that is chosen and cannot be changed here.
+        edit: the deployment to edit; its name and namespace stay.
+        draft: a kept form to go on with.
+    """
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (120, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+n,f4,alt+right", "step(1)", "Next step", id="wizard.next", tooltip="Go to the next step"),
+        Binding("ctrl+s", "save", "Save and deploy", id="wizard.save", tooltip="Review, then save to the cluster"),
+        Binding("f3,alt+left", "step(-1)", "Step back", id="wizard.back", tooltip="Go to the step before"),
+    ]
+    HELP = """\
+# The deployment form
+
+Fill in the steps from top to bottom. `Tab` and `Enter` go to the next field and on into the next step, `Ctrl+N` and
+`F3` go to the next step and back, `F2` lists what can be put into a field marked ▾.
+
+What is wrong is told below its field and counted on its step; `Ctrl+G` goes to the next wrong field. Everything typed
+is kept on this machine at once: a broken connection loses nothing.
+
+The last step shows what will be made and what the API server says to it. `Ctrl+S` there saves and deploys.
+"""
+
+    def __init__(self, model: str | None = None, edit: Ref | None = None, draft: SavedDraft | None = None) -> None:
+        super().__init__()
+        self._model = model
+        self._edit = edit
+        self._resume = draft
+        self._visited: set[str] = set()
+        self._applying = False
+        self._step = TABS[0]
+        self._start: Start
+
+    # What is on the screen --------------------------------------------------------------------------------------------
+
+    def compose_body(self) -> ComposeResult:
+        """Title, steps, the open step, help."""
+        self.facts = facts_of(self.services.picture)
+        self._begin(self._resume)
+        with Horizontal(classes="form-top"):
+            yield Static(self._start.title, classes="form-title", markup=False)
+            yield Static("", classes="form-kept", markup=False)
+        if self._start.refusal:
+            yield Static(f"✖ {self._start.refusal}", classes="form-verdict", markup=False)
+            return
+        with Horizontal(id="wizard-middle"):
+            yield StepRail(TABS, id="wizard-rail")
+            with ContentSwitcher(initial="step-0", id="wizard-steps"):
+                for at, title in enumerate(TABS[:-1]):
+                    fields = [field for field in DEPLOYMENT_FORM.fields if field.tab == title]
+                    yield FormPane(fields, self.state.draft, locked=self._start.locked, id=f"step-{at}")
+                yield ReviewPane(id=f"step-{len(TABS) - 1}")
+            with Vertical(id="wizard-help-side"):
+                yield FieldHelp(id="wizard-help")
+
+    def _begin(self, kept: SavedDraft | None) -> None:
+        self._start = start_of(self.services, self.facts, self._model, self._edit, kept)
+        self.state = FormState(DEPLOYMENT_FORM, dict(self._start.draft), self._check)
+        self.state.typed.update(self._start.typed)
+        self.keeper = DraftKeeper(self.services.drafts, self._start.key, self.not_kept)
+        self.keeper.kept = kept is not None
+
+    def _check(self, draft: Draft) -> Findings:
+        return check_against(draft, self.facts, self._edit)
+
+    def on_mount(self) -> None:
+        """Offer kept forms, or begin."""
+        if not self.usable:
+            return
+        self.show_form()
+        self._focus_first()
+        offers = offered_drafts(self.services.drafts, self._model, self._edit) if self._resume is None else ()
+        for sentence in self.services.drafts.set_aside():
+            self.notify(sentence, severity="warning")
+        if offers:
+            self.offer(offers, "Start a new form" if self._edit is None else "Start from what is live")
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is something to edit."""
+        return not self._start.refusal
+
+    def open_pane(self) -> FormPane | None:
+        """The fields of the open step; None on the last one."""
+        return None if self._step == REVIEW else self.query_one(f"#step-{TABS.index(self._step)}", FormPane)
+
+    def draft_title(self) -> str:
+        """What the kept form is called in a list."""
+        return self._start.draft_title(self.state.draft)
+
+    def show_form(self) -> None:
+        """Follow the form: the open step and the marks of all steps."""
+        rail = self.query_one(StepRail)
+        rail.current = self._step
+        rail.steps = tuple(self._mark(title) for title in TABS)
+        pane = self.open_pane()
+        if pane is not None:
+            pane.show(self.state)
+            pane.say_note(self._note())
+
+    def _mark(self, title: str) -> Step:
+        done = title in self._visited and not self.state.has_problems(title)
+        return Step(title, self.state.shown_problems(title), done)
+
+    def _note(self) -> str:
+        if self._step == RESOURCES:
+            return gpu_note(self.facts)
+        return limits_note(self.state.draft.get("endpoint", ""), self.facts) if self._step == LIMITS else ""
+
+    def typed(self, field_id: str) -> None:
+        """What nobody has typed yet follows the model and the namespace."""
+        if field_id in ("model", "namespace") and self._edit is None and self.state.draft.get("model"):
+            draft = self.state.draft
+            untouched = frozenset(draft) - self.state.typed
+            self.state.replace(choose_model(draft, draft["model"], self.facts, untouched=untouched))
+
+    def resume(self, draft: SavedDraft) -> None:
+        """Go on with a kept form."""
+        self._begin(draft)
+
+    # Moving -----------------------------------------------------------------------------------------------------------
+
+    def _open(self, title: str) -> None:
+        self._visited.add(self._step)
+        self.keep_now()
+        self._step = title
+        self.query_one("#wizard-steps", ContentSwitcher).current = f"step-{TABS.index(title)}"
+        self.set_class(title == REVIEW, "-review")
+        if title == REVIEW:
+            self._visited.update(TABS[:-1])
+            self.state.look_at_everything()
+            self._review()
+        self.show_form()
+
+    def _focus_first(self) -> None:
+        controls = self.controls()
+        if controls:
+            controls[0].focus()
+        elif self._step == REVIEW:
+            self.query_one(ReviewPane).focus_first()
+
+    def action_step(self, by: int) -> None:
+        """Go some steps on or back."""
+        at = TABS.index(self._step) + by
+        if self.usable and 0 <= at < len(TABS):
+            self._open(TABS[at])
+            self._focus_first()
+
+    def action_open_step(self, number: int) -> None:
+        """Go to a step by its number from 1."""
+        if self.usable:
+            self._open(TABS[number - 1])
+            self._focus_first()
+
+    @on(StepRail.StepChosen)
+    def _step_chosen(self, event: StepRail.StepChosen) -> None:
+        event.stop()
+        self.action_open_step(TABS.index(event.title) + 1)
+
+    def past_the_fields(self, by: int) -> None:
+        """Go on into the next step, or back into the one before."""
+        if self._step != REVIEW:
+            self.action_step(by)
+        elif by > 0 or not self.query_one(ReviewPane).at_first:
+            super().past_the_fields(by)
+            return
+        else:
+            self.action_step(-1)
+        if by < 0 and (controls := self.controls()):
+            controls[-1].focus()
+
+    def go_to(self, field_id: str) -> None:
+        """Open the step of a field and focus it."""
+        self._open(DEPLOYMENT_FORM.field(field_id).tab)
+        pane = self.open_pane()
+        row = pane.row(field_id) if pane is not None else None
+        if row is not None and row.control is not None:
+            row.control.focus()
+
+    @on(ReviewPane.FieldChosen)
+    def _field_chosen(self, event: ReviewPane.FieldChosen) -> None:
+        event.stop()
+        self.go_to(event.field_id)
+
+    # The last look ----------------------------------------------------------------------------------------------------
+
+    def _review(self) -> None:
+        document = self.state.document
+        remarks = [_remark(problem, True) for problem in self.state.problems]
+        remarks += [_remark(warning, False) for warning in self.state.warnings]
+        pane = self.query_one(ReviewPane)
+        pane.show_form(remarks, summary(document, self.facts) if document else (), self._lead())
+        if document is not None:
+            pane.show_asking()
+            self._ask(document)
+
+    def _lead(self) -> str:
+        if self._edit is None:
+            return ""
+        changed = changes(DEPLOYMENT_FORM.fields, self._start.before, self.state.draft)
+        lines = [f"  {change.field.label}: {_short(change.before)} → {_short(change.after)}" for change in changed]
+        return "\n".join([interruption(changed, self.state.draft), *lines])
+
+    @work(exclusive=True, group="preview", exit_on_error=False)
+    async def _ask(self, document: ModelDeployment) -> None:
+        pane = self.query_one(ReviewPane)
+        try:
+            preview = await self.services.operations.preview(document)
+        except GenaiTuiError as error:
+            pane.show_failure(error.problem)
+            return
+        if preview.problems:
+            self._refused(preview.problems)
+        else:
+            pane.show_preview(preview)
+
+    def _refused(self, problems: tuple[FieldProblem, ...]) -> None:
+        self.state.refuse(DEPLOYMENT_FORM.place(self.state.draft, problems))
+        self._review()
+        self.show_form()
+
+    # Saving -----------------------------------------------------------------------------------------------------------
+
+    def action_save(self) -> None:
+        """Show the last step; on it, save to the cluster."""
+        if not self.usable or self._applying:
+            return
+        if self._step != REVIEW:
+            self.action_open_step(len(TABS))
+            return
+        pane = self.query_one(ReviewPane)
+        if self.state.document is None:
+            pane.focus_first()
+        elif self.services.session.read_only:
+            pane.show_failure(Problem("This console is read-only", next_step="start it without --read-only to deploy"))
+        else:
+            self._applying = True
+            self._apply(self.state.document)
+
+    @work(exclusive=True, group="apply", exit_on_error=False)
+    async def _apply(self, document: ModelDeployment) -> None:
+        pane = self.query_one(ReviewPane)
+        pane.show_saving()
+        try:
+            await self.services.operations.apply(document, create_only=self._edit is None)
+        except GenaiTuiError as error:
+            if isinstance(error, BadInput) and error.fields:
+                self._refused(error.fields)
+            else:
+                pane.show_failure(_in_words(error))
+            return
+        finally:
+            self._applying = False
+        await self.keeper.discard()
+        ref = Ref(document.metadata.namespace or "", document.metadata.name)
+        self.app.call_later(self.app.open_deployment, ref, "rollout")
+        self.dismiss()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A defect of our own is told, not swallowed."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None and self.query(ReviewPane):
+            self.query_one(ReviewPane).show_failure(explain(event.worker.error).problem)
+
+
+def _remark(problem: FieldProblem, stops: bool) -> Remark:
+    at = f"line {problem.line}: " if problem.line is not None else ""
+    return Remark(problem.field, DEPLOYMENT_FORM.field(problem.field).label, f"{at}{problem.message}", stops)
+
+
+def _in_words(error: GenaiTuiError) -> Problem:
+    told = error.problem
+    if not isinstance(error, PartlyApplied):
+        return told
+    made, missing = ", ".join(error.created) or "nothing", ", ".join(error.missing)
+    return Problem(told.what, told.why, told.next_step, f"created: {made}\n  not created: {missing}")
+
+
+def _short(text: str) -> str:
+    line = text.replace("\n", " ⏎ ")
+    return (line if len(line) <= 40 else f"{line[:39]}…") or "(empty)"

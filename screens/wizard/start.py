@@ -1,0 +1,88 @@
+"""With what the wizard begins: which form, what is fixed in it, and which kept forms are offered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from genai_tui.domain.drafts import DEPLOYMENT_FORM, draft_key, from_document
+from genai_tui.domain.form_defaults import new_draft
+from genai_tui.domain.form_facts import Facts
+from genai_tui.domain.form_field import Draft
+from genai_tui.domain.rows import Ref
+from genai_tui.services import Drafts, SavedDraft, Services
+
+_KIND = "ModelDeployment"
+_NEW = draft_key(_KIND, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A form to begin with.
+
+    Attributes:
+        title: what is done, in one line.
+        key: under which key the form is kept.
+        draft: the texts.
+        before: the texts of what is live, while editing; else empty.
+        typed: ids of fields whose text a person chose.
+        locked: field id -> why it cannot be changed.
+        refusal: why there is no form at all; empty when there is one.
+        editing: what is edited.
+    """
+
+    title: str
+    key: str
+    draft: Draft
+    before: Draft = field(default_factory=dict)
+    typed: frozenset[str] = frozenset()
+    locked: dict[str, str] = field(default_factory=dict)
+    refusal: str = ""
+    editing: Ref | None = None
+
+    def draft_title(self, draft: Draft) -> str:
+        """What the kept form is called in a list."""
+        if self.editing is not None:
+            return f"changes to {self.editing}"
+        name, model = draft.get("name") or "without a name", draft.get("model")
+        return f"deployment {name}" + (f" of {model}" if model else "")
+
+
+def start_of(services: Services, facts: Facts, model: str | None, edit: Ref | None, kept: SavedDraft | None) -> Start:
+    """The form to begin with: an edited deployment, a kept form, or a new one."""
+    if edit is not None:
+        return _edit(services, edit, kept)
+    fresh = new_draft(facts, namespace=services.session.namespace or "", model=model or "")
+    title = f"New deployment of {model}" if model else "New deployment"
+    locked = {"model": "fixed: opened from this model"} if model else {}
+    if kept is None:
+        return Start(title, f"{_NEW}/{uuid4().hex[:12]}", fresh, locked=locked)
+    draft = {**DEPLOYMENT_FORM.blank(), **kept.fields, **({"model": model} if model else {})}
+    typed = frozenset(key for key, text in draft.items() if text != fresh.get(key, ""))
+    return Start(title, kept.key, draft, typed=typed, locked=locked)
+
+
+def _edit(services: Services, edit: Ref, kept: SavedDraft | None) -> Start:
+    title, key = f"Edit {edit}", draft_key(_KIND, edit)
+    detail = services.picture.deployment(edit)
+    if detail is None:
+        return Start(title, key, {}, refusal=f"{edit} does not exist any more", editing=edit)
+    if detail.row.foreign:
+        why = f"{edit} is managed by {detail.row.managed_by}: change it there"
+        return Start(title, key, {}, refusal=why, editing=edit)
+    if detail.document is None:
+        why = f"what {edit} was made from cannot be read: its annotation genai-tui.dev/spec is missing or broken"
+        return Start(title, key, {}, refusal=why, editing=edit)
+    live = {**from_document(detail.document), "namespace": edit.namespace}
+    draft = {**live, **(kept.fields if kept else {}), "name": edit.name, "namespace": edit.namespace}
+    typed = frozenset(key for key, text in draft.items() if text != live.get(key, ""))
+    locked = {"name": "cannot be changed", "namespace": "cannot be changed"}
+    return Start(title, key, draft, before=live, typed=typed, locked=locked, editing=edit)
+
+
+def offered_drafts(drafts: Drafts, model: str | None, edit: Ref | None) -> tuple[SavedDraft, ...]:
+    """The kept forms that continue what is being opened, newest first."""
+    if edit is not None:
+        return tuple(draft for draft in drafts.saved() if draft.key == draft_key(_KIND, edit))
+    new = [draft for draft in drafts.saved() if draft.key.startswith(f"{_NEW}/")]
+    return tuple(draft for draft in new if model is None or draft.fields.get("model") == model)
