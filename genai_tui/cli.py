@@ -218,7 +218,9 @@ def _sandbox(options: argparse.Namespace, settings: Settings) -> None:
     from genai_tui.sandbox.server import serve
 
     kubeconfig = Path(options.kubeconfig_out) if options.kubeconfig_out else None
-    serve(options.port, directory, kubeconfig, options.scenario, options.speed)
+    from genai_tui.composition import render_for_sandbox
+
+    serve(options.port, directory, kubeconfig, options.scenario, options.speed, render_for_sandbox, settings.cache)
 
 
 def _on_sandbox(scenario: str, speed: float, directory: Path, settings: Settings) -> None:

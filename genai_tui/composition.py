@@ -1,0 +1,276 @@
+"""What stands behind each port: the only module that knows every adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from genai_tui.domain.cluster import ContainerSpec, Kind
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.naming import GROUP
+from genai_tui.domain.rows import DeploymentRow, Ref
+from genai_tui.draft_files import DraftFiles
+from genai_tui.engines.failures import diagnose
+from genai_tui.engines.parts import PORT
+from genai_tui.errors import GenaiTuiError, NotFound, TimedOut
+from genai_tui.inference.client import Target
+from genai_tui.inference.playground import EnginePlayground, Known
+from genai_tui.kube import reach
+from genai_tui.kube.access import Access
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.kubeconfig import resolve
+from genai_tui.kube.manifests.catalogue import read_entry, render_entry
+from genai_tui.kube.manifests.deployment import read_deployment, render_deployment
+from genai_tui.kube.manifests.foreign import identify
+from genai_tui.kube.reads import ping, watch
+from genai_tui.metering.ledger import Ledger
+from genai_tui.operations import ClusterOperations
+from genai_tui.preferences import FilePreferences
+from genai_tui.services import KeyRow, Services, Session
+from genai_tui.settings import Settings
+from genai_tui.store.deriving import Deriver, Engine
+from genai_tui.store.picture import Picture
+from genai_tui.store.sampling import Sampler
+
+log = logging.getLogger(__name__)
+
+SETTLE_LIMIT_S = 30.0
+PING_EVERY_S = 5.0
+
+
+def build_services(settings: Settings) -> Services:
+    """Wire everything; nothing is sent before `start` or the first use.
+
+    Raises:
+        CredentialsRejected, BadInput: there is no usable kubeconfig.
+    """
+    target = resolve(settings.kubeconfig, settings.context)
+    session = Session(
+        context=target.context,
+        server=target.server,
+        namespace=settings.namespace or target.namespace,
+        system_namespace=settings.system_namespace,
+        identity=None,
+        read_only=settings.read_only,
+        simulated=target.simulated,
+    )
+    return _Wiring(settings, session, Connection(target)).services()
+
+
+class _Wiring:
+    """Holds the adapters of one session and the tasks that feed the picture."""
+
+    def __init__(self, settings: Settings, session: Session, connection: Connection) -> None:
+        self._session, self._connection = session, connection
+        self._scope = settings.namespace
+        self._ledger = Ledger(settings.state / "ledger.db")
+        self._access = Access(connection)
+        self._picture = Picture(Deriver(read_deployment, _identify, diagnose), read_entry)
+        self._sampler = Sampler(self._picture, self._fetch)
+        self._operations = ClusterOperations(connection, self._access, self._picture, session, self._note_price)
+        self._drafts = DraftFiles(settings.state / "drafts")
+        self._preferences = FilePreferences(settings.state)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def services(self) -> Services:
+        return Services(
+            session=self._session,
+            picture=self._picture,
+            operations=self._operations,
+            playground=EnginePlayground(
+                self._resolve, self._know, self._ledger.record, cluster=self._session.server, clock=_now
+            ),
+            usage=self._ledger,
+            drafts=self._drafts,
+            preferences=self._preferences,
+            clock=_now,
+            start=self._start,
+            settle=self._settle,
+            keys=self._keys,
+            render_documents=self._render,
+            apply_documents=self._operations.apply_documents,
+            close=self._close,
+        )
+
+    # -- feeding the picture ------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        """Begin to watch."""
+        if self._tasks:
+            return
+        for kind in Kind:
+            self._tasks.append(asyncio.create_task(self._feed(kind), name=f"watch {kind}"))
+        self._tasks.append(asyncio.create_task(self._pulse(), name="ping"))
+        self._tasks.append(asyncio.create_task(self._sampler.run(), name="sample engines"))
+        self._tasks.append(asyncio.create_task(self._learn_access(), name="ask for permissions"))
+
+    async def _feed(self, kind: Kind) -> None:
+        async for batch in watch(self._connection, kind, self._namespace_of(kind)):
+            self._picture.feed(batch)
+
+    def _namespace_of(self, kind: Kind) -> str | None:
+        """Catalogue entries are in the system namespace; the rest in the one asked for, or everywhere."""
+        return self._session.system_namespace if kind is Kind.CONFIGMAP else self._scope
+
+    async def _pulse(self) -> None:
+        while True:
+            try:
+                self._picture.set_link(await ping(self._connection), None)
+            except GenaiTuiError as error:
+                self._picture.set_link(None, error.problem)
+            await asyncio.sleep(PING_EVERY_S)
+
+    async def _learn_access(self) -> None:
+        with contextlib.suppress(GenaiTuiError):
+            await self._access.identify()
+            await self._access.check(self._session.namespace or "default")
+
+    async def _settle(self) -> None:
+        """Wait for the whole picture. Raises what keeps it from being whole."""
+        await self._start()
+        try:
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                while not self._picture.complete:
+                    self._raise_failure()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._picture.changed(), 1.0)
+                await self._sampler.once()
+        except TimeoutError as error:
+            raise TimedOut(f"{self._session.server} did not list everything in {SETTLE_LIMIT_S:.0f} s") from error
+
+    def _raise_failure(self) -> None:
+        """A command does not wait for an outage to end: it says what is wrong."""
+        health = self._picture.health
+        if health.problem is not None and any(sync.value == "stale" for _, sync in health.kinds):
+            problem = health.problem
+            failed = next(
+                (t.exception() for t in self._tasks if t.done() and not t.cancelled() and t.exception()), None
+            )
+            if failed is not None:
+                raise failed
+            raise _same_kind(problem.what)(
+                problem.what, why=problem.why, next_step=problem.next_step, detail=problem.detail
+            )
+
+    # -- reaching engines ---------------------------------------------------------------------------------------
+
+    def _route(self, ref: Ref, row: DeploymentRow | None) -> reach.Route:
+        """The service proxy for what we made; for others a ready pod's own port."""
+        if row is not None and row.foreign:
+            detail = self._picture.deployment(ref)
+            ready = next((r.pod for r in detail.replicas if r.pod.ready), None) if detail else None
+            if ready is None or detail is None:
+                raise NotFound(f"{ref} has no ready pod")
+            engine = identify(detail.workload.containers)
+            ports = engine.container.ports if engine is not None else ()
+            return reach.by_pod(self._connection, ref.namespace, ready.meta.name, ports[0] if ports else PORT)
+        return reach.by_service(self._connection, ref.namespace, ref.name, PORT)
+
+    async def _fetch(self, row: DeploymentRow, path: str) -> bytes:
+        route = self._route(row.ref, row)
+        response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
+        return response.content
+
+    async def _resolve(self, ref: Ref) -> Target:
+        detail = self._picture.deployment(ref)
+        route = self._route(ref, detail.row if detail is not None else None)
+        names = detail.row.served_names if detail is not None else ()
+        model = ref.name if not names or ref.name in names else names[0]
+        return Target(route.client, route.base, model)
+
+    def _know(self, ref: Ref) -> Known:
+        detail = self._picture.deployment(ref)
+        document = detail.document if detail is not None else None
+        pricing = document.spec.pricing if document is not None else None
+        endpoint = next(
+            (e.document for e in self._picture.endpoints() if document and e.name == document.spec.endpoint), None
+        )
+        public = endpoint is not None and endpoint.spec.exposure == "gateway"
+        address = f"https://{endpoint.spec.hostname}" if endpoint is not None and public else _cluster_address(ref)
+        model = detail.row.model if detail is not None else None
+        return Known(model or ref.name, pricing.price if pricing is not None else None, address)
+
+    async def _note_price(self, ref: Ref, document: ModelDeployment) -> None:
+        pricing = document.spec.pricing
+        if pricing is not None:
+            await self._ledger.note_price(self._session.server, ref.namespace, ref.name, pricing.price, _now())
+
+    # -- the rest -----------------------------------------------------------------------------------------------
+
+    async def _render(self, documents: Sequence[Any]) -> Sequence[Any]:
+        """Ask the cluster only when a document refers to something the file does not bring along."""
+        models = {d.metadata.name for d in documents if isinstance(d, Model)}
+        endpoints = {d.metadata.name for d in documents if isinstance(d, Endpoint)}
+        deployments = [d for d in documents if isinstance(d, ModelDeployment)]
+        if any(d.spec.model not in models or d.spec.endpoint not in endpoints for d in deployments):
+            await self._settle()
+        return await self._operations.render_documents(documents)
+
+    async def _keys(self) -> Sequence[KeyRow]:
+        """API keys by their metadata; the Secrets' data is not asked for."""
+        path = f"/api/v1/namespaces/{self._session.system_namespace}/secrets"
+        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+        params = {"labelSelector": f"{GROUP}/kind=api-key"}
+        response = await self._connection.request("GET", path, params=params, accept=accept)
+        return tuple(_key_row(item["metadata"]) for item in response.json().get("items") or ())
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._connection.close()
+        await self._ledger.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _cluster_address(ref: Ref) -> str:
+    """The Service's address inside the cluster."""
+    return f"http://{ref.name}.{ref.namespace}.svc.cluster.local:{PORT}"
+
+
+def _identify(containers: tuple[ContainerSpec, ...]) -> Engine | None:
+    found = identify(containers)
+    return Engine(found.engine, found.model, found.served_names) if found is not None else None
+
+
+def _same_kind(what: str) -> type[GenaiTuiError]:
+    from genai_tui.errors import CredentialsRejected, Unreachable
+
+    return CredentialsRejected if "credential" in what else Unreachable
+
+
+def _key_row(meta: dict[str, Any]) -> KeyRow:
+    labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
+    expires = annotations.get(f"{GROUP}/expires")
+    return KeyRow(
+        id=labels.get(f"{GROUP}/key", meta["name"]),
+        organization=labels.get(f"{GROUP}/org"),
+        user=labels.get(f"{GROUP}/user"),
+        name=annotations.get(f"{GROUP}/display-name"),
+        created=datetime.fromisoformat(meta["creationTimestamp"]),
+        expires=datetime.fromisoformat(expires) if expires else None,
+    )
+
+
+def render_for_sandbox(text: str) -> list[dict[str, Any]]:
+    """Documents as the objects an apply would write, for filling a new sandbox."""
+    from genai_tui.domain.naming import SYSTEM_NAMESPACE
+    from genai_tui.files import read_documents
+
+    documents = read_documents(text)
+    models = {d.metadata.name: d.spec for d in documents if isinstance(d, Model)}
+    found: list[dict[str, Any]] = []
+    for document in documents:
+        if isinstance(document, ModelDeployment):
+            namespace = document.metadata.namespace or "default"
+            found += render_deployment(document, models[document.spec.model], namespace)
+        else:
+            found.append(render_entry(document, SYSTEM_NAMESPACE))
+    return found

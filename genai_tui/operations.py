@@ -1,0 +1,360 @@
+"""What can be done to the cluster: documents rendered, dry-run, applied; deployments scaled, restarted, deleted.
+
+Implements `services.Operations` on the adapters of `kube` and the picture of the store.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from genai_tui.domain.catalogue import ModelSpec
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, did_you_mean
+from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.rows import Ref
+from genai_tui.errors import BadInput, Conflict, GenaiTuiError, NotFound, NotPermitted, PartlyApplied
+from genai_tui.kube import logs as kube_logs
+from genai_tui.kube import writes
+from genai_tui.kube.access import Access
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
+from genai_tui.kube.manifests.deployment import owned_by, render_deployment
+from genai_tui.services import (
+    AnyDocument,
+    Applied,
+    ClusterPicture,
+    LogLine,
+    Outcome,
+    Permission,
+    Preview,
+    RenderedManifest,
+    Session,
+)
+
+Json = dict[str, Any]
+Objects = tuple[Json, ...]
+PriceNoted = Callable[[Ref, ModelDeployment], Any]
+
+
+class ClusterOperations:
+    """Everything that writes, and what must be known before."""
+
+    def __init__(
+        self, connection: Connection, access: Access, picture: ClusterPicture, session: Session, noted: PriceNoted
+    ) -> None:
+        self._connection, self._access, self._picture, self._session = connection, access, picture, session
+        self._noted = noted
+
+    # -- rendering ----------------------------------------------------------------------------------------------
+
+    def render(self, documents: Sequence[AnyDocument]) -> list[tuple[AnyDocument, Objects]]:
+        """The objects of each document; a model may be in the same file or in the catalogue.
+
+        Raises:
+            BadInput: an unknown model or endpoint, or an engine that cannot run this; all problems at once.
+        """
+        found: list[tuple[AnyDocument, Objects]] = []
+        problems: list[FieldProblem] = []
+        for document in documents:
+            try:
+                found.append((document, self._objects(document, documents)))
+            except BadInput as error:
+                problems += error.fields
+        if problems:
+            raise BadInput("the file cannot be applied", fields=tuple(problems))
+        return found
+
+    def _objects(self, document: AnyDocument, beside: Sequence[AnyDocument]) -> Objects:
+        if not isinstance(document, ModelDeployment):
+            return (render_entry(document, self._session.system_namespace),)
+        model = self._model(document, beside)
+        self._check_endpoint(document, beside)
+        return render_deployment(document, model, self._namespace(document))
+
+    def _namespace(self, document: ModelDeployment) -> str:
+        return document.metadata.namespace or self._session.namespace or "default"
+
+    def _model(self, document: ModelDeployment, beside: Sequence[AnyDocument]) -> ModelSpec:
+        name = document.spec.model
+        known = {row.name: row.document.spec for row in self._picture.models() if row.document is not None}
+        known |= {d.metadata.name: d.spec for d in beside if isinstance(d, Model)}
+        if name not in known:
+            text = f"no model is called '{name}'{did_you_mean(name, known)}"
+            raise BadInput(text, fields=(FieldProblem("spec.model", text),), next_step="create it first")
+        return known[name]
+
+    def _check_endpoint(self, document: ModelDeployment, beside: Sequence[AnyDocument]) -> None:
+        name = document.spec.endpoint
+        known = {row.name for row in self._picture.endpoints()}
+        known |= {d.metadata.name for d in beside if isinstance(d, Endpoint)}
+        if name not in known:
+            text = f"no endpoint is called '{name}'{did_you_mean(name, known)}"
+            raise BadInput(text, fields=(FieldProblem("spec.endpoint", text),), next_step="create it first")
+
+    async def render_documents(self, documents: Sequence[AnyDocument]) -> Sequence[RenderedManifest]:
+        """The manifests of documents that may refer to each other."""
+        return [_rendered(item) for _, objects in self.render(documents) for item in objects]
+
+    # -- preview and apply --------------------------------------------------------------------------------------
+
+    async def preview(self, document: AnyDocument) -> Preview:
+        """Render, compare, dry-run. Refusals of the server are in the result, not raised."""
+        ((_, objects),) = self.render([document])
+        problems = tuple(self._picture_problems(document))
+        outcomes: dict[str, Outcome] = {}
+        diffs: list[str] = []
+        refusal = None
+        try:
+            for item in objects:
+                done = await writes.apply(self._connection, item, dry_run=True)
+                outcomes[writes.reference(item)] = done.outcome
+                diffs.append(_diff(done, item))
+        except GenaiTuiError as error:
+            refusal = error.problem.line
+        manifests = tuple(_rendered(item) for item in objects)
+        return Preview(manifests, outcomes, "".join(diffs), refusal, problems)
+
+    def _picture_problems(self, document: AnyDocument) -> list[FieldProblem]:
+        """What no server says: GPUs no node can hold."""
+        if not isinstance(document, ModelDeployment):
+            return []
+        wanted, resource = document.spec.resources.gpu, document.spec.resources.gpu_resource
+        nodes = [row for row in self._picture.nodes() if row.gpu_resource == resource]
+        if not wanted or not self._picture.nodes():
+            return []
+        largest = max(nodes, key=lambda row: row.gpu_total, default=None)
+        if largest is None:
+            return [FieldProblem("spec.resources.gpuResource", f"no node offers {resource}")]
+        if largest.gpu_total < wanted:
+            text = f"no node has {wanted} {resource}; the largest has {largest.gpu_total} ({largest.node.meta.name})"
+            return [FieldProblem("spec.resources.gpu", text)]
+        return []
+
+    async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
+        """Apply one document."""
+        self._may_write()
+        ((_, objects),) = self.render([document])
+        problems = self._picture_problems(document)
+        if problems:
+            raise BadInput(problems[0].message, fields=tuple(problems))
+        await self._check_existing(document, objects[0], create_only=create_only)
+        return Applied(await self._write([(document, objects)]))
+
+    async def apply_documents(self, documents: Sequence[AnyDocument], dry_run: bool) -> Mapping[str, Outcome]:
+        """Apply several; everything is dry-run first, so that a refusal comes before the first write."""
+        rendered = self.render(documents)
+        problems = [problem for document in documents for problem in self._picture_problems(document)]
+        if problems:
+            raise BadInput(problems[0].message, fields=tuple(problems))
+        for document, objects in rendered:
+            await self._check_existing(document, objects[0], create_only=False)
+        outcomes: dict[str, Outcome] = {}
+        for _, objects in rendered:
+            for item in objects:
+                outcomes[writes.reference(item)] = await self._dry_run(item)
+        if dry_run:
+            return outcomes
+        self._may_write()
+        return await self._write(rendered)
+
+    async def _dry_run(self, item: Json) -> Outcome:
+        try:
+            return (await writes.apply(self._connection, item, dry_run=True)).outcome
+        except NotFound as error:
+            if item["kind"] == "ConfigMap" and item["metadata"]["namespace"] == self._session.system_namespace:
+                # Its namespace is made with it.
+                return "created"
+            raise self._no_namespace(item, error) from error
+
+    def _no_namespace(self, item: Json, error: NotFound) -> GenaiTuiError:
+        namespace = item["metadata"].get("namespace", "")
+        if f'namespaces "{namespace}" not found' not in str(error):
+            return error
+        text = f"namespace '{namespace}' does not exist{did_you_mean(namespace, self._picture.namespaces())}"
+        return BadInput(
+            text,
+            fields=(FieldProblem("metadata.namespace", text),),
+            next_step=f"create it, e.g. kubectl create namespace {namespace}",
+        )
+
+    def _may_write(self) -> None:
+        if self._session.read_only:
+            raise NotPermitted("this is a read-only session", next_step="start again without --read-only")
+
+    async def _check_existing(self, document: AnyDocument, item: Json, *, create_only: bool) -> None:
+        """A name that is taken: by someone else always, by ourselves when something new is wanted."""
+        live = await writes.read(self._connection, item)
+        if live is None:
+            return
+        labels = live["metadata"].get("labels") or {}
+        annotations = live["metadata"].get("annotations") or {}
+        name = item["metadata"]["name"]
+        ours = labels.get(MANAGED_BY_LABEL) == MANAGER
+        if isinstance(document, ModelDeployment):
+            ours = ours and SPEC_ANNOTATION in annotations
+        if not ours:
+            raise Conflict(
+                f"{writes.reference(item)} exists and was not made by genai-tui",
+                why=f"managed by {labels.get(MANAGED_BY_LABEL) or 'others'}",
+                next_step="choose another name",
+            )
+        if create_only:
+            where = f" in namespace {item['metadata']['namespace']}" if isinstance(document, ModelDeployment) else ""
+            text = f"'{document.metadata.name}' exists already{where}"
+            raise BadInput(text, fields=(FieldProblem("metadata.name", text),), next_step=f"edit {name} instead")
+
+    async def _write(self, rendered: Sequence[tuple[AnyDocument, Objects]]) -> Mapping[str, Outcome]:
+        outcomes: dict[str, Outcome] = {}
+        planned = [writes.reference(item) for _, objects in rendered for item in objects]
+        try:
+            if any(not isinstance(document, ModelDeployment) for document, _ in rendered):
+                await self._ensure_system_namespace(outcomes)
+            for document, objects in rendered:
+                await self._write_one(document, objects, outcomes)
+        except GenaiTuiError as error:
+            done = tuple(name for name, outcome in outcomes.items() if outcome != "unchanged")
+            if not done:
+                raise self._no_namespace(rendered[0][1][0], error) if isinstance(error, NotFound) else error from error
+            missing = tuple(name for name in planned if name not in outcomes)
+            raise PartlyApplied(
+                f"written: {', '.join(done)}; not written: {', '.join(missing)}",
+                created=done,
+                missing=missing,
+                why=error.problem.what,
+                next_step="apply again when the cause is mended; nothing is written twice",
+            ) from error
+        return outcomes
+
+    async def _write_one(self, document: AnyDocument, objects: Objects, outcomes: dict[str, Outcome]) -> None:
+        first = await writes.apply(self._connection, objects[0])
+        outcomes[writes.reference(objects[0])] = first.outcome
+        for item in owned_by(objects, first.after["metadata"]["uid"])[1:]:
+            done = await writes.apply(self._connection, item)
+            outcomes[writes.reference(item)] = done.outcome
+        if isinstance(document, ModelDeployment):
+            await self._noted(Ref(self._namespace(document), document.metadata.name), document)
+
+    async def _ensure_system_namespace(self, outcomes: dict[str, Outcome]) -> None:
+        name = self._session.system_namespace
+        item: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        if name in self._picture.namespaces() or await writes.read(self._connection, item) is not None:
+            return
+        await writes.create(self._connection, item)
+        outcomes[writes.reference(item)] = "created"
+
+    # -- acting on what exists ----------------------------------------------------------------------------------
+
+    async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
+        """Delete with what belongs to it."""
+        self._may_write()
+        if kind == "ModelDeployment":
+            return await self._delete_deployment(Ref(namespace or self._session.namespace or "default", name))
+        users = [
+            str(row.ref)
+            for row in self._picture.deployments()
+            if not row.foreign
+            and ((kind == "Model" and row.model == name) or (kind == "Endpoint" and row.endpoint == name))
+        ]
+        if users:
+            text = f"{kind.lower()} {name} is used by {', '.join(users[:5])}{' and others' if len(users) > 5 else ''}"
+            raise BadInput(text, next_step="delete or change these deployments first")
+        home = self._session.system_namespace
+        await writes.delete(self._connection, "ConfigMap", "v1", home, config_map_name(kind, name))
+        return (f"{kind} {name}",)
+
+    async def _delete_deployment(self, ref: Ref) -> tuple[str, ...]:
+        detail = self._picture.deployment(ref)
+        if detail is None:
+            raise NotFound(f"no deployment is called '{ref.name}' in namespace {ref.namespace}")
+        self._refuse_foreign(ref)
+        await writes.delete(self._connection, "Deployment", "apps/v1", ref.namespace, ref.name)
+        cache = detail.document.spec.advanced.cache if detail.document else None
+        extra = (f"PersistentVolumeClaim {ref}-cache",) if cache is not None and cache.size is not None else ()
+        return (f"Deployment {ref}", f"Service {ref}", *extra)
+
+    def _refuse_foreign(self, ref: Ref) -> ModelDeployment | None:
+        detail = self._picture.deployment(ref)
+        if detail is not None and detail.row.foreign:
+            raise NotPermitted(f"{ref} was not made by genai-tui", why=f"managed by {detail.row.managed_by}")
+        return detail.document if detail is not None else None
+
+    async def scale(self, ref: Ref, replicas: int) -> None:
+        """Apply the same spec with other replicas."""
+        document = self._refuse_foreign(ref)
+        if document is None:
+            raise NotFound(f"{ref} has no readable spec", next_step="apply its file again")
+        spec = document.spec.model_copy(
+            update={"engine": document.spec.engine.model_copy(update={"replicas": replicas})}
+        )
+        await self.apply(document.model_copy(update={"spec": spec}))
+
+    async def restart(self, ref: Ref) -> None:
+        """Replace every pod."""
+        self._may_write()
+        self._refuse_foreign(ref)
+        await writes.restart(
+            self._connection, ref.namespace, ref.name, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
+
+    async def live_manifest(self, ref: Ref) -> str:
+        """The Deployment as it is, as YAML."""
+        path = writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name)
+        return to_yaml(_without_values(writes.clean(await self._connection.get_json(path))))
+
+    def logs(
+        self, ref: Ref, pod: str, *, container: str = "", follow: bool = True, previous: bool = False, tail: int = 500
+    ) -> AsyncIterator[LogLine]:
+        """Lines of one pod's log."""
+        return kube_logs.lines(
+            self._connection, ref.namespace, pod, container=container, follow=follow, previous=previous, tail=tail
+        )
+
+    def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:
+        """What is known now."""
+        if self._session.read_only and verb not in ("get", "list", "watch"):
+            return Permission(False, "this is a read-only session")
+        return self._access.permission(verb, resource, namespace)
+
+    async def check_permissions(self, namespace: str) -> None:
+        """Ask the cluster."""
+        await self._access.check(namespace)
+
+
+_SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSWORD", "CREDENTIAL")
+
+
+def _without_values(item: Json) -> Json:
+    """Plain values of variables that are named like secrets are not shown: someone else may have put one there."""
+    for container in item.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ():
+        for variable in container.get("env") or ():
+            if variable.get("value") and any(word in variable["name"].upper() for word in _SECRET_WORDS):
+                variable["value"] = "[hidden]"
+    return item
+
+
+def to_yaml(item: Json) -> str:
+    """An object as YAML, fields in their own order."""
+    text: str = yaml.safe_dump(item, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _rendered(item: Json) -> RenderedManifest:
+    meta = item["metadata"]
+    return RenderedManifest(item["kind"], meta.get("namespace", ""), meta["name"], to_yaml(item))
+
+
+def _diff(done: writes.Written, item: Json) -> str:
+    if done.outcome == "unchanged":
+        return ""
+    before = to_yaml(_without_values(writes.clean(done.before))) if done.before is not None else ""
+    after = to_yaml(_without_values(writes.clean(done.after)))
+    name = writes.reference(item)
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"live {name}", f"applied {name}", n=3
+    )
+    return "".join(lines)
