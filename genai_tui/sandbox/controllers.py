@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from genai_tui.sandbox import registry
-from genai_tui.sandbox.apiserver import is_ready
 from genai_tui.sandbox.clock import Timer
 from genai_tui.sandbox.objects import Change, Object
 from genai_tui.sandbox.registry import Resource
 from genai_tui.sandbox.status import ApiError
+from genai_tui.sandbox.subresources import is_ready
 from genai_tui.sandbox.verbs import ENDED, SUFFIX_ALPHABET, Api
 
 REVISION = "deployment.kubernetes.io/revision"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ from genai_tui.sandbox.status import ApiError
 class Fault:
     """What happens to requests whose `METHOD path?query` matches `pattern`, the next `times` times (None: always).
 
-    `status` answers with that code (429 and 503 with `retry_after`); `drop_after` cuts the connection after that many
+    `status` answers with that code (429 and 503 with `retry_after`; 401 as an expired token does; 410 on a watch as an
+    ERROR event); `drop_after` cuts the connection after that many
     bytes; `stall_after` sends nothing more after that many; `latency` waits first, in seconds.
     """
 
@@ -57,7 +59,15 @@ class Faults:
         return None
 
 
-_REASONS = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout", 410: "Expired"}
+_REASONS = {
+    401: "Unauthorized",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+    410: "Expired",
+}
+_TEXTS = {401: "Unauthorized", 410: "too old resource version", 429: "the server has received too many requests"}
 
 
 class FaultMiddleware:
@@ -80,42 +90,47 @@ class FaultMiddleware:
         if fault.latency:
             await asyncio.sleep(fault.latency)
         if fault.status is not None:
-            await _refuse(fault, send)
+            await _refuse(fault, send, is_watch="watch=" in line)
         elif fault.drop_after is not None or fault.stall_after is not None:
-            await self._app(scope, receive, _Breaking(send, fault))
+            await self._app(scope, receive, _Breaking(receive, send, fault))
         else:
             await self._app(scope, receive, send)
 
 
-async def _refuse(fault: Fault, send: Send) -> None:
-    import json
-
+async def _refuse(fault: Fault, send: Send, *, is_watch: bool) -> None:
     code = fault.status or 500
-    error = ApiError(code, _REASONS.get(code, "InternalError"), "a fault was asked for")
-    headers = [(b"content-type", b"application/json")]
+    error = ApiError(code, _REASONS.get(code, "InternalError"), _TEXTS.get(code, "a fault was asked for"))
+    body = json.dumps(error.body()).encode()
+    if code == 410 and is_watch:
+        # A watch learns of it inside the stream, as from the real server.
+        code, body = 200, b'{"type":"ERROR","object":' + body + b"}\n"
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if fault.retry_after is not None:
         headers.append((b"retry-after", str(fault.retry_after).encode()))
     await send({"type": "http.response.start", "status": code, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(error.body()).encode()})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Breaking:
     """A `send` that stops in the middle of the body."""
 
-    def __init__(self, send: Send, fault: Fault) -> None:
-        self._send, self._fault, self._sent = send, fault, 0
+    def __init__(self, receive: Receive, send: Send, fault: Fault) -> None:
+        self._receive, self._send, self._fault, self._sent = receive, send, fault, 0
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] != "http.response.body":
             kept = [h for h in message["headers"] if h[0] != b"content-length"]
             await self._send({**message, "headers": kept})
             return
-        limit = self._fault.drop_after if self._fault.drop_after is not None else self._fault.stall_after or 0
-        body = message.get("body", b"")[: max(0, limit - self._sent)]
-        self._sent += len(message.get("body", b""))
-        if body:
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
-        if self._sent >= limit:
-            if self._fault.drop_after is not None:
-                raise Dropped
-            await asyncio.Event().wait()
+        stalls = self._fault.drop_after is None
+        limit = (self._fault.stall_after if stalls else self._fault.drop_after) or 0
+        body = message.get("body", b"")
+        passed = body[: max(0, limit - self._sent)]
+        self._sent += len(body)
+        whole = self._sent <= limit and not message.get("more_body")
+        await self._send({"type": "http.response.body", "body": passed, "more_body": not whole})
+        if self._sent > limit and stalls:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        if self._sent > limit:
+            raise Dropped

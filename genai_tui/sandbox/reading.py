@@ -120,9 +120,11 @@ class Watch:
     ) -> None:
         self._objects, self._resource, self._form, self._now = objects, resource, form, now
         self._chosen = selection(resource, namespace, query)
+        self._namespace = namespace
         self._bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
         self._include = query.get("includeObject", "Metadata")
         self._columns_sent = False
+        self._cut = False
         self._timeout = float(query.get("timeoutSeconds") or 1800)
         self._queue: asyncio.Queue[Change | None] = asyncio.Queue(MAX_QUEUE)
         self._initial = self._begin(query)
@@ -135,7 +137,7 @@ class Watch:
             raise bad_request(f'invalid resource version "{text}"')
         initial = query.get("sendInitialEvents") in ("true", "1")
         if initial or text in ("", "0"):
-            state = [item for item in self._objects.list(self._resource) if self._chosen(item)]
+            state = [item for item in self._objects.list(self._resource, self._namespace) if self._chosen(item)]
             found = [("ADDED", item) for item in state]
             if initial:
                 found.append(("INITIAL-END", {}))
@@ -162,11 +164,14 @@ class Watch:
         return [("DELETED", {**last, "metadata": last["metadata"] | version})]
 
     def _take(self, change: Change) -> None:
-        if change.resource.id == self._resource.id:
-            try:
-                self._queue.put_nowait(change)
-            except asyncio.QueueFull:
-                self.close()
+        if change.resource.id != self._resource.id:
+            return
+        try:
+            self._queue.put_nowait(change)
+        except asyncio.QueueFull:
+            # A reader this slow is cut off, as the real server does; it resumes from its last version.
+            self.close()
+            self._cut = True
 
     def close(self) -> None:
         """Stop listening."""
@@ -182,12 +187,14 @@ class Watch:
             self._initial = []
             while True:
                 left = end - loop.time()
-                if left <= 0:
+                if left <= 0 or self._cut:
+                    if self._bookmarks and not self._cut:
+                        yield self._bookmark()
                     return
                 try:
                     change = await asyncio.wait_for(self._queue.get(), min(left, BOOKMARK_S))
                 except TimeoutError:
-                    if self._bookmarks:
+                    if self._bookmarks and end - loop.time() > 0:
                         yield self._bookmark()
                     continue
                 batch = b"".join(self._line(*pair) for pair in self._drain(change))

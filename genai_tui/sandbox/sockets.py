@@ -18,7 +18,7 @@ from genai_tui.sandbox.objects import Object
 from genai_tui.sandbox.status import ApiError, bad_request
 
 if TYPE_CHECKING:
-    from genai_tui.sandbox.apiserver import NodeAgent
+    from genai_tui.sandbox.agent import NodeAgent
 
 CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDOUT, STDERR, ERROR = b"\x01", b"\x02", b"\x03"

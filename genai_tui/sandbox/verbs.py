@@ -21,7 +21,10 @@ from genai_tui.sandbox.validation import check_object, check_shape, refuse_kind
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 CONTROLLER = "kube-controller-manager"
-NO_GENERATION = ("ConfigMap", "Secret", "Namespace", "Node", "Event", "Service", "Lease", "ServiceAccount", "Endpoints")
+WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job")
+WITH_GENERATION = (
+    *WORKLOADS, "Pod", "EndpointSlice", "NetworkPolicy", "PriorityClass", "CustomResourceDefinition",
+)  # fmt: skip
 
 
 class Api:
@@ -78,13 +81,13 @@ class Api:
         if name and self.objects.get(resource, namespace, name) is not None:
             raise already_exists(resource.group, resource.plural, name)
         applied = meta.pop("managedFields", None)
-        if resource.kind in ("Deployment", "ReplicaSet"):
+        if resource.kind in WORKLOADS:
             item["status"] = {}
         set_defaults(item)
         check_object(resource, item, None)
         self._admit(resource, item)
         meta["creationTimestamp"] = self.clock.stamp()
-        if resource.kind not in NO_GENERATION:
+        if resource.kind in WITH_GENERATION:
             meta["generation"] = 1
         if resource.kind == "Service":
             self._give_address(item)
@@ -125,9 +128,13 @@ class Api:
         if spec.get("clusterIP") is None and spec.get("type") != "ExternalName":
             number = self.random.randrange(2, 65_000)
             spec["clusterIP"] = f"10.96.{number // 256}.{number % 256}"
+        if "clusterIP" in spec:
             spec["clusterIPs"] = [spec["clusterIP"]]
             spec.setdefault("ipFamilies", ["IPv4"])
             spec.setdefault("ipFamilyPolicy", "SingleStack")
+        if spec.get("type") in ("NodePort", "LoadBalancer"):
+            for port in spec.get("ports") or ():
+                port.setdefault("nodePort", self.random.randrange(30_000, 32_768))
 
     def update(
         self,
@@ -150,7 +157,7 @@ class Api:
             raise modified(resource.group, resource.plural, name)
         if meta.get("uid", old["uid"]) != old["uid"]:
             raise modified(resource.group, resource.plural, name)
-        self._keep(previous, item, subresource)
+        self._keep(resource, previous, item, subresource)
         if subresource != "status":
             set_defaults(item)
             check_object(resource, item, previous)
@@ -170,7 +177,7 @@ class Api:
             return item
         return self.objects.put(resource, item)
 
-    def _keep(self, previous: Object, item: Object, subresource: str) -> None:
+    def _keep(self, resource: Resource, previous: Object, item: Object, subresource: str) -> None:
         """Put back what this write may not touch."""
         meta, old = item["metadata"], previous["metadata"]
         kept = (
@@ -195,8 +202,11 @@ class Api:
                     item[name] = previous[name]
                 else:
                     item.pop(name, None)
-        elif previous["kind"] in _WITH_STATUS:
-            item["status"] = previous.get("status", {})
+        elif "status" in resource.subresources:
+            if "status" in previous:
+                item["status"] = previous["status"]
+            else:
+                item.pop("status", None)
 
     def update_status(
         self, resource: Resource, namespace: str, name: str, status: Object, *, manager: str = CONTROLLER
@@ -362,7 +372,6 @@ class Api:
 
 
 ENDED = ("Succeeded", "Failed")
-_WITH_STATUS = ("Deployment", "ReplicaSet", "Pod", "Node", "Namespace", "PersistentVolumeClaim", "Service")
 
 
 def _same(item: Object, previous: Object) -> bool:
