@@ -340,8 +340,7 @@ def _same_name(item: Object, target: Target) -> None:
 
 async def _delete_options(request: Request) -> Object:
     """DeleteOptions of the body, then of the query."""
-    raw = await request.body()
-    options: Object = yaml_of(raw) if raw.strip() else {}
+    options: Object = await body_of(request) if (await request.body()).strip() else {}
     query = request.query_params
     if "propagationPolicy" in query:
         options.setdefault("propagationPolicy", query["propagationPolicy"])

@@ -52,7 +52,20 @@ def _pod(item: Json) -> None:
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(t.get("key") == key for t in tolerations):
             tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
-    item.setdefault("status", {"phase": "Pending", "qosClass": "Burstable"})
+    item["status"] = {"phase": "Pending", "qosClass": qos_class(spec)} | (item.get("status") or {})
+
+
+def qos_class(spec: Json) -> str:
+    """Guaranteed, Burstable or BestEffort: https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/."""
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    requests = [c.get("resources", {}).get("requests") or {} for c in containers]
+    limits = [c.get("resources", {}).get("limits") or {} for c in containers]
+    counted = ("cpu", "memory")
+    if not any(name in amounts for amounts in (*requests, *limits) for name in counted):
+        return "BestEffort"
+    whole = all(name in own and own[name] == asked.get(name) for own, asked in zip(limits, requests, strict=True)
+                for name in counted)  # fmt: skip
+    return "Guaranteed" if whole else "Burstable"
 
 
 def _pod_spec(spec: Json) -> None:
@@ -98,18 +111,18 @@ def _service(item: Json) -> None:
     for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
         port.setdefault("targetPort", port.get("port"))
-    item.setdefault("status", {"loadBalancer": {}})
+    item["status"] = {"loadBalancer": {}} | (item.get("status") or {})
 
 
 def _claim(item: Json) -> None:
     item.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-    item.setdefault("status", {"phase": "Pending"})
+    item["status"] = {"phase": "Pending"} | (item.get("status") or {})
 
 
 def _namespace(item: Json) -> None:
     item["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = item["metadata"]["name"]
     item.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-    item.setdefault("status", {"phase": "Active"})
+    item["status"] = {"phase": "Active"} | (item.get("status") or {})
 
 
 def _secret(item: Json) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from starlette.requests import HTTPConnection, Request
 
-from genai_tui.sandbox import registry
+from genai_tui.sandbox import protobuf, registry
 from genai_tui.sandbox.authz import Attributes
 from genai_tui.sandbox.objects import Object
 from genai_tui.sandbox.registry import Resource
@@ -22,7 +22,7 @@ _PATH = re.compile(
 )
 _NS_PATH = re.compile(r"/api/v1/namespaces(?:/(?P<name>[^/]+)(?:/(?P<sub>status|finalize))?)?")
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_MEDIA = "application/json, application/yaml"
+_MEDIA = f"application/json, application/yaml, {protobuf.MEDIA}"
 TRUE = ("true", "1")
 
 
@@ -118,7 +118,9 @@ async def json_of(request: Request) -> Any:  # noqa: ANN401
 async def body_of(request: Request) -> Object:
     """The body as an object. Raises ApiError 400, 415."""
     kind = request.headers.get("content-type", "")
-    if kind.startswith(("application/vnd.kubernetes.protobuf", "application/cbor")):
+    if kind.startswith(protobuf.MEDIA):
+        return protobuf.decode(await request.body())
+    if kind.startswith("application/cbor"):
         text = f"the body of the request was in an unknown format - accepted media types include: {_MEDIA}"
         raise ApiError(415, "UnsupportedMediaType", text)
     return yaml_of(await request.body())

@@ -1,0 +1,123 @@
+"""An API server on a real TLS socket, in a thread, for clients that are programs of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import trustme
+import uvicorn
+import yaml
+
+from genai_tui.sandbox import registry
+from genai_tui.sandbox.apiserver import create_app
+from genai_tui.sandbox.authz import Authz, Identity, default_rbac
+from genai_tui.sandbox.clock import Clock
+from genai_tui.sandbox.faults import Faults
+from genai_tui.sandbox.objects import Objects
+from genai_tui.sandbox.verbs import Api
+from tests.sandbox.agents import SilentAgent
+
+T = TypeVar("T")
+TOKENS = {
+    "admin": Identity("admin", ("system:masters",)),
+    "operator": Identity("olga", ("operators",)),
+    "viewer": Identity("vera", ("viewers",)),
+}
+
+
+def new_api() -> Api:
+    """An API with two namespaces and the default roles."""
+    api = Api(Objects(), Clock())
+    for name in ("default", "kube-system"):
+        api.create(registry.NAMESPACES, "", {"metadata": {"name": name}})
+    for resource, item in default_rbac():
+        api.create(resource, "", item)
+    return api
+
+
+class Served:
+    """A running server: `url`, kubeconfigs by role, and `call` to run something on its event loop."""
+
+    def __init__(self, api: Api, directory: Path) -> None:
+        self.api, self.faults, self._directory = api, Faults(), directory
+        authz = Authz(api.objects, TOKENS)
+        authority = trustme.CA()
+        self.ca = authority.cert_pem.bytes()
+        config = uvicorn.Config(
+            create_app(api, SilentAgent(), authz, self.faults, api.clock),
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            lifespan="off",
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=1,
+        )
+        config.load()
+        config.ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(config.ssl)
+        self._server = uvicorn.Server(config)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        serving = asyncio.create_task(self._server.serve())
+        while not self._server.started:
+            await asyncio.sleep(0.01)
+        self.url = f"https://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+        self._ready.set()
+        await serving
+
+    def call(self, fn: Callable[[], T]) -> T:
+        """Run `fn` where the store lives."""
+
+        async def run() -> T:
+            return fn()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    def kubeconfig(self, role: str = "admin") -> Path:
+        """A kubeconfig for a role."""
+        path = self._directory / f"kubeconfig-{role}"
+        ca = base64.b64encode(self.ca).decode()
+        data = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
+            "users": [{"name": "u", "user": {"token": role}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "default"}}],
+        }
+        path.write_text(yaml.safe_dump(data), encoding="utf-8")
+        return path
+
+    def start(self) -> None:
+        """Listen."""
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def stop(self) -> None:
+        """End, with whatever is still connected."""
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(10)
+
+
+@contextlib.contextmanager
+def served(directory: Path, api: Api | None = None) -> Iterator[Served]:
+    """A server for the length of a test."""
+    server = Served(api or new_api(), directory)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
