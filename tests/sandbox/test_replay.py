@@ -24,7 +24,12 @@ from tests.sandbox.agents import SilentAgent
 RECORDED = Path(__file__).parent.parent / "data" / "kubernetes-1.36"
 NAMES = sorted(path.stem for path in RECORDED.glob("*.http"))
 # What was asked with other credentials than the rest.
-LESSER = {"40-ssar": "limited", "41-ssrr": "limited", "42-forbidden-403": "limited", "43-forbidden-cluster-403": "limited"}
+LESSER = {
+    "40-ssar": "limited",
+    "41-ssrr": "limited",
+    "42-forbidden-403": "limited",
+    "43-forbidden-cluster-403": "limited",
+}
 LESSER["44-unauthorized-401"] = "wrong"
 
 
@@ -202,8 +207,12 @@ def value_differences(name: str, mine: Object, theirs: Object) -> list[str]:
             if not str(mine.get(field)).startswith(expected):
                 found.append(f"message {mine.get(field)}")
             continue
-        if mine.get(field) != theirs.get(field) and not (name == "52-delete-deployment-background" and field == "details"):
-            found.append(f"{field}: {json.dumps(mine.get(field))[:400]} instead of {json.dumps(theirs.get(field))[:400]}")
+        if mine.get(field) != theirs.get(field) and not (
+            name == "52-delete-deployment-background" and field == "details"
+        ):
+            found.append(
+                f"{field}: {json.dumps(mine.get(field))[:400]} instead of {json.dumps(theirs.get(field))[:400]}"
+            )
     return found
 
 
