@@ -9,8 +9,9 @@ import copy
 import json
 from typing import Any
 
-from genai_tui.sandbox.fields import Path, decode, encode, key_of, paths_of, shown
-from genai_tui.sandbox.schema import ANY, Node, schema_of
+from genai_tui.sandbox.fields import BRANCHES, Path, decode, encode, key_of, paths_of, shown
+from genai_tui.sandbox.kinds import schema_of
+from genai_tui.sandbox.schema import ANY, Node
 from genai_tui.sandbox.status import ApiError
 
 Object = dict[str, Any]
@@ -91,7 +92,7 @@ def _who(entry: Entry) -> str:
 
 
 def _merge(target: Any, config: Any, node: Node) -> Any:  # noqa: ANN401
-    if isinstance(config, dict) and not node.atomic and node.type in ("obj", "openobj", "map"):
+    if isinstance(config, dict) and not node.atomic and node.type in BRANCHES:
         result = dict(target) if isinstance(target, dict) else {}
         for name, value in config.items():
             inner = node.fields.get(name) or (node.item if node.type == "map" else None) or ANY

@@ -142,7 +142,8 @@ def forbidden(identity: Identity, wanted: Attributes) -> ApiError:
     plural = wanted.resource.partition("/")[0]
     where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
     head = f"{qualified(wanted.group, plural)} {json_name(wanted.name)}is forbidden: "
-    text = f'User "{identity.name}" cannot {wanted.verb} resource "{wanted.resource}" in API group "{wanted.group}" {where}'
+    what = f'resource "{wanted.resource}" in API group "{wanted.group}" {where}'
+    text = f'User "{identity.name}" cannot {wanted.verb} {what}'
     details = ({"name": wanted.name} if wanted.name else {}) | ({"group": wanted.group} if wanted.group else {})
     return ApiError(403, "Forbidden", head + text, details | {"kind": plural})
 

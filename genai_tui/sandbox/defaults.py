@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 Json = dict[str, Any]
@@ -68,7 +69,80 @@ def qos_class(spec: Json) -> str:
     return "Guaranteed" if whole else "Burstable"
 
 
+def _stateful_set(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"})
+    _pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+
+
+def _daemon_set(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", 1)
+        rolling.setdefault("maxSurge", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
+    _pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+
+
+def _job(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
+    _pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+
+
+def _storage_class(item: Json) -> None:
+    item.setdefault("reclaimPolicy", "Delete")
+    item.setdefault("volumeBindingMode", "Immediate")
+
+
+def _network_policy(item: Json) -> None:
+    spec = item.setdefault("spec", {})
+    spec.setdefault("policyTypes", ["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
+    for rule in [*(spec.get("ingress") or ()), *(spec.get("egress") or ())]:
+        for port in rule.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def _binding(item: Json) -> None:
+    group = "rbac.authorization.k8s.io"
+    (item.get("roleRef") or {}).setdefault("apiGroup", group)
+    for subject in item.get("subjects") or ():
+        if subject.get("kind") in ("User", "Group"):
+            subject.setdefault("apiGroup", group)
+
+
+_MODES = {"secret": 420, "configMap": 420, "downwardAPI": 420, "projected": 420}
+
+
+def _volume(volume: Json) -> None:
+    for source, mode in _MODES.items():
+        if isinstance(volume.get(source), dict):
+            volume[source].setdefault("defaultMode", mode)
+    if isinstance(volume.get("hostPath"), dict):
+        volume["hostPath"].setdefault("type", "")
+    if set(volume) == {"name"}:
+        volume["emptyDir"] = {}
+
+
 def _pod_spec(spec: Json) -> None:
+    for volume in spec.get("volumes") or ():
+        _volume(volume)
+    if spec.get("serviceAccountName"):
+        spec.setdefault("serviceAccount", spec["serviceAccountName"])
     for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
         _container(container)
     spec.setdefault("restartPolicy", "Always")
@@ -88,6 +162,10 @@ def _container(container: Json) -> None:
     container.setdefault("imagePullPolicy", "Always" if latest and "@" not in tag else "IfNotPresent")
     for port in container.get("ports") or ():
         port.setdefault("protocol", "TCP")
+    for variable in container.get("env") or ():
+        reference = (variable.get("valueFrom") or {}).get("fieldRef")
+        if isinstance(reference, dict):
+            reference.setdefault("apiVersion", "v1")
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
         if container.get(name):
             _probe(container[name])
@@ -101,6 +179,8 @@ def _probe(probe: Json) -> None:
     if "httpGet" in probe:
         probe["httpGet"].setdefault("scheme", "HTTP")
         probe["httpGet"].setdefault("path", "/")
+    if "grpc" in probe:
+        probe["grpc"].setdefault("service", "")
 
 
 def _service(item: Json) -> None:
@@ -126,8 +206,6 @@ def _namespace(item: Json) -> None:
 
 
 def _secret(item: Json) -> None:
-    import base64
-
     written = item.pop("stringData", None)
     if written:
         data = item.setdefault("data", {})
@@ -143,4 +221,11 @@ _FILLERS = {
     "PersistentVolumeClaim": _claim,
     "Namespace": _namespace,
     "Secret": _secret,
+    "StatefulSet": _stateful_set,
+    "DaemonSet": _daemon_set,
+    "Job": _job,
+    "StorageClass": _storage_class,
+    "NetworkPolicy": _network_policy,
+    "RoleBinding": _binding,
+    "ClusterRoleBinding": _binding,
 }

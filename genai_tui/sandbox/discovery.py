@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from genai_tui.sandbox.kinds import KINDS, schema_of
 from genai_tui.sandbox.registry import RESOURCES, Resource, groups
-from genai_tui.sandbox.schema import KINDS, Node, schema_of
+from genai_tui.sandbox.schema import Node
 
 Json = dict[str, Any]
 VERSION: Json = {

@@ -10,10 +10,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from genai_tui.sandbox.schema import ANY, Node, schema_of
+from genai_tui.sandbox.kinds import schema_of
+from genai_tui.sandbox.schema import ANY, Node
 
 Path = tuple[str, ...]
 SELF = "."
+# Maps of a type that is not known are owned field by field, as the real server's deduced types are.
+BRANCHES = ("obj", "openobj", "map", "any")
 _META_FIELDS = ("labels", "annotations", "ownerReferences", "finalizers", "generateName")
 # Objects that are there, empty, before anything is set: they are owned by nobody.
 _SKELETON: frozenset[Path] = frozenset(
@@ -55,29 +58,12 @@ def paths_of(item: dict[str, Any], *, applied: bool, status: bool = False) -> di
 
 def _walk(value: Any, node: Node, path: Path, found: dict[Path, Any], *, applied: bool) -> None:  # noqa: ANN401
     if _is_branch(value, node):
-        if not value:
-            found[path] = value
-            return
-        if not applied and path not in _SKELETON:
-            found[*path, SELF] = None
-        for name, child in value.items():
-            if child is not None:
-                inner = node.fields.get(name) or (node.item if node.type == "map" else None) or ANY
-                _walk(child, inner, (*path, f"f:{name}"), found, applied=applied)
+        _walk_map(value, node, path, found, applied=applied)
     elif isinstance(value, list) and node.keys and not node.atomic:
         if not applied and path not in _SKELETON:
             found[*path, SELF] = None
         for child in value:
-            where = (*path, key_of(child, node.keys))
-            found[*where, SELF] = None
-            inner = node.item or ANY
-            if inner.atomic:
-                del found[*where, SELF]
-                found[where] = child
-            elif isinstance(child, dict):
-                for name, grandchild in child.items():
-                    if grandchild is not None:
-                        _walk(grandchild, inner.fields.get(name, ANY), (*where, f"f:{name}"), found, applied=applied)
+            _walk_item(child, node.item or ANY, (*path, key_of(child, node.keys)), found, applied=applied)
     elif isinstance(value, list) and node.type == "set":
         if not applied:
             found[*path, SELF] = None
@@ -87,8 +73,30 @@ def _walk(value: Any, node: Node, path: Path, found: dict[Path, Any], *, applied
         found[path] = value
 
 
+def _walk_map(value: dict[str, Any], node: Node, path: Path, found: dict[Path, Any], *, applied: bool) -> None:
+    if not value:
+        found[path] = value
+        return
+    if not applied and path not in _SKELETON:
+        found[*path, SELF] = None
+    for name, child in value.items():
+        if child is not None:
+            inner = node.fields.get(name) or (node.item if node.type == "map" else None) or ANY
+            _walk(child, inner, (*path, f"f:{name}"), found, applied=applied)
+
+
+def _walk_item(value: Any, node: Node, path: Path, found: dict[Path, Any], *, applied: bool) -> None:  # noqa: ANN401
+    if node.atomic:
+        found[path] = value
+        return
+    found[*path, SELF] = None
+    for name, child in value.items() if isinstance(value, dict) else ():
+        if child is not None:
+            _walk(child, node.fields.get(name, ANY), (*path, f"f:{name}"), found, applied=applied)
+
+
 def _is_branch(value: Any, node: Node) -> bool:  # noqa: ANN401
-    return isinstance(value, dict) and not node.atomic and node.type in ("obj", "openobj", "map")
+    return isinstance(value, dict) and not node.atomic and node.type in BRANCHES
 
 
 def encode(paths: Iterable[Path]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Requests in protobuf, which kubectl's typed commands (`create deployment`, `auth can-i`) send, read as JSON.
+"""Requests in protobuf, which kubectl's typed commands (`create deployment`, `auth can-i`) send, as JSON.
 
-The envelope is https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding; the field numbers in
-`protobuf_fields.txt` are those of the generated.proto files of k8s.io/api. Answers are JSON, which every client accepts.
+Envelope: https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding. Field numbers of
+`protobuf_fields.txt`: the generated.proto files of k8s.io/api. Answers are JSON, which every client accepts.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _message(data: bytes, name: str, path: str) -> Json:
-    known, found = _messages()[name], {}
+    known = _messages()[name]
+    found: Json = {}
     for number, raw in _fields(data):
         if number not in known:
             # A status a client sends along is not looked at, as with JSON.
@@ -125,7 +126,7 @@ def _entry(raw: bytes, kind: str) -> tuple[str, Any]:
     return parts.get(1, b"").decode(), _value(parts.get(2, empty), kind, "")
 
 
-def _value(raw: Any, kind: str, path: str) -> Any:  # noqa: ANN401, PLR0911
+def _value(raw: Any, kind: str, path: str) -> Any:  # noqa: ANN401
     match kind:
         case "s":
             return raw.decode()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from genai_tui.domain.naming import check_label_key, check_label_value
-from genai_tui.domain.quantities import parse_quantity
+from genai_tui.sandbox.kinds import schema_of
+from genai_tui.sandbox.pod_validation import check_pod_spec, check_port
 from genai_tui.sandbox.registry import Resource
-from genai_tui.sandbox.schema import Wrong, check, prune, schema_of
+from genai_tui.sandbox.schema import Wrong, check, prune
 from genai_tui.sandbox.selectors import matches
 from genai_tui.sandbox.status import ApiError, bad_request, invalid
 
@@ -18,6 +20,28 @@ Json = dict[str, Any]
 Cause = tuple[str, str, str]
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+_POD_RULE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+_FROZEN = {
+    **dict.fromkeys(WORKLOADS, ("spec.selector",)),
+    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.podManagementPolicy"),
+    "Job": ("spec.selector", "spec.template", "spec.completionMode"),
+    "Service": ("spec.clusterIP",),
+    "PersistentVolumeClaim": ("spec.accessModes", "spec.storageClassName", "spec.volumeMode", "spec.volumeName"),
+    "Secret": ("type",),
+    "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
+    "RoleBinding": ("roleRef",),
+    "ClusterRoleBinding": ("roleRef",),
+}
 _FREE_NAMES = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 _SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
@@ -99,99 +123,134 @@ def _labels(labels: Json, field: str) -> Iterator[Cause]:
 
 
 def _by_kind(item: Json) -> Iterator[Cause]:
-    spec = item.get("spec") or {}
-    if item.get("kind") in ("Deployment", "ReplicaSet"):
-        yield from _workload(spec)
-    elif item.get("kind") == "Pod":
-        yield from _pod_spec(spec, "spec")
-    elif item.get("kind") == "Service":
-        for i, port in enumerate(spec.get("ports") or ()):
-            yield from _port(port.get("port"), f"spec.ports[{i}].port")
+    spec, kind = item.get("spec") or {}, item.get("kind")
+    if kind in WORKLOADS:
+        yield from _workload(kind, spec)
+    elif kind == "Job":
+        yield from check_pod_spec(
+            (spec.get("template") or {}).get("spec") or {}, "spec.template.spec", ("OnFailure", "Never")
+        )
+    elif kind == "Pod":
+        yield from check_pod_spec(spec, "spec", ("Always", "OnFailure", "Never"))
+    elif kind == "Service":
+        yield from _service(spec)
+    elif kind == "PersistentVolumeClaim":
+        yield from _claim(spec)
+    elif kind in ("ConfigMap", "Secret"):
+        yield from _keys(item)
+    elif kind in ("RoleBinding", "ClusterRoleBinding") and not (item.get("roleRef") or {}).get("name"):
+        yield "FieldValueRequired", "roleRef.name", "Required value"
 
 
-def _workload(spec: Json) -> Iterator[Cause]:
-    replicas = spec.get("replicas")
-    if isinstance(replicas, int) and replicas < 0:
-        message = f"Invalid value: {replicas}: must be greater than or equal to 0"
-        yield "FieldValueInvalid", "spec.replicas", message
+def _workload(kind: str, spec: Json) -> Iterator[Cause]:
+    for name in ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
+        value = spec.get(name)
+        if isinstance(value, int) and value < 0:
+            yield "FieldValueInvalid", f"spec.{name}", f"Invalid value: {value}: must be greater than or equal to 0"
     selector, template = spec.get("selector"), spec.get("template") or {}
     labels = (template.get("metadata") or {}).get("labels") or {}
     if selector is None:
         yield "FieldValueRequired", "spec.selector", "Required value"
+    elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        yield "FieldValueInvalid", "spec.selector", f"Invalid value: {{}}: empty selector is invalid for {kind.lower()}"
     elif not matches(selector, labels):
         shown = json.dumps(labels, separators=(",", ":"))
         text = f"Invalid value: {shown}: `selector` does not match template `labels`"
         yield "FieldValueInvalid", "spec.template.metadata.labels", text
+    if kind == "Deployment":
+        yield from _strategy(spec.get("strategy") or {})
     yield from _labels(labels, "spec.template.labels")
-    yield from _pod_spec(template.get("spec") or {}, "spec.template.spec")
+    yield from check_pod_spec(template.get("spec") or {}, "spec.template.spec", ("Always",))
 
 
-def _pod_spec(spec: Json, path: str) -> Iterator[Cause]:
-    containers = spec.get("containers") or []
-    if not containers:
-        yield "FieldValueRequired", f"{path}.containers", "Required value"
-    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
+def _strategy(strategy: Json) -> Iterator[Cause]:
+    chosen, rolling = strategy.get("type"), strategy.get("rollingUpdate")
+    if chosen not in ("Recreate", "RollingUpdate"):
+        text = f'Unsupported value: {json.dumps(chosen)}: supported values: "Recreate", "RollingUpdate"'
+        yield "FieldValueNotSupported", "spec.strategy.type", text
+    elif chosen == "Recreate" and rolling:
+        text = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
+        yield "FieldValueForbidden", "spec.strategy.rollingUpdate", text
+    elif rolling and all(str(rolling.get(name)) in ("0", "0%") for name in ("maxSurge", "maxUnavailable")):
+        text = "Invalid value: 0: may not be 0 when `maxSurge` is 0"
+        yield "FieldValueInvalid", "spec.strategy.rollingUpdate.maxUnavailable", text
+
+
+def _service(spec: Json) -> Iterator[Cause]:
+    ports = spec.get("ports") or []
+    if not ports and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
+        yield "FieldValueRequired", "spec.ports", "Required value"
     seen: set[str] = set()
-    for i, container in enumerate(containers):
-        where = f"{path}.containers[{i}]"
-        name = container.get("name", "")
-        if name in seen:
+    for i, port in enumerate(ports):
+        where = f"spec.ports[{i}]"
+        yield from check_port(port.get("port"), f"{where}.port")
+        if isinstance(port.get("targetPort"), int):
+            yield from check_port(port["targetPort"], f"{where}.targetPort")
+        name = port.get("name") or ""
+        if len(ports) > 1 and not name:
+            yield "FieldValueRequired", f"{where}.name", "Required value"
+        elif name and name in seen:
             yield "FieldValueDuplicate", f"{where}.name", f"Duplicate value: {json.dumps(name)}"
         seen.add(name)
-        yield from _container(container, where, volumes)
+    kinds = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+    if spec.get("type") not in kinds:
+        listed = ", ".join(json.dumps(kind) for kind in kinds)
+        text = f"Unsupported value: {json.dumps(spec.get('type'))}: supported values: {listed}"
+        yield "FieldValueNotSupported", "spec.type", text
 
 
-def _container(container: Json, where: str, volumes: set[str | None]) -> Iterator[Cause]:
-    if not container.get("name"):
-        yield "FieldValueRequired", f"{where}.name", "Required value"
-    if not container.get("image"):
-        yield "FieldValueRequired", f"{where}.image", "Required value"
-    for i, port in enumerate(container.get("ports") or ()):
-        yield from _port(port.get("containerPort"), f"{where}.ports[{i}].containerPort")
-    for i, mount in enumerate(container.get("volumeMounts") or ()):
-        if mount.get("name") not in volumes:
-            message = f"Not found: {json.dumps(mount.get('name'))}"
-            yield "FieldValueNotFound", f"{where}.volumeMounts[{i}].name", message
-    resources = container.get("resources") or {}
-    for side in ("limits", "requests"):
-        for name, amount in (resources.get(side) or {}).items():
-            yield from _amount(str(amount), name, f"{where}.resources.{side}[{name}]")
-    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    for name, amount in requests.items():
-        if name in limits and _value(amount) > _value(limits[name]):
-            message = f"Invalid value: {json.dumps(str(amount))}: must be less than or equal to {name} limit of {limits[name]}"
-            yield "FieldValueInvalid", f"{where}.resources.requests", message
+def _claim(spec: Json) -> Iterator[Cause]:
+    if not spec.get("accessModes"):
+        yield "FieldValueRequired", "spec.accessModes", "Required value: at least 1 access mode is required"
+    if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
+        yield "FieldValueRequired", "spec.resources[storage]", "Required value"
 
 
-def _value(amount: Any) -> Any:  # noqa: ANN401
-    try:
-        return parse_quantity(str(amount))
-    except ValueError:
-        return 0
-
-
-def _amount(text: str, name: str, where: str) -> Iterator[Cause]:
-    try:
-        value = parse_quantity(text)
-    except ValueError:
-        rule = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-        yield "FieldValueInvalid", where, f"Invalid value: {json.dumps(text)}: {rule}"
+def _keys(item: Json) -> Iterator[Cause]:
+    for field in ("data", "binaryData"):
+        for key in item.get(field) or {}:
+            if len(key) > 253 or not _KEY.fullmatch(key) or key in (".", ".."):
+                yield "FieldValueInvalid", f"{field}[{key}]", f"Invalid value: {json.dumps(key)}: {_KEY_RULE}"
+    if item.get("kind") != "Secret":
         return
-    if "/" in name and value != value.to_integral_value():
-        yield "FieldValueInvalid", where, f"Invalid value: {json.dumps(text)}: must be an integer"
-
-
-def _port(number: Any, where: str) -> Iterator[Cause]:  # noqa: ANN401
-    if not isinstance(number, int) or not 1 <= number <= 65535:
-        yield "FieldValueInvalid", where, f"Invalid value: {json.dumps(number)}: must be between 1 and 65535, inclusive"
+    for key, value in (item.get("data") or {}).items():
+        try:
+            base64.b64decode(value, validate=True)
+        except (ValueError, TypeError):
+            yield "FieldValueInvalid", f"data[{key}]", "Invalid value: <secret contents redacted>: must be base64"
 
 
 def _immutable(item: Json, previous: Json) -> Iterator[Cause]:
-    if item.get("kind") in ("Deployment", "ReplicaSet"):
-        now, before = item["spec"].get("selector"), previous["spec"].get("selector")
-        if now != before:
+    kind = item.get("kind", "")
+    for path in _FROZEN.get(kind, ()):
+        now, before = _at(item, path), _at(previous, path)
+        if now != before and before not in (None, ""):
             shown = json.dumps(now, separators=(",", ":"))
-            yield "FieldValueInvalid", "spec.selector", f"Invalid value: {shown}: field is immutable"
+            yield "FieldValueInvalid", path, f"Invalid value: {shown}: field is immutable"
+    if kind == "Pod" and _but_changeable(item) != _but_changeable(previous):
+        yield "FieldValueForbidden", "spec", f"Forbidden: {_POD_RULE}"
+    if kind in ("ConfigMap", "Secret") and previous.get("immutable"):
+        for name in ("data", "binaryData", "immutable"):
+            if item.get(name) != previous.get(name):
+                yield "FieldValueForbidden", name, "Forbidden: field is immutable when `immutable` is set"
+
+
+def _at(item: Json, path: str) -> Any:  # noqa: ANN401
+    value: Any = item
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _but_changeable(pod: Json) -> Json:
+    spec = pod.get("spec") or {}
+    changeable = ("tolerations", "activeDeadlineSeconds", "terminationGracePeriodSeconds", "schedulingGates")
+    kept = {name: value for name, value in spec.items() if name not in changeable}
+    if not kept.get("nodeName"):
+        kept.pop("nodeName", None)
+    for name in ("containers", "initContainers"):
+        kept[name] = [{k: v for k, v in c.items() if k not in ("image", "resources")} for c in spec.get(name) or ()]
+    return kept
 
 
 def refuse_kind(resource: Resource, item: Json) -> None:

@@ -13,9 +13,9 @@ from genai_tui.sandbox.apply import apply
 from genai_tui.sandbox.clock import Clock
 from genai_tui.sandbox.defaults import set_defaults
 from genai_tui.sandbox.fields import record_update
+from genai_tui.sandbox.kinds import schema_of
 from genai_tui.sandbox.objects import Object, Objects
 from genai_tui.sandbox.registry import Resource
-from genai_tui.sandbox.schema import schema_of
 from genai_tui.sandbox.status import ApiError, already_exists, modified, not_found
 from genai_tui.sandbox.validation import check_object, check_shape, refuse_kind
 
