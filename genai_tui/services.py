@@ -212,8 +212,13 @@ class Playground(Protocol):
 class UsageReports(Protocol):
     """Reading the ledger."""
 
-    async def usage(self, by: Dimension, since: datetime, until: datetime | None = None) -> tuple[UsageLine, ...]:
-        """Sums by group, source and currency, most tokens first."""
+    async def usage(
+        self, by: Dimension, since: datetime, until: datetime | None = None, *, cluster: str | None = None
+    ) -> tuple[UsageLine, ...]:
+        """Sums by group, source and currency, most tokens first.
+
+        `cluster` is a server's address (`Session.server`); None sums over every cluster this machine has used.
+        """
 
 
 @dataclass(frozen=True, slots=True)

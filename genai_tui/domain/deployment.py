@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, m
 from genai_tui.domain.money import CURRENCIES, Price, plain
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.strict import (
+    CatalogueName,
     Count,
     EnvName,
     Image,
@@ -283,8 +284,8 @@ class DeploymentSpec(Written):
     """Everything the operator decides about one model deployment."""
 
     description: Text = ""
-    model: Name
-    endpoint: Name
+    model: CatalogueName
+    endpoint: CatalogueName
     engine: EngineSpec
     resources: Resources
     advanced: Advanced = Advanced()

@@ -12,13 +12,19 @@ from genai_tui.domain.catalogue import EndpointSpec, ModelSpec, OrganizationSpec
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.naming import API_VERSION, did_you_mean
 from genai_tui.domain.problems import FieldProblem
-from genai_tui.domain.strict import Name, Written
+from genai_tui.domain.strict import CatalogueName, Name, Written
 
 
 class Metadata(Written):
-    """Name of a document; models, endpoints and organizations live in the system namespace."""
+    """Name of an organization; like models and endpoints it lives in the system namespace."""
 
     name: Name
+
+
+class CatalogueMetadata(Written):
+    """Name of a model or an endpoint."""
+
+    name: CatalogueName
 
 
 class NamespacedMetadata(Written):
@@ -33,7 +39,7 @@ class Model(Written):
 
     api_version: Literal["genai-tui.dev/v1alpha1"] = API_VERSION
     kind: Literal["Model"] = "Model"
-    metadata: Metadata
+    metadata: CatalogueMetadata
     spec: ModelSpec
 
 
@@ -42,7 +48,7 @@ class Endpoint(Written):
 
     api_version: Literal["genai-tui.dev/v1alpha1"] = API_VERSION
     kind: Literal["Endpoint"] = "Endpoint"
-    metadata: Metadata
+    metadata: CatalogueMetadata
     spec: EndpointSpec
 
 

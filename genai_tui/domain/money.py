@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
-MILLION = Decimal(1_000_000)
+# Sums and products of money are exact: rather an error than a rounded amount.
+EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 
 # Active alphabetic codes of ISO 4217, list one, published by SIX (funds and testing codes left out).
 CURRENCIES = frozenset(
@@ -26,7 +27,10 @@ CURRENCIES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What tokens cost: amounts of `currency` per one million input and output tokens."""
+    """What tokens cost: amounts of `currency` per one million input and output tokens.
+
+    Amounts have at most nine digits after the point (as in the file format), so that costs have at most fifteen.
+    """
 
     currency: str
     input_per_million: Decimal
@@ -53,13 +57,14 @@ def plain(amount: Decimal) -> str:
 
 def cost_of(prompt_tokens: int, completion_tokens: int, price: Price) -> Cost:
     """Prompt x input price + completion x output price, each per million, exact."""
-    amount = (prompt_tokens * price.input_per_million + completion_tokens * price.output_per_million) / MILLION
-    return Cost(amount, price.currency)
+    prompt = EXACT.multiply(prompt_tokens, price.input_per_million)
+    completion = EXACT.multiply(completion_tokens, price.output_per_million)
+    return Cost(EXACT.scaleb(EXACT.add(prompt, completion), -6), price.currency)
 
 
 def total(costs: Iterable[Cost]) -> tuple[Cost, ...]:
     """The sum for each currency, in the order in which currencies first appear."""
     sums: dict[str, Decimal] = {}
     for cost in costs:
-        sums[cost.currency] = sums.get(cost.currency, Decimal(0)) + cost.amount
+        sums[cost.currency] = EXACT.add(sums.get(cost.currency, Decimal(0)), cost.amount)
     return tuple(Cost(amount, currency) for currency, amount in sums.items())

@@ -57,6 +57,17 @@ def check_subdomain(text: str) -> str:
     return text
 
 
+def check_catalogue_name(text: str) -> str:
+    """Accept the name of a model or endpoint: a DNS subdomain such as llama-3.1-8b, short enough for a label value.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong.
+    """
+    if len(text) > 56 or not _SUBDOMAIN.fullmatch(text):
+        raise ValueError("may hold lower-case letters, digits, '-' and '.', such as llama-3.1-8b, at most 56 characters")
+    return text
+
+
 def check_label_key(text: str) -> str:
     """Accept the key of a label, annotation, taint or resource: an optional `prefix/` and a name.
 

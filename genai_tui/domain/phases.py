@@ -97,7 +97,9 @@ def explain_unschedulable(message: str, pod: Pod, nodes: Sequence[NodeRow]) -> t
         return "its volume claim is not bound", "check the claim's storage class and size"
     if gpu is not None:
         wanted = sum(container.gpus.get(gpu, 0) for container in pod.containers)
-        return _no_gpus(gpu, wanted, nodes), f"ask for fewer {gpu}, stop an idle deployment, or add a node"
+        # The scheduler has told how many nodes repel the pod; those that repel anything are the likely ones.
+        open_nodes = [row for row in nodes if not (_repels(row) and "untolerated taint" in text)]
+        return _no_gpus(gpu, wanted, open_nodes), f"ask for fewer {gpu}, stop an idle deployment, or add a node"
     if insufficient:
         names = " and ".join(dict.fromkeys(name for _, name in insufficient))
         return f"no node has enough free {names}", f"ask for less {names}, or add a node"
@@ -112,6 +114,10 @@ def explain_unschedulable(message: str, pod: Pod, nodes: Sequence[NodeRow]) -> t
     if "unschedulable" in text:
         return "the nodes that fit are cordoned", "uncordon a node"
     return (text.strip(". ") or "no node takes it"), None
+
+
+def _repels(row: NodeRow) -> bool:
+    return any(taint.effect in ("NoSchedule", "NoExecute") for taint in row.node.taints)
 
 
 def _no_gpus(resource: str, wanted: int, nodes: Sequence[NodeRow]) -> str:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic.alias_generators import to_camel
 
 from genai_tui.domain.naming import (
+    check_catalogue_name,
     check_env_name,
     check_image,
     check_label_key,
@@ -46,6 +47,7 @@ def _number_as_text(value: object) -> object:
 Text = StrictStr
 Count = StrictInt
 Name = Annotated[StrictStr, AfterValidator(check_label_name)]
+CatalogueName = Annotated[StrictStr, AfterValidator(check_catalogue_name)]
 ObjectName = Annotated[StrictStr, AfterValidator(check_subdomain)]
 Hostname = Annotated[StrictStr, AfterValidator(check_subdomain)]
 Image = Annotated[StrictStr, AfterValidator(check_image)]
