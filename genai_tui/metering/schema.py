@@ -1,8 +1,10 @@
-"""The ledger's tables, as migrations that run once each, in order."""
+"""The ledger's tables, as migrations that run once each, in order. A migration is never edited once it was released."""
 
 from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
+
+from genai_tui.metering.amounts import split
 
 migrations = Migrations("genai-tui")
 
@@ -57,3 +59,33 @@ def prices(db: Database) -> None:
         },
         pk=("cluster", "namespace", "deployment", "from_at"),
     )
+
+
+@migrations()
+def summable_costs(db: Database) -> None:
+    """The cost once more, as two whole numbers, so that SQLite adds money exactly and fast (`amounts.split`)."""
+    table = db.table("requests")
+    table.add_column("cost_micro", int)
+    table.add_column("cost_femto", int)
+    db.conn.create_function("cost_micro", 1, lambda cost: split(cost)[0], deterministic=True)
+    db.conn.create_function("cost_femto", 1, lambda cost: split(cost)[1], deterministic=True)
+    db.execute(
+        "update requests set cost_micro = cost_micro(cost), cost_femto = cost_femto(cost) where cost is not null"
+    )
+
+
+@migrations()
+def history_stands(db: Database) -> None:
+    """What was counted and what a price was is never rewritten, by whatever program opens the file."""
+    for table in ("requests", "prices"):
+        db.execute(
+            f"create trigger {table}_are_not_rewritten before update on {table} "
+            "begin select raise(abort, 'history is not rewritten'); end"
+        )
+    db.execute(
+        "create trigger prices_are_not_deleted before delete on prices "
+        "begin select raise(abort, 'history is not rewritten'); end"
+    )
+
+
+NAMES = frozenset(step.__name__ for step in (requests, prices, summable_costs, history_stands))

@@ -1,0 +1,216 @@
+"""The ledger keeps what it is told, exactly, and sums it without mixing what may not be mixed."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tui.domain.money import Cost, Price, cost_of, total
+from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage
+from genai_tui.metering.ledger import Ledger
+from tests.metering.writer import PRICE, request
+
+START = datetime(2026, 11, 23, 10, tzinfo=UTC)
+EVER = EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    ledger = Ledger(tmp_path / "state" / "ledger.db")
+    yield ledger
+    await ledger.close()
+
+
+async def test_the_cost_has_every_digit(ledger: Ledger) -> None:
+    cost = await ledger.record(request("a", TokenUsage(34, 7, 41)))
+    assert cost == Cost(Decimal("0.000011"), "USD")
+    (line,) = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert (line.group, line.cost, line.total_tokens) == ("team-a/chat", cost, 41)
+
+
+async def test_sums_beyond_what_floating_point_can_hold_are_exact(ledger: Ledger) -> None:
+    dear = Price("USD", Decimal("999999999.999999999"), Decimal("0.000000001"))
+    await ledger.record(request("dear", TokenUsage(1_000_000, 1, 1_000_001), dear))
+    await ledger.record(request("cheap", TokenUsage(0, 1, 1), dear))
+    (line,) = await ledger.usage(Dimension.MODEL, EVER)
+    assert line.cost is not None
+    assert line.cost.text() == "999999999.999999999000002"
+
+
+async def test_currencies_and_sources_stay_apart(ledger: Ledger) -> None:
+    await ledger.record(request("usd", TokenUsage(1, 1, 2)))
+    await ledger.record(request("eur", TokenUsage(1, 1, 2), replace(PRICE, currency="EUR")))
+    await ledger.record(request("cli", TokenUsage(1, 1, 2), source="cli"))
+    lines = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert {(line.source, line.cost.currency if line.cost else None) for line in lines} == {
+        (Source.PLAYGROUND, "USD"),
+        (Source.PLAYGROUND, "EUR"),
+        (Source.CLI, "USD"),
+    }
+
+
+async def test_what_the_engine_did_not_report_is_counted_as_such_and_in_no_sum(ledger: Ledger) -> None:
+    await ledger.record(request("silent", None))
+    (line,) = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert (line.requests, line.unreported, line.total_tokens, line.cost) == (1, 1, 0, None)
+    await ledger.record(request("spoken", TokenUsage(5, 5, 10)))
+    await ledger.record(request("failed", None, status="error"))
+    (line,) = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert (line.requests, line.unreported, line.errors, line.total_tokens) == (3, 2, 1, 10)
+
+
+async def test_the_window_includes_its_start_and_excludes_its_end(ledger: Ledger) -> None:
+    for minute in range(3):
+        at = (START + timedelta(minutes=minute)).astimezone().isoformat()
+        await ledger.record(request(f"at-{minute}", TokenUsage(1, 0, 1), at=at))
+    (line,) = await ledger.usage(Dimension.MODEL, START + timedelta(minutes=1), START + timedelta(minutes=2))
+    assert (line.requests, line.last_at) == (1, START + timedelta(minutes=1))
+
+
+async def test_one_cluster_can_be_asked_for_alone(ledger: Ledger) -> None:
+    await ledger.record(request("here", TokenUsage(1, 0, 1)))
+    await ledger.record(request("there", TokenUsage(2, 0, 2), cluster="https://other"))
+    (both,) = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    (one,) = await ledger.usage(Dimension.DEPLOYMENT, EVER, cluster="https://other")
+    assert (both.total_tokens, one.total_tokens) == (3, 2)
+
+
+async def test_a_request_told_twice_is_kept_once(ledger: Ledger) -> None:
+    for _ in range(2):
+        await ledger.record(request("same", TokenUsage(1, 1, 2)))
+    assert len(await ledger.requests(EVER)) == 1
+
+
+async def test_a_price_that_cannot_be_kept_exactly_is_refused_and_keeps_nothing(ledger: Ledger) -> None:
+    fine = replace(PRICE, input_per_million=Decimal("0.0000000001"))
+    with pytest.raises(ValueError, match="not an amount"):
+        await ledger.record_many([request("good", TokenUsage(1, 1, 2)), request("bad", TokenUsage(1, 1, 2), fine)])
+    assert await ledger.requests(EVER) == ()
+
+
+async def test_a_price_holds_from_its_time_and_the_past_keeps_its_own(ledger: Ledger) -> None:
+    where = ("https://c:6443", "team-a", "chat")
+    dearer = replace(PRICE, output_per_million=Decimal("0.90"))
+    await ledger.note_price(*where, PRICE, START)
+    await ledger.note_price(*where, PRICE, START + timedelta(hours=1))
+    await ledger.note_price(*where, dearer, START + timedelta(hours=2))
+    await ledger.note_price(*where, None, START + timedelta(hours=3))
+    assert await ledger.price_history(*where) == (
+        (START, PRICE),
+        (START + timedelta(hours=2), dearer),
+        (START + timedelta(hours=3), None),
+    )
+    assert await ledger.price_at(*where, START - timedelta(seconds=1)) is None
+    assert await ledger.price_at(*where, START + timedelta(minutes=119)) == PRICE
+    assert await ledger.price_at(*where, START + timedelta(hours=2)) == dearer
+    assert await ledger.price_at(*where, START + timedelta(days=9)) is None
+    assert await ledger.price_at("https://c:6443", "team-b", "chat", START) is None
+
+
+async def test_two_prices_at_the_same_moment_are_both_kept(ledger: Ledger) -> None:
+    where, dearer = ("c", "n", "d"), replace(PRICE, output_per_million=Decimal(9))
+    await ledger.note_price(*where, PRICE, START)
+    await ledger.note_price(*where, dearer, START)
+    assert [price for _, price in await ledger.price_history(*where)] == [PRICE, dearer]
+
+
+async def test_the_first_request_of_an_unknown_deployment_begins_its_price_history(ledger: Ledger) -> None:
+    await ledger.record(request("first", TokenUsage(1, 1, 2)))
+    await ledger.record(request("later", TokenUsage(1, 1, 2), replace(PRICE, currency="EUR")))
+    assert await ledger.price_history("https://c:6443", "team-a", "chat") == ((START, PRICE),)
+
+
+async def test_only_the_owner_can_read_the_files(ledger: Ledger, tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir()
+    (directory / "ledger.db").touch(mode=0o644)
+    await ledger.record(request("a"))
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in directory.iterdir()}
+    assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+
+
+def test_nothing_is_opened_before_the_first_use(tmp_path: Path) -> None:
+    asyncio.run(Ledger(tmp_path / "state" / "ledger.db").close())
+    assert not (tmp_path / "state").exists()
+
+
+async def test_a_row_is_kept_also_when_the_one_who_waits_is_cancelled(ledger: Ledger) -> None:
+    await ledger.record(request("opens the file"))
+    task = asyncio.create_task(ledger.record(request("cancelled")))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [row.id for row in await ledger.requests(EVER)] == ["cancelled", "opens the file"]
+
+
+AMOUNTS = st.decimals(min_value=0, max_value=Decimal("999999999.999999999"), places=9, allow_nan=False)
+PRICES = st.builds(Price, st.sampled_from(["USD", "EUR", "JPY"]), AMOUNTS, AMOUNTS)
+COUNTS = st.integers(0, 2_000_000)
+USAGES = st.builds(lambda p, c, k: TokenUsage(p, c, p + c, k), COUNTS, COUNTS, st.none() | COUNTS)
+SPEEDS = st.floats(0, 1e6)
+REQUESTS = st.builds(
+    RequestRecord,
+    id=st.uuids().map(str),
+    at=st.integers(0, 4_000_000_000_000_000).map(lambda us: EPOCH + timedelta(microseconds=us)),
+    source=st.sampled_from(Source),
+    cluster=st.sampled_from(["a", "b"]),
+    namespace=st.sampled_from(["team-a", "team-b", ""]),
+    deployment=st.sampled_from(["chat", "embed"]),
+    model=st.sampled_from(["m1", "m2"]),
+    usage=st.none() | USAGES,
+    price=st.none() | PRICES,
+    timings=st.none() | st.builds(Timings, st.none() | SPEEDS, SPEEDS, st.none() | SPEEDS),
+    status=st.sampled_from(["ok", "cancelled", "error"]),
+    finish_reason=st.sampled_from(["stop", "length", ""]),
+    organization=st.sampled_from(["org-a", ""]),
+    user=st.sampled_from(["alice", ""]),
+    key=st.sampled_from(["k1", ""]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(records=st.lists(REQUESTS, max_size=12, unique_by=lambda r: r.id), by=st.sampled_from(Dimension))
+def test_the_report_is_the_sum_of_the_rows_and_the_rows_are_what_was_told(
+    records: list[RequestRecord], by: Dimension
+) -> None:
+    async def told() -> None:
+        with TemporaryDirectory() as directory:
+            ledger = Ledger(Path(directory) / "ledger.db")
+            try:
+                await ledger.record_many(records)
+                rows = await ledger.requests(EVER)
+                lines = await ledger.usage(by, EVER)
+            finally:
+                await ledger.close()
+        assert sorted(rows, key=lambda r: r.id) == sorted(records, key=lambda r: r.id)
+        for source in Source:
+            mine = [line for line in lines if line.source is source]
+            theirs = [record for record in records if record.source is source]
+            usages = [record.usage for record in theirs if record.usage is not None]
+            assert sum(line.requests for line in mine) == len(theirs)
+            assert sum(line.unreported for line in mine) == len(theirs) - len(usages)
+            assert sum(line.total_tokens for line in mine) == sum(usage.total for usage in usages)
+            costs = [record.usage.cost(record.price) for record in theirs if record.usage is not None]
+            reported = total(line.cost for line in mine if line.cost is not None)
+            assert {c.currency: c.amount for c in reported} == {
+                c.currency: c.amount for c in total(cost for cost in costs if cost is not None)
+            }
+
+    asyncio.run(told())
+
+
+@given(first=USAGES, second=USAGES, price=PRICES)
+def test_the_cost_of_a_sum_is_the_sum_of_the_costs(first: TokenUsage, second: TokenUsage, price: Price) -> None:
+    apart = total([cost_of(u.prompt, u.completion, price) for u in (first, second)])
+    assert (first + second).cost(price) == apart[0]
