@@ -134,14 +134,14 @@ class CatalogueFormScreen(FormScreen):
         if pane is not None:
             pane.show(self.state)
 
-    def go_to(self, field_id: str) -> None:
+    async def go_to(self, field_id: str) -> None:
         """Focus a field."""
         pane = self.open_pane()
         row = pane.row(field_id) if pane is not None else None
         if row is not None and row.control is not None:
             row.control.focus()
 
-    def past_the_fields(self, by: int) -> None:
+    async def past_the_fields(self, by: int) -> None:
         """Round and round: the page is all there is."""
         controls = self.controls()
         if controls:
@@ -155,7 +155,7 @@ class CatalogueFormScreen(FormScreen):
         text = "" if problem is None else f"✖ {problem.line}"
         self.query_one("#form-verdict", Static).update(text)
 
-    def action_save(self) -> None:
+    async def action_save(self) -> None:
         """Save to the cluster, or go to the first wrong field."""
         if not self.usable or self._saving:
             return
@@ -163,7 +163,7 @@ class CatalogueFormScreen(FormScreen):
         if self.state.document is None:
             self.state.look_at_everything()
             self.show_form()
-            self.go_to(self.state.problems[0].field)
+            await self.go_to(self.state.problems[0].field)
         elif self.services.session.read_only:
             self._say(Problem("This console is read-only", next_step="start it without --read-only to save"))
         else:
@@ -181,7 +181,7 @@ class CatalogueFormScreen(FormScreen):
                 self._say(None)
                 self.state.refuse(self._form.place(self.state.draft, error.fields))
                 self.show_form()
-                self.go_to(self.state.problems[0].field)
+                await self.go_to(self.state.problems[0].field)
             return
         finally:
             self._saving = False

@@ -30,6 +30,9 @@ class FieldRow(Vertical):
         self.field = field
         self._control = control_for(field, text)
         self._locked = locked
+        self._said: Notice | None = None
+        self._notice = Static("", classes="field--notice", markup=False)
+        self._fixed = Static(text, classes="field--locked", markup=False)
         self.set_class(field.kind.value == "multi-line", "-lines")
 
     def compose(self) -> ComposeResult:
@@ -37,7 +40,7 @@ class FieldRow(Vertical):
         with Horizontal(classes="field--line"):
             yield Static(self.field.label, classes="field--label", markup=False)
             if self._locked:
-                yield Static(self._control.text, classes="field--locked", markup=False)
+                yield self._fixed
                 yield Static(self._locked, classes="field--unit", markup=False)
             else:
                 yield self._control
@@ -45,7 +48,7 @@ class FieldRow(Vertical):
                     yield Static("▾", classes="field--open", markup=False)
                 if self.field.unit:
                     yield Static(self.field.unit, classes="field--unit", markup=False)
-        yield Static("", classes="field--notice", markup=False)
+        yield self._notice
 
     @property
     def control(self) -> Control | None:
@@ -55,7 +58,9 @@ class FieldRow(Vertical):
     def put(self, text: str) -> None:
         """Show another text without calling it typed."""
         if self._locked:
-            self.query_one(".field--locked", Static).update(text)
+            if self._control.text != text:
+                self._control.put(text)
+                self._fixed.update(text)
         elif self._control.text != text:
             self._control.put(text)
 
@@ -69,7 +74,10 @@ class FieldRow(Vertical):
 
     def say(self, notice: Notice | None) -> None:
         """Show what is wrong, or nothing."""
-        line = self.query_one(".field--notice", Static)
+        if notice == self._said:
+            return
+        self._said = notice
+        line = self._notice
         line.update("" if notice is None else f"{'✖' if notice.stops else '▲'} {notice.text}")
         line.set_class(notice is not None and notice.stops, "-problem")
         line.set_class(notice is not None and not notice.stops, "-warning")

@@ -37,6 +37,7 @@ class FormPane(VerticalScroll, can_focus=False):
     ) -> None:
         super().__init__(id=id, classes="form-pane")
         locked = locked or {}
+        self._noted = note
         self._note = Static(note, classes="form-pane--note", markup=False)
         self._note.display = bool(note)
         self.rows = tuple(FieldRow(field, draft.get(field.id, ""), locked=locked.get(field.id, "")) for field in fields)
@@ -57,8 +58,10 @@ class FormPane(VerticalScroll, can_focus=False):
 
     def say_note(self, note: str) -> None:
         """Change the sentence above the fields."""
-        self._note.update(note)
-        self._note.display = bool(note)
+        if note != self._noted:
+            self._noted = note
+            self._note.update(note)
+            self._note.display = bool(note)
 
     def controls(self) -> list[Control]:
         """What can be typed in now, in order."""

@@ -61,14 +61,14 @@ class FormScreen(ConsoleScreen):
         """Follow the form."""
 
     @abstractmethod
-    def go_to(self, field_id: str) -> None:
+    async def go_to(self, field_id: str) -> None:
         """Show a field and focus it."""
 
     @abstractmethod
     def resume(self, draft: SavedDraft) -> None:
         """Go on with a kept form."""
 
-    def past_the_fields(self, by: int) -> None:
+    async def past_the_fields(self, by: int) -> None:
         """Tab was pressed on the last field, or shift+tab on the first."""
         (self.focus_next if by > 0 else self.focus_previous)()
 
@@ -159,20 +159,20 @@ class FormScreen(ConsoleScreen):
         return pane.controls() if pane is not None else []
 
     @on(AdvanceRequested)
-    def _advance(self, event: AdvanceRequested) -> None:
+    async def _advance(self, event: AdvanceRequested) -> None:
         event.stop()
-        self.action_field(1)
+        await self.action_field(1)
 
-    def action_field(self, by: int) -> None:
+    async def action_field(self, by: int) -> None:
         """Go to the next or the previous field."""
         controls = self.controls()
         at = next((i for i, control in enumerate(controls) if control is self.focused), None)
         if at is not None and 0 <= at + by < len(controls):
             controls[at + by].focus()
         else:
-            self.past_the_fields(by)
+            await self.past_the_fields(by)
 
-    def action_next_problem(self) -> None:
+    async def action_next_problem(self) -> None:
         """Go to the next wrong field after the focused one, round and round."""
         if not self.usable:
             return
@@ -185,7 +185,7 @@ class FormScreen(ConsoleScreen):
         order = [field.id for field in self.state.form.fields]
         row = row_of(self.focused)
         here = order.index(row.field.id) if row else -1
-        self.go_to(next((field for field in wrong if order.index(field) > here), wrong[0]))
+        await self.go_to(next((field for field in wrong if order.index(field) > here), wrong[0]))
 
     # Choosing ---------------------------------------------------------------------------------------------------------
 

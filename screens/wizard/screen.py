@@ -89,13 +89,16 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
             return
         with Horizontal(id="wizard-middle"):
             yield StepRail(TABS, id="wizard-rail")
-            with ContentSwitcher(initial="step-0", id="wizard-steps"):
-                for at, title in enumerate(TABS[:-1]):
-                    fields = [field for field in DEPLOYMENT_FORM.fields if field.tab == title]
-                    yield FormPane(fields, self.state.draft, locked=self._start.locked, id=f"step-{at}")
-                yield ReviewPane(id=f"step-{len(TABS) - 1}")
+            with ContentSwitcher(initial=_pane_id(TABS[0]), id="wizard-steps"):
+                yield self._new_pane(TABS[0])
+                yield ReviewPane(id=_pane_id(REVIEW))
             with Vertical(id="wizard-help-side"):
                 yield FieldHelp(id="wizard-help")
+
+    def _new_pane(self, title: str) -> FormPane:
+        """The fields of a step; steps are made when they are first opened."""
+        fields = [field for field in DEPLOYMENT_FORM.fields if field.tab == title]
+        return FormPane(fields, self.state.draft, locked=self._start.locked, id=_pane_id(title))
 
     def _begin(self, kept: SavedDraft | None) -> None:
         self._start = start_of(self.services, self.facts, self._model, self._edit, kept)
@@ -126,7 +129,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 
     def open_pane(self) -> FormPane | None:
         """The fields of the open step; None on the last one."""
-        return None if self._step == REVIEW else self.query_one(f"#step-{TABS.index(self._step)}", FormPane)
+        return None if self._step == REVIEW else self.query_one(f"#{_pane_id(self._step)}", FormPane)
 
     def draft_title(self) -> str:
         """What the kept form is called in a list."""
@@ -164,11 +167,14 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 
     # Moving -----------------------------------------------------------------------------------------------------------
 
-    def _open(self, title: str) -> None:
+    async def _open(self, title: str) -> None:
         self._visited.add(self._step)
         self.keep_now()
         self._step = title
-        self.query_one("#wizard-steps", ContentSwitcher).current = f"step-{TABS.index(title)}"
+        steps = self.query_one("#wizard-steps", ContentSwitcher)
+        if not steps.query(f"#{_pane_id(title)}"):
+            await steps.mount(self._new_pane(title))
+        steps.current = _pane_id(title)
         self.set_class(title == REVIEW, "-review")
         if title == REVIEW:
             self._visited.update(TABS[:-1])
@@ -183,48 +189,48 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         elif self._step == REVIEW:
             self.query_one(ReviewPane).focus_first()
 
-    def action_step(self, by: int) -> None:
+    async def action_step(self, by: int) -> None:
         """Go some steps on or back."""
         at = TABS.index(self._step) + by
         if self.usable and 0 <= at < len(TABS):
-            self._open(TABS[at])
+            await self._open(TABS[at])
             self._focus_first()
 
-    def action_open_step(self, number: int) -> None:
+    async def action_open_step(self, number: int) -> None:
         """Go to a step by its number from 1."""
         if self.usable:
-            self._open(TABS[number - 1])
+            await self._open(TABS[number - 1])
             self._focus_first()
 
     @on(StepRail.StepChosen)
-    def _step_chosen(self, event: StepRail.StepChosen) -> None:
+    async def _step_chosen(self, event: StepRail.StepChosen) -> None:
         event.stop()
-        self.action_open_step(TABS.index(event.title) + 1)
+        await self.action_open_step(TABS.index(event.title) + 1)
 
-    def past_the_fields(self, by: int) -> None:
+    async def past_the_fields(self, by: int) -> None:
         """Go on into the next step, or back into the one before."""
         if self._step != REVIEW:
-            self.action_step(by)
+            await self.action_step(by)
         elif by > 0 or not self.query_one(ReviewPane).at_first:
-            super().past_the_fields(by)
+            await super().past_the_fields(by)
             return
         else:
-            self.action_step(-1)
+            await self.action_step(-1)
         if by < 0 and (controls := self.controls()):
             controls[-1].focus()
 
-    def go_to(self, field_id: str) -> None:
+    async def go_to(self, field_id: str) -> None:
         """Open the step of a field and focus it."""
-        self._open(DEPLOYMENT_FORM.field(field_id).tab)
+        await self._open(DEPLOYMENT_FORM.field(field_id).tab)
         pane = self.open_pane()
         row = pane.row(field_id) if pane is not None else None
         if row is not None and row.control is not None:
             row.control.focus()
 
     @on(ReviewPane.FieldChosen)
-    def _field_chosen(self, event: ReviewPane.FieldChosen) -> None:
+    async def _field_chosen(self, event: ReviewPane.FieldChosen) -> None:
         event.stop()
-        self.go_to(event.field_id)
+        await self.go_to(event.field_id)
 
     # The last look ----------------------------------------------------------------------------------------------------
 
@@ -262,15 +268,17 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         self.state.refuse(DEPLOYMENT_FORM.place(self.state.draft, problems))
         self._review()
         self.show_form()
+        if self._step == REVIEW:
+            self._focus_first()
 
     # Saving -----------------------------------------------------------------------------------------------------------
 
-    def action_save(self) -> None:
+    async def action_save(self) -> None:
         """Show the last step; on it, save to the cluster."""
         if not self.usable or self._applying:
             return
         if self._step != REVIEW:
-            self.action_open_step(len(TABS))
+            await self.action_open_step(len(TABS))
             return
         pane = self.query_one(ReviewPane)
         if self.state.document is None:
@@ -304,6 +312,10 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         """A defect of our own is told, not swallowed."""
         if event.state is WorkerState.ERROR and event.worker.error is not None and self.query(ReviewPane):
             self.query_one(ReviewPane).show_failure(explain(event.worker.error).problem)
+
+
+def _pane_id(title: str) -> str:
+    return f"step-{TABS.index(title)}"
 
 
 def _remark(problem: FieldProblem, stops: bool) -> Remark:
