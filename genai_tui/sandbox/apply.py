@@ -41,7 +41,8 @@ def apply(live: Object | None, config: Object, manager: str, *, force: bool, sta
     result: Object = _merge(base, config, schema_of(config.get("kind", "")))
     if mine is not None:
         owned_elsewhere = {path for entry in others for path in decode(entry["fieldsV1"])}
-        for path in sorted(decode(mine["fieldsV1"]) - set(wanted) - owned_elsewhere, key=len, reverse=True):
+        # In order, so that the mark of a list item ends it while its keys can still be read.
+        for path in sorted(decode(mine["fieldsV1"]) - set(wanted) - owned_elsewhere):
             _drop(result, path, owned_elsewhere | set(wanted))
     entry = {
         "manager": manager,

@@ -15,7 +15,7 @@ from genai_tui.sandbox.status import ApiError
 class SilentAgent:
     """Pods that log three lines and answer nothing."""
 
-    async def log(  # noqa: PLR0913
+    async def log(
         self,
         pod: Object,
         container: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -42,6 +43,18 @@ def new_api() -> Api:
     return api
 
 
+class _Server(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell()
+
+
 class Served:
     """A running server: `url`, kubeconfigs by role, and `call` to run something on its event loop."""
 
@@ -62,8 +75,8 @@ class Served:
         config.load()
         config.ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(config.ssl)
-        self._server = uvicorn.Server(config)
         self._ready = threading.Event()
+        self._server = _Server(config, self._ready.set)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -71,12 +84,12 @@ class Served:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        serving = asyncio.create_task(self._server.serve())
-        while not self._server.started:
-            await asyncio.sleep(0.01)
-        self.url = f"https://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
-        self._ready.set()
-        await serving
+        await self._server.serve()
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        return f"https://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
 
     def call(self, fn: Callable[[], T]) -> T:
         """Run `fn` where the store lives."""
