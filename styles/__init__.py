@@ -1,0 +1,1 @@
+"""The look: theme variables only; one stylesheet a screen."""
