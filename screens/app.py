@@ -53,7 +53,7 @@ class GenaiTui(App[None]):
     """The console."""
 
     TITLE = "genai-tui"
-    CSS_PATH: ClassVar[list[str]] = [
+    CSS_PATH: ClassVar[Any] = [
         f"../styles/{name}.tcss"
         for name in ("app", "dialogs", "deployments", "deployment", "wizard", "catalogue", "playground", "usage")
     ]

@@ -185,9 +185,7 @@ can be talked to, and nothing here writes to them. `<` and `>` or a click on a h
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A read-only session has no writing actions; what is not permitted is greyed and says why when pressed."""
-        if action in self.WRITES and self.services.session.read_only:
-            return False
-        return True
+        return not (action in self.WRITES and self.services.session.read_only)
 
     def _refused(self, action: str, row: DeploymentRow | None) -> bool:
         """Say why a write cannot be done, before it is tried."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.message import Message
@@ -29,8 +30,21 @@ class ConsoleHeader(Widget):
     """One line; nothing wraps, the least important goes first."""
 
     DEFAULT_CSS = """
-    ConsoleHeader { height: 1; background: $panel; color: $foreground; padding: 0 1; }
+    ConsoleHeader {
+        height: 1;
+        background: $panel;
+        color: $foreground;
+        padding: 0 1;
+        & > .header--accent { color: $text-accent; }
+        & > .header--success { color: $text-success; }
+        & > .header--warning { color: $text-warning; }
+        & > .header--error { color: $text-error; }
+        & > .header--muted { color: $text-muted; }
+    }
     """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"header--{tone}" for tone in ("accent", "success", "warning", "error", "muted")
+    }
 
     area: reactive[str] = reactive("")
     """The area that is open."""
@@ -56,7 +70,7 @@ class ConsoleHeader(Widget):
         health = self._health(picture.health)
         waiting = sum(needs_attention(row.assessment) for row in picture.deployments() if not row.foreign)
         right = self._areas(short=width < 110)
-        middle = [("  ", ""), health, ("  ", ""), self._who(session, short=width < 110)]
+        middle: list[tuple[str, str | Style]] = [("  ", ""), health, ("  ", ""), self._who(session, short=width < 110)]
         if waiting:
             middle += [("  ", ""), (f"{waiting} need{'s' if waiting == 1 else ''} you", self._tone("warning"))]
         line = Text(no_wrap=True, overflow="crop")
@@ -70,20 +84,25 @@ class ConsoleHeader(Widget):
         self._spans = [(start + a, start + b, area) for a, b, area in self._area_spans]
         return Text.assemble(line, " " * max(1, space), right, no_wrap=True)
 
-    def _tone(self, name: str) -> str:
-        return self.app.theme_variables.get(f"text-{name}", "") if not self.app.ansi_color else name
+    def _tone(self, name: str, *, bold: bool = False) -> Style:
+        found = self.get_component_rich_style(f"header--{name}")
+        return Style(color=found.color, bold=bold)
 
-    def _where(self, session: Session) -> list[tuple[str, str]]:
+    def _where(self, session: Session) -> list[tuple[str, str | Style]]:
         name = "genai-tui" if self.size.width >= 100 else "genai"
         place = session.namespace or "all namespaces"
-        found = [(name, f"bold {self._tone('accent')}"), ("  ", ""), (session.context, "bold")]
+        found: list[tuple[str, str | Style]] = [
+            (name, self._tone("accent", bold=True)),
+            ("  ", ""),
+            (session.context, "bold"),
+        ]
         if self.size.width >= 110:
             found.append((f" > {place}", ""))
         if session.simulated:
             found.append(("  simulated", self._tone("warning")))
         return found
 
-    def _health(self, health: Health) -> tuple[str, str]:
+    def _health(self, health: Health) -> tuple[str, str | Style]:
         if health.link is Link.LIVE:
             text = f"● {health.latency_ms:.0f} ms" if health.latency_ms is not None else "● live"
             return text, self._tone("success")
@@ -93,7 +112,7 @@ class ConsoleHeader(Widget):
             return "✖ offline", self._tone("error")
         return "○ connecting", self._tone("muted")
 
-    def _who(self, session: Session, *, short: bool) -> tuple[str, str]:
+    def _who(self, session: Session, *, short: bool) -> tuple[str, str | Style]:
         if session.read_only:
             return "read-only", self._tone("warning")
         return ("" if short else session.identity or "may write"), self._tone("muted")
@@ -105,7 +124,7 @@ class ConsoleHeader(Widget):
             # Where space is short only the open area has its name; the number is the key of each.
             label = f"{number} {title}" if not short or area == self.area else str(number)
             begin = line.cell_len
-            style = f"bold {self._tone('accent')}" if area == self.area else self._tone("muted")
+            style = self._tone("accent", bold=True) if area == self.area else self._tone("muted")
             line.append(label, style)
             self._area_spans.append((begin, line.cell_len, area))
             line.append("  " if not short else " ")

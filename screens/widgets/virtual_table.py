@@ -1,14 +1,14 @@
 """A table that stays fast: only visible lines are drawn, only changed lines are drawn again.
 
-Rows have keys; the cursor stays on its row when rows come, go or are sorted. Columns are as wide as their content within
-bounds and only grow, so that nothing jumps; on a narrow terminal the least important columns are left out.
+Rows have keys; the cursor stays on its row when rows come, go or are sorted. Columns are as wide as their content
+within bounds and only grow, so that nothing jumps; on a narrow terminal the least important columns are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -92,24 +92,24 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
     class Chosen(Message):
         """Enter or a double click on a row."""
 
-        def __init__(self, table: VirtualTable[Key], key: Key) -> None:
+        def __init__(self, table: VirtualTable[Any], key: Any) -> None:
             self.table, self.key = table, key
             super().__init__()
 
         @property
-        def control(self) -> VirtualTable[Key]:
+        def control(self) -> VirtualTable[Any]:
             """The table."""
             return self.table
 
     class Moved(Message):
         """The cursor is on another row; `key` None when there is none."""
 
-        def __init__(self, table: VirtualTable[Key], key: Key | None) -> None:
+        def __init__(self, table: VirtualTable[Any], key: Any) -> None:
             self.table, self.key = table, key
             super().__init__()
 
         @property
-        def control(self) -> VirtualTable[Key]:
+        def control(self) -> VirtualTable[Any]:
             """The table."""
             return self.table
 
@@ -165,7 +165,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         return self._cursor
 
     @cursor.setter
-    def cursor(self, key: Key | None) -> None:
+    def cursor(self, key: Any) -> None:
         if key is not None and key in self._place:
             self._go(self._place[key])
 
