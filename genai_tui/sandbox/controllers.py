@@ -194,7 +194,8 @@ class Controllers:
         if live is not None and (live["metadata"].get("annotations") or {}).get(REVISION) != revision:
             changed = copy.deepcopy(live)
             changed["metadata"].setdefault("annotations", {})[REVISION] = revision
-            self._api.update(registry.DEPLOYMENTS, meta["namespace"], meta["name"], changed)
+            # Through the status, as the real controller does: an update of annotations would be a new generation.
+            self._api.update(registry.DEPLOYMENTS, meta["namespace"], meta["name"], changed, subresource="status")
 
     def _scaled(self, item: Object, rs: Object, before: int, after: int) -> None:
         way = "up" if after > before else "down"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -82,6 +83,9 @@ def resource_list(group: str, version: str) -> Json:
             entry["shortNames"] = list(r.short_names)
         if r.categories:
             entry["categories"] = list(r.categories)
+        if len(r.verbs) > 1:
+            digest = hashlib.sha256(f"{group}/{version}/{r.kind}".encode()).digest()
+            entry["storageVersionHash"] = base64.b64encode(digest[:8]).decode()
         resources.append(entry)
         resources += [_subresource(r, sub) for sub in r.subresources]
     group_version = f"{group}/{version}" if group else version

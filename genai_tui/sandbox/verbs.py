@@ -161,7 +161,7 @@ class Api:
         if subresource != "status":
             set_defaults(item)
             check_object(resource, item, previous)
-            if item.get("spec") != previous.get("spec") and "generation" in old:
+            if "generation" in old and _is_new_generation(item, previous):
                 meta["generation"] = old["generation"] + 1
         if not applied:
             if _same(item, previous):
@@ -173,22 +173,14 @@ class Api:
             return item
         if old.get("deletionTimestamp") and not meta.get("finalizers"):
             self.objects.put(resource, item)
-            self._finish(resource, namespace, name)
+            self.objects.remove(resource, namespace, name)
             return item
         return self.objects.put(resource, item)
 
     def _keep(self, resource: Resource, previous: Object, item: Object, subresource: str) -> None:
         """Put back what this write may not touch."""
         meta, old = item["metadata"], previous["metadata"]
-        kept = (
-            "uid",
-            "creationTimestamp",
-            "generation",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "namespace",
-        )
-        for name in kept:
+        for name in _KEPT:
             if name in old:
                 meta[name] = old[name]
             else:
@@ -356,9 +348,6 @@ class Api:
             freed["metadata"]["ownerReferences"] = owners
             self.objects.put(resource, freed)
 
-    def _finish(self, resource: Resource, namespace: str, name: str) -> None:
-        self.objects.remove(resource, namespace, name)
-
     def remove_finalizer(self, resource: Resource, item: Object, finalizer: str) -> None:
         """Take a finalizer off; the last one off ends the object."""
         meta = item["metadata"]
@@ -371,7 +360,16 @@ class Api:
             self.objects.remove(resource, meta.get("namespace", ""), meta["name"])
 
 
+_KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace")
 ENDED = ("Succeeded", "Failed")
+
+
+def _is_new_generation(item: Object, previous: Object) -> bool:
+    """A changed spec is one; of a Deployment, changed annotations too."""
+    if item.get("spec") != previous.get("spec"):
+        return True
+    before, now = previous["metadata"].get("annotations") or {}, item["metadata"].get("annotations") or {}
+    return item["kind"] == "Deployment" and before != now
 
 
 def _same(item: Object, previous: Object) -> bool:

@@ -171,7 +171,7 @@ def test_patches_scale_label_annotate_and_rollout(kubectl: Kubectl) -> None:
     assert item["spec"]["replicas"] == 3
     assert item["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:2"
     assert item["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}]
-    assert item["metadata"]["generation"] == 4
+    assert item["metadata"]["generation"] == 5
     wrong = kubectl("patch", "deploy", "web", "--type=json", "-p", '[{"op":"remove","path":"/spec/nothing"}]')
     assert "the server rejected our request" in wrong.stderr
 
