@@ -41,9 +41,23 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of the answer."""
+    """The next piece of the answer.
+
+    `usage` and `cost` are running figures so far, where the engine reports them with every piece.
+    """
 
     text: str
+    usage: TokenUsage | None = None
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtDelta:
+    """The next piece of what a reasoning model thinks before it answers; no part of the answer's text."""
+
+    text: str
+    usage: TokenUsage | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +71,4 @@ class Answered:
     cost: Cost | None
 
 
-ChatEvent = TextDelta | Answered
+ChatEvent = TextDelta | ThoughtDelta | Answered

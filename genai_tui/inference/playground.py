@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
-from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest
+from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.rows import Ref
-from genai_tui.domain.usage import RequestRecord, Source
+from genai_tui.domain.usage import RequestRecord, Source, Timings
 from genai_tui.errors import GenaiTuiError
-from genai_tui.inference.client import Answer, Target, get_json, stream_chat
-from genai_tui.inference.samples import sample
+from genai_tui.inference import serving
+from genai_tui.inference.client import SILENCE_LIMIT_S, Answer, Target, stream_chat
+from genai_tui.inference.samples import Language, sample
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +46,56 @@ class EnginePlayground:
         *,
         cluster: str,
         clock: Callable[[], datetime],
+        silence_s: float = SILENCE_LIMIT_S,
     ) -> None:
+        """Put it together.
+
+        Args:
+            resolve: the way to a deployment's engine.
+            know: what is known of a deployment.
+            record: keeps a finished request and gives its cost.
+            cluster: the cluster's name in the ledger.
+            clock: the time, in UTC.
+            silence_s: how long an engine may say nothing before it is given up.
+        """
         self._resolve, self._know, self._record = resolve, know, record
-        self._cluster, self._clock = cluster, clock
+        self._cluster, self._clock, self._silence_s = cluster, clock, silence_s
 
     async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        """Stream the answer; the last event is `Answered`. Raises what the client raises, after it was recorded."""
+        """Stream the answer; the last event is `Answered`. Raises what the client raises, after it was recorded.
+
+        A ledger that fails is said after the answer was given: an answer is never withheld for it.
+        """
         began, known = self._clock(), self._know(request.ref)
-        answer, status = Answer(), "cancelled"
+        answer = Answer()
         try:
             target = await self._resolve(request.ref)
-            async with aclosing(stream_chat(target, request, answer)) as pieces:
+            async with aclosing(stream_chat(target, request, answer, silence_s=self._silence_s)) as pieces:
                 async for piece in pieces:
-                    yield piece
-            status = "ok"
-        except GenaiTuiError:
-            status = "error"
+                    yield piece if piece.usage is None else replace(piece, cost=piece.usage.cost(known.price))
+        except (GeneratorExit, asyncio.CancelledError):
+            await self._keep(request, known, answer, began, "cancelled")
             raise
-        finally:
-            if status != "ok":
-                await self._keep(request, known, answer, began, status)
-        cost = await self._keep(request, known, answer, began, status)
-        done = answer.finished()
-        yield Answered(done.text, done.finish_reason, done.usage, done.timings, cost)
+        except Exception:
+            try:
+                await self._keep(request, known, answer, began, "error")
+            except GenaiTuiError as failure:
+                # What went wrong first is what the operator must hear.
+                log.warning("a failed request is not in the ledger: %s", failure.problem.line)
+            raise
+        cost = answer.usage.cost(known.price) if answer.usage is not None else None
+        unkept: GenaiTuiError | None = None
+        try:
+            await self._keep(request, known, answer, began, "ok")
+        except GenaiTuiError as error:
+            unkept = error
+        timings = answer.timings() or Timings(None, 0.0, None)
+        yield Answered(answer.text, answer.reason, answer.usage, timings, cost)
+        if unkept is not None:
+            raise unkept
 
-    async def _keep(
-        self, request: ChatRequest, known: Known, answer: Answer, began: datetime, status: str
-    ) -> Cost | None:
-        done = answer.finished()
-        return await self._record(
+    async def _keep(self, request: ChatRequest, known: Known, answer: Answer, began: datetime, status: str) -> None:
+        await self._record(
             RequestRecord(
                 id=uuid.uuid4().hex,
                 at=began,
@@ -79,24 +104,22 @@ class EnginePlayground:
                 namespace=request.ref.namespace,
                 deployment=request.ref.name,
                 model=known.model,
-                usage=done.usage,
+                usage=answer.usage,
                 price=known.price,
-                timings=done.timings,
+                timings=answer.timings(),
                 status=status,
-                finish_reason=done.finish_reason,
+                finish_reason=answer.reason,
             )
         )
 
     async def context_length(self, ref: Ref) -> int | None:
-        """`max_model_len` of /v1/models."""
-        try:
-            data = await get_json(await self._resolve(ref), "/v1/models")
-        except GenaiTuiError:
-            return None
-        entries = data.get("data")
-        found = entries[0].get("max_model_len") if isinstance(entries, list) and entries else None
-        return found if isinstance(found, int) else None
+        """`max_model_len` of /v1/models; None where the engine does not say it."""
+        return await serving.context_length(await self._resolve(ref))
 
-    async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
+    async def count_tokens(self, ref: Ref, messages: tuple[Message, ...]) -> int | None:
+        """How many tokens a conversation is, as the engine itself counts; None where it cannot."""
+        return await serving.count_tokens(await self._resolve(ref), messages)
+
+    async def sample_code(self, ref: Ref, language: Language) -> str:
         """A request in code to the deployment's public address."""
         return sample(language, self._know(ref).base_url, ref.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Literal
+from urllib.parse import urlsplit
 
 Language = Literal["curl", "python", "node"]
 QUESTION = "Name three colours."
@@ -11,25 +12,53 @@ QUESTION = "Name three colours."
 
 def sample(language: Language, base_url: str, model: str) -> str:
     """A chat request to `base_url` (which ends before /v1) for the served name `model`."""
-    if language == "curl":
-        body = json.dumps({"model": model, "messages": [{"role": "user", "content": QUESTION}]})
-        return (
-            f"curl -sS {base_url}/v1/chat/completions \\\n"
-            '  -H "Authorization: Bearer $API_KEY" \\\n'
-            '  -H "Content-Type: application/json" \\\n'
-            f"  -d '{body}'\n"
+    match language:
+        case "curl":
+            return _comments("#", base_url) + _curl(base_url, model)
+        case "python":
+            return _comments("#", base_url) + _python(base_url, model)
+        case "node":
+            return _comments("//", base_url) + _node(base_url, model)
+
+
+def _comments(mark: str, base_url: str) -> str:
+    """What must be there before it runs."""
+    lines = ["needs: export API_KEY=..."]
+    host = urlsplit(base_url).hostname or ""
+    if host.endswith(".svc.cluster.local"):
+        service, namespace = host.split(".")[:2]
+        port = urlsplit(base_url).port or 80
+        lines.append(
+            f"this address works inside the cluster; elsewhere put http://localhost:{port} in its place and run"
         )
-    if language == "python":
-        return (
-            "import os\n\nfrom openai import OpenAI\n\n"
-            f'client = OpenAI(base_url="{base_url}/v1", api_key=os.environ["API_KEY"])\n'
-            "answer = client.chat.completions.create(\n"
-            f'    model="{model}",\n'
-            f'    messages=[{{"role": "user", "content": "{QUESTION}"}}],\n'
-            ")\n"
-            "print(answer.choices[0].message.content)\n"
-            "print(answer.usage)\n"
-        )
+        lines.append(f"kubectl -n {namespace} port-forward service/{service} {port}")
+    return "".join(f"{mark} {line}\n" for line in lines)
+
+
+def _curl(base_url: str, model: str) -> str:
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": QUESTION}]})
+    return (
+        f"curl -sS {base_url}/v1/chat/completions \\\n"
+        '  -H "Authorization: Bearer $API_KEY" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        f"  -d '{body}'\n"
+    )
+
+
+def _python(base_url: str, model: str) -> str:
+    return (
+        "import os\n\nfrom openai import OpenAI\n\n"
+        f'client = OpenAI(base_url="{base_url}/v1", api_key=os.environ["API_KEY"])\n'
+        "answer = client.chat.completions.create(\n"
+        f'    model="{model}",\n'
+        f'    messages=[{{"role": "user", "content": "{QUESTION}"}}],\n'
+        ")\n"
+        "print(answer.choices[0].message.content)\n"
+        "print(answer.usage)\n"
+    )
+
+
+def _node(base_url: str, model: str) -> str:
     return (
         'import OpenAI from "openai";\n\n'
         f'const client = new OpenAI({{ baseURL: "{base_url}/v1", apiKey: process.env.API_KEY }});\n'

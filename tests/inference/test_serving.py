@@ -1,0 +1,93 @@
+"""What engines say of themselves, and requests in code that run as printed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+
+import httpx
+import pytest
+
+from genai_tui.domain.chat import Message
+from genai_tui.errors import EngineRefused, Unreachable
+from genai_tui.inference.client import Target
+from genai_tui.inference.samples import Language, sample
+from genai_tui.inference.serving import ServedModel, context_length, count_tokens, models
+from tests.inference.engine_server import answer, replay, serve
+
+HELLO = (Message("user", "Hello"),)
+OPENAI_STUB = """
+export default class OpenAI {
+  constructor({ baseURL, apiKey }) { Object.assign(this, { baseURL, apiKey }); }
+  chat = { completions: { create: async (body) => (await fetch(this.baseURL + "/chat/completions", { method: "POST",
+    headers: { Authorization: "Bearer " + this.apiKey }, body: JSON.stringify(body) })).json() } };
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("recording", "name", "length"),
+    [("vllm-0.32/models", "tiny", 512), ("llama.cpp/models", "smollm2-135m", 512)],
+)
+async def test_names_and_the_longest_context(recording: str, name: str, length: int) -> None:
+    with serve(replay(recording)) as engine:
+        async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:
+            assert await models(Target(http, "", name)) == (ServedModel(name, length),)
+            assert await context_length(Target(http, "", name)) == length
+            assert await context_length(Target(http, "", "another")) is None
+
+
+async def test_tokens_are_counted_by_the_engine_or_not_at_all() -> None:
+    with serve(replay("vllm-0.32/tokenize"), replay("llama.cpp/tokenize"), replay("vllm-0.32/notfound")) as engine:
+        async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:
+            counts = [await count_tokens(Target(http, "", "tiny"), HELLO) for _ in range(3)]
+    assert counts == [18, None, None]
+    assert engine.exchanges[0].body == {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+async def test_what_cannot_be_read_or_reached_is_said() -> None:
+    with serve(answer("200 OK", b"<html>", "text/html"), answer("200 OK", b'{"data": 3}')) as engine:
+        async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:
+            for _ in range(2):
+                with pytest.raises(EngineRefused, match="cannot be read"):
+                    await models(Target(http, "", "tiny"))
+            with pytest.raises(Unreachable):
+                await models(Target(http, "http://127.0.0.1:1", "tiny"))
+
+
+@pytest.mark.parametrize("language", ["curl", "python", "node"])
+def test_sample_code_runs_as_printed(tmp_path: Path, language: Language) -> None:
+    programs = {"curl": ["bash"], "python": [sys.executable], "node": ["node"]}
+    files = {"curl": "sample.sh", "python": "sample.py", "node": "sample.mjs"}
+    if which(programs[language][0]) is None or (language == "curl" and which("curl") is None):
+        pytest.skip(f"{language} is not installed here")
+    stub = tmp_path / "node_modules" / "openai"
+    stub.mkdir(parents=True)
+    (stub / "index.mjs").write_text(OPENAI_STUB)
+    (stub / "package.json").write_text('{"name": "openai", "main": "index.mjs"}')
+    with serve(replay("vllm-0.32/chat")) as engine:
+        (tmp_path / files[language]).write_text(sample(language, engine.url, "chat"))
+        done = subprocess.run(
+            [*programs[language], files[language]],
+            cwd=tmp_path,
+            env={**os.environ, "API_KEY": "sk-mine", "NO_PROXY": "*"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    (exchange,) = engine.exchanges
+    assert exchange.body["model"] == "chat"
+    assert exchange.body["messages"] == [{"role": "user", "content": "Name three colours."}]
+    assert b"bearer sk-mine" in exchange.request.lower()
+    assert "WhatStack" in done.stdout
+    assert "34" in done.stdout
+
+
+def test_a_sample_for_an_address_inside_the_cluster_says_how_to_reach_it() -> None:
+    text = sample("curl", "http://chat.team-a.svc.cluster.local:8000", "chat")
+    assert "kubectl -n team-a port-forward service/chat 8000" in text
+    assert "kubectl" not in sample("curl", "https://llm.example.com", "chat")
