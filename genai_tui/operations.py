@@ -6,7 +6,7 @@ Implements `services.Operations` on the adapters of `kube` and the picture of th
 from __future__ import annotations
 
 import difflib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -308,7 +308,7 @@ class ClusterOperations:
 
     def logs(
         self, ref: Ref, pod: str, *, container: str = "", follow: bool = True, previous: bool = False, tail: int = 500
-    ) -> AsyncIterator[LogLine]:
+    ) -> AsyncGenerator[LogLine, None]:
         """Lines of one pod's log."""
         return kube_logs.lines(
             self._connection, ref.namespace, pod, container=container, follow=follow, previous=previous, tail=tail

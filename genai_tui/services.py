@@ -6,7 +6,7 @@ Screens and commands import this module and `genai_tui.domain`; what stands behi
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -183,7 +183,7 @@ class Operations(Protocol):
         follow: bool = True,
         previous: bool = False,
         tail: int = 500,
-    ) -> AsyncIterator[LogLine]:
+    ) -> AsyncGenerator[LogLine, None]:
         """Lines of one pod's log, oldest first; ends when the container ends or `follow` is False."""
 
     def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:

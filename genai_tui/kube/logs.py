@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from genai_tui.domain.text import printable
 from genai_tui.kube.connection import Connection
@@ -23,7 +23,7 @@ async def lines(
     follow: bool = True,
     previous: bool = False,
     tail: int = 500,
-) -> AsyncIterator[LogLine]:
+) -> AsyncGenerator[LogLine, None]:
     """Lines of one container's log, oldest first; ends with the container, or at once without `follow`.
 
     Raises:

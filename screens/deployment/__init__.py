@@ -1,0 +1,1 @@
+"""One deployment: overview, rollout, logs, API, manifest."""
