@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -21,14 +22,21 @@ class UseCase(StrEnum):
     VISION = "vision"
 
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_PARAMETERS = re.compile(r"\d+(\.\d+)?[KMBT]")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION = re.compile(r"[\w.][\w./-]*", re.ASCII)
+_PARAMETERS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?[KMBT]")
 _SCALE = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 
 def _repository(text: str) -> str:
     if not _REPOSITORY.fullmatch(text):
         raise ValueError(f"'{text}' is not a repository such as HuggingFaceTB/SmolLM2-135M-Instruct")
+    return text
+
+
+def _revision(text: str) -> str:
+    if not _REVISION.fullmatch(text):
+        raise ValueError(f"'{text}' is not a branch, tag or commit such as main")
     return text
 
 
@@ -40,7 +48,7 @@ def _parameters(text: str) -> str:
 
 def parameter_count(text: str) -> int:
     """`135M` as a number of parameters."""
-    return round(float(text[:-1]) * _SCALE[text[-1]])
+    return int(Decimal(text[:-1]) * _SCALE[text[-1]])
 
 
 class HubSource(Written):
@@ -48,7 +56,7 @@ class HubSource(Written):
 
     type: Literal["huggingface"]
     repository: Annotated[Text, AfterValidator(_repository)]
-    revision: Text = "main"
+    revision: Annotated[Text, AfterValidator(_revision)] = "main"
 
 
 class NgcSource(Written):
@@ -69,6 +77,8 @@ class StorageSource(Written):
     def _inside(self) -> StorageSource:
         if self.path.startswith("/") or ".." in self.path.split("/"):
             raise ValueError("path must be relative to the claim and may not contain '..'")
+        if not self.path.isprintable():
+            raise ValueError("path may hold only printable characters")
         return self
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, field_validator, model_validator
 
 from genai_tui.domain.money import CURRENCIES, Price, plain
-from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.naming import check_free_key, did_you_mean
 from genai_tui.domain.strict import (
     CatalogueName,
     Count,
@@ -90,17 +92,31 @@ class EngineSpec(Written):
         return self
 
 
+def _extended_resource(name: str) -> str:
+    domain = name.rpartition("/")[0]
+    if not domain or domain.endswith("kubernetes.io"):
+        raise ValueError(f"'{name}' is not a resource of a device plugin such as nvidia.com/gpu or amd.com/gpu")
+    return name
+
+
 class Resources(Written):
     """What each replica gets: CPU cores, memory, and GPUs of the named extended resource."""
 
     cpu: Quantity
     memory: Quantity
     gpu: Annotated[Count, Field(ge=0, le=64)] = 1
-    gpu_resource: LabelKey = "nvidia.com/gpu"
+    gpu_resource: Annotated[LabelKey, AfterValidator(_extended_resource)] = "nvidia.com/gpu"
+
+
+_SECRET_NAME = re.compile(r"(?:^|_)(?:TOKEN|API_?KEY|SECRET|SECRET_(?:ACCESS_)?KEY|PASSWORD|PASSWD)$", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"(?:hf_|nvapi-|sk-|ghp_)[A-Za-z0-9_-]{16,}")
 
 
 class EnvVar(Written):
-    """An environment variable: a plain value, or a key of a Secret."""
+    """An environment variable: a plain value, or a key of a Secret.
+
+    Values are written into manifests and annotations, so what is known to be a secret is refused as a value.
+    """
 
     name: EnvName
     value: Text | None = None
@@ -110,6 +126,8 @@ class EnvVar(Written):
     def _one_of(self) -> EnvVar:
         if (self.value is None) == (self.secret is None):
             raise ValueError("needs either value or secret: {name, key}, not both")
+        if self.value and (_SECRET_NAME.search(self.name) or _SECRET_VALUE.match(self.value)):
+            raise ValueError(f"{self.name} holds a secret; name where it is kept, secret: {{name, key}}, not its value")
         return self
 
 
@@ -198,16 +216,22 @@ class Advanced(Written):
     cache: CacheVolume | None = None
     strategy: Literal["auto", "Recreate", "RollingUpdate"] = "auto"
 
-    @model_validator(mode="after")
-    def _unique_and_free(self) -> Advanced:
-        names = [variable.name for variable in self.env]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            raise ValueError(f"the variable {twice} is set twice")
-        ours = [k for k in (*self.labels, *self.annotations) if k.split("/")[0].endswith("genai-tui.dev")]
-        if ours:
-            raise ValueError(f"'{ours[0]}': keys under genai-tui.dev are set by genai-tui itself")
-        return self
+    @field_validator("env")
+    @classmethod
+    def _unique(cls, env: tuple[EnvVar, ...]) -> tuple[EnvVar, ...]:
+        seen: set[str] = set()
+        for variable in env:
+            if variable.name in seen:
+                raise ValueError(f"the variable {variable.name} is set twice")
+            seen.add(variable.name)
+        return env
+
+    @field_validator("labels", "annotations")
+    @classmethod
+    def _free(cls, pairs: Mapping[str, str]) -> Mapping[str, str]:
+        for key in pairs:
+            check_free_key(key)
+        return pairs
 
 
 class Limits(Written):

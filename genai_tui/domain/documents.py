@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -12,7 +13,8 @@ from genai_tui.domain.catalogue import EndpointSpec, ModelSpec, OrganizationSpec
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.naming import API_VERSION, did_you_mean
 from genai_tui.domain.problems import FieldProblem
-from genai_tui.domain.strict import CatalogueName, Name, Written
+from genai_tui.domain.strict import CatalogueName, Name, ServiceName, Written
+from genai_tui.domain.text import printable
 
 
 class Metadata(Written):
@@ -30,7 +32,7 @@ class CatalogueMetadata(Written):
 class NamespacedMetadata(Written):
     """Name and namespace of a model deployment; no namespace means the current one."""
 
-    name: Name
+    name: ServiceName
     namespace: Name | None = None
 
 
@@ -93,24 +95,35 @@ def field_problems(error: ValidationError) -> tuple[FieldProblem, ...]:
     """
     found: dict[str, str] = {}
     for detail in error.errors(include_url=False):
-        path = _path(detail["loc"])
-        found.setdefault(path, _message(detail, path))
-    return tuple(FieldProblem(path, message) for path, message in found.items())
+        path = _path(detail)
+        if path in found and detail["type"] == "literal_error":
+            found[path] += f" (or {_listed(detail)})"
+        else:
+            found.setdefault(path, _message(detail, path))
+    return tuple(FieldProblem(printable(path[:200]), printable(message)) for path, message in found.items())
 
 
-_NOISE = {*KINDS, "huggingface", "ngc", "storage", "constrained-int", "int", "str"}
+_SOURCE_TYPES = ("huggingface", "ngc", "storage")
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(detail: ErrorDetails) -> str:
+    location = detail["loc"]
     parts = [str(part) for i, part in enumerate(location) if not _is_noise(location, i)]
+    if detail["type"].startswith("union_tag"):
+        parts.append(str(detail.get("ctx", {}).get("discriminator")).strip("'"))
     return ".".join(parts)
 
 
 def _is_noise(location: tuple[int | str, ...], index: int) -> bool:
+    """Whether a part of a location names an alternative of a union, or a key's own check, and no field."""
     part = location[index]
-    if part == "ngc" and index > 0 and location[index - 1] == "engine":
+    if not isinstance(part, str):
         return False
-    return isinstance(part, str) and (part in _NOISE or "[" in part)
+    if index == 0:
+        return part in KINDS
+    if index == len(location) - 1:
+        return part in ("constrained-int", "[key]") or part.startswith("literal[")
+    return part in _SOURCE_TYPES and location[index - 1] == "source"
 
 
 def _message(detail: ErrorDetails, path: str) -> str:
@@ -119,19 +132,30 @@ def _message(detail: ErrorDetails, path: str) -> str:
     if kind == "missing":
         return f"{field} is required"
     if kind == "extra_forbidden":
-        return f"unknown field '{field}'{did_you_mean(field, _ALL_FIELDS - {field})}"
+        return _unknown(detail["loc"], str(detail["loc"][-1]))
     if kind in ("union_tag_invalid", "literal_error", "enum"):
-        expected = str(context.get("expected_tags") or context.get("expected")).replace("'", "")
-        return f"'{context.get('tag', detail['input'])}' is not one of {expected}"
+        given = str(context.get("tag", detail["input"]))
+        hint = did_you_mean(given, re.findall(r"'([^']*)'", str(context.get("expected_tags") or "")))
+        return f"'{_short(given)}' is not one of {_listed(detail)}{hint}"
     if kind == "union_tag_not_found":
-        return f"needs {context.get('discriminator')}"
+        return f"{field} is required"
     if kind == "value_error":
-        return str(context.get("error", detail["msg"]))
+        return _short(str(context.get("error", detail["msg"])), 400)
     return _bounds(kind, context, detail)
 
 
+def _listed(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    return str(context.get("expected_tags") or context.get("expected")).replace("'", "")
+
+
+def _short(text: str, at_most: int = 60) -> str:
+    return text if len(text) <= at_most else f"{text[:at_most]}..."
+
+
 def _bounds(kind: str, context: Mapping[str, Any], detail: ErrorDetails) -> str:
-    shown = detail["input"] if isinstance(detail["input"], int | str | float) else type(detail["input"]).__name__
+    given = detail["input"]
+    shown = _short(str(given)) if isinstance(given, int | str | float) else _NAMES.get(type(given), "nothing")
     sentences = {
         "greater_than": f"must be more than {context.get('gt')}, not {shown}",
         "greater_than_equal": f"must be at least {context.get('ge')}, not {shown}",
@@ -142,30 +166,57 @@ def _bounds(kind: str, context: Mapping[str, Any], detail: ErrorDetails) -> str:
         "bool_type": f"must be true or false, not '{shown}'",
         "decimal_parsing": f"must be an amount such as 0.20, not '{shown}'",
         "decimal_type": f"must be an amount such as 0.20, not '{shown}'",
+        "finite_number": f"must be an amount such as 0.20, not '{shown}'",
         "decimal_max_places": "has more than nine digits after the point",
-        "model_type": "must be a mapping",
-        "dict_type": "must be a mapping",
-        "tuple_type": "must be a list",
+        "decimal_max_digits": "has too many digits",
+        "decimal_whole_digits": "has more than nine digits before the point",
         "string_too_short": "may not be empty",
         "string_pattern_mismatch": f"'{shown}' has characters that are not allowed here",
+        "tuple_type": "must be a list",
     }
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        # YAML reads yes, no, on, off and bare digits as something else than text.
+        return "must be text; put it between quotes"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "must be a mapping"
     return sentences.get(kind, str(detail["msg"]))
 
 
-def _collect(model: type[Written], into: dict[str, None], seen: set[type[Written]]) -> None:
-    if model in seen:
-        return
-    seen.add(model)
-    for field in model.model_fields.values():
-        into[field.alias or ""] = None
-    for child in Written.__subclasses__():
-        _collect(child, into, seen)
+_NAMES: Mapping[type, str] = {dict: "a mapping", list: "a list"}
 
 
-def _every_field() -> frozenset[str]:
-    names: dict[str, None] = {}
-    _collect(ModelDeployment, names, set())
-    return frozenset(names)
+def _unknown(location: tuple[int | str, ...], field: str) -> str:
+    """The nearest field of the same part; else where in the document a field of that name belongs."""
+    places = _PLACES.get(str(location[0]) if location else "", {})
+    here = tuple(str(part) for i, part in enumerate(location) if isinstance(part, str) and not _is_noise(location, i))
+    siblings = places.get(here[:-1], _EVERY_FIELD)
+    hint = did_you_mean(field, siblings - {field})
+    if not hint:
+        elsewhere = next((path for path, fields in places.items() if field in fields and path != here[:-1]), None)
+        hint = f"; it belongs to {'.'.join(elsewhere)}" if elsewhere else ""
+    return f"unknown field '{_short(field)}'{hint}"
 
 
-_ALL_FIELDS = _every_field()
+def _inside(annotation: object) -> Iterator[type[Written]]:
+    """The models an annotation is made of: `tuple[EnvVar, ...]`, `CacheVolume | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Written):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _inside(argument)
+
+
+_Places = dict[tuple[str, ...], frozenset[str]]
+
+
+def _places(model: type[Written], path: tuple[str, ...], found: _Places) -> _Places:
+    """The field names of every part of a document, by the path of the part (without positions in lists)."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    found[path] = found.get(path, frozenset()) | frozenset(names)
+    for alias, field in zip(names, model.model_fields.values(), strict=True):
+        for child in _inside(field.annotation):
+            _places(child, (*path, alias), found)
+    return found
+
+
+_PLACES = {model.__name__: _places(model, (), {}) for model in (Model, Endpoint, Organization, ModelDeployment)}
+_EVERY_FIELD = frozenset(name for places in _PLACES.values() for fields in places.values() for name in fields)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from genai_tui.domain.form_field import Draft, FormField
 
 # Fields that the pod template does not hold: changing them leaves running pods alone.
-_OUTSIDE_THE_PODS = ("description", "advanced.strategy", "rateLimits.", "pricing.", "sharing.")
+_OUTSIDE_THE_PODS = ("description", "endpoint", "advanced.strategy", "rateLimits.", "pricing.", "sharing.")
 _REPLICAS = "engine.replicas"
 
 
@@ -57,8 +57,12 @@ def interruption(changed: tuple[Change, ...], after: Draft) -> str:
 
 
 def _stops_first(draft: Draft) -> bool:
-    """Whether the old pods go before the new ones come: chosen, or one replica on GPUs that it holds itself."""
+    """Whether the old pods go before the new ones come.
+
+    Chosen; or one replica on GPUs that it holds itself; or a new cache, a volume that only one node can have.
+    """
     strategy = draft.get("advanced.strategy", "").strip() or "auto"
     alone = (draft.get(_REPLICAS, "").strip() or "1") in ("0", "1")
     on_gpus = (draft.get("resources.gpu", "").strip() or "1") != "0"
-    return strategy == "Recreate" or (strategy == "auto" and alone and on_gpus)
+    own_volume = bool(draft.get("advanced.cache.size", "").strip())
+    return strategy == "Recreate" or (strategy == "auto" and ((alone and on_gpus) or own_volume))

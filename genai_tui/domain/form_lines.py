@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from genai_tui.domain.deployment import EnvVar, SecretKey, Toleration
 from genai_tui.domain.documents import field_problems
 from genai_tui.domain.naming import (
-    GROUP,
     check_env_name,
+    check_free_key,
     check_label_key,
     check_label_name,
     check_label_value,
@@ -172,8 +172,7 @@ def _unique(good: list[tuple[int, tuple[str, str]]], bad: list[tuple[int | None,
 def _not_ours(read: Callable[[str], tuple[str, str]]) -> Callable[[str], tuple[str, str]]:
     def checked(line: str) -> tuple[str, str]:
         key, value = read(line)
-        if key.split("/")[0].endswith(GROUP):
-            raise ValueError(f"'{key}': keys under {GROUP} are set by genai-tui itself")
+        check_free_key(key)
         return key, value
 
     return checked

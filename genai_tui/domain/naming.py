@@ -32,7 +32,7 @@ _IMAGE = re.compile(
 
 
 def check_label_name(text: str) -> str:
-    """Accept a DNS-1123 label (63 characters), the form of Service, Deployment and namespace names.
+    """Accept a DNS-1123 label (63 characters), the form of namespace and user names.
 
     Raises:
         ValueError: with a sentence that says what is wrong.
@@ -43,6 +43,17 @@ def check_label_name(text: str) -> str:
         raise ValueError(
             "may hold only lower-case letters, digits and '-', and must begin and end with a letter or digit"
         )
+    return text
+
+
+def check_service_name(text: str) -> str:
+    """Accept a DNS-1035 label: a Service, which carries its deployment's name, must begin with a letter.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong.
+    """
+    if check_label_name(text)[0].isdigit():
+        raise ValueError("must begin with a letter, because its Service has the same name")
     return text
 
 
@@ -64,7 +75,9 @@ def check_catalogue_name(text: str) -> str:
         ValueError: with a sentence that says what is wrong.
     """
     if len(text) > 56 or not _SUBDOMAIN.fullmatch(text):
-        raise ValueError("may hold lower-case letters, digits, '-' and '.', such as llama-3.1-8b, at most 56 characters")
+        raise ValueError(
+            "may hold lower-case letters, digits, '-' and '.', such as llama-3.1-8b, at most 56 characters"
+        )
     return text
 
 
@@ -95,13 +108,27 @@ def check_label_value(text: str) -> str:
     return text
 
 
+def check_free_key(key: str) -> str:
+    """Accept the key of a label or annotation that genai-tui does not set itself.
+
+    Raises:
+        ValueError: with a sentence that says so.
+    """
+    domain = key.rpartition("/")[0]
+    if domain == GROUP or domain.endswith(f".{GROUP}"):
+        raise ValueError(f"'{key}': keys under {GROUP} are set by genai-tui itself")
+    if key == MANAGED_BY_LABEL:
+        raise ValueError(f"'{key}' is set by genai-tui itself")
+    return key
+
+
 def check_env_name(text: str) -> str:
     """Accept the name of an environment variable of a container.
 
     Raises:
         ValueError: with a sentence that says what is wrong.
     """
-    if not _ENV_NAME.fullmatch(text):
+    if not _ENV_NAME.fullmatch(text) or text == "." or text.startswith(".."):
         raise ValueError(
             f"'{text}' is not a valid variable name: letters, digits, '_', '-' and '.', not beginning with a digit"
         )

@@ -8,7 +8,13 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-_FORM = re.compile(r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?P<suffix>Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d+)?")
+_FORM = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
+    r"(?P<suffix>Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,3}|[numkMGTPE])?"
+)
+_LONGEST = 40
+LARGEST = Decimal(2**63 - 1)
+"""What the API server can hold; it cuts larger numbers down without a word."""
 _FACTOR = {
     "": Decimal(1),
     "n": Decimal("1e-9"),
@@ -35,13 +41,15 @@ def parse_quantity(text: str) -> Decimal:
     Raises:
         ValueError: when the text is not a quantity.
     """
-    match = _FORM.fullmatch(text.strip())
+    match = _FORM.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
-        raise ValueError(f"'{text}' is not a quantity such as 2, 500m or 16Gi")
+        raise ValueError(f"'{text[:_LONGEST]}' is not a quantity such as 2, 500m or 16Gi")
     number, suffix = Decimal(match["number"]), match["suffix"] or ""
-    if suffix[:1] in ("e", "E") and len(suffix) > 1:
-        return number * Decimal(10) ** int(suffix[1:])
-    return number * _FACTOR[suffix]
+    exponent = suffix[:1] in ("e", "E") and suffix[1:] not in ("", "i")
+    value = number.scaleb(int(suffix[1:])) if exponent else number * _FACTOR[suffix]
+    if abs(value) > LARGEST:
+        raise ValueError(f"'{text.strip()}' is more than Kubernetes can hold")
+    return value
 
 
 def format_bytes(amount: Decimal | int) -> str:

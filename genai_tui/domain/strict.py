@@ -14,6 +14,7 @@ from genai_tui.domain.naming import (
     check_label_key,
     check_label_name,
     check_label_value,
+    check_service_name,
     check_subdomain,
 )
 from genai_tui.domain.quantities import parse_quantity
@@ -29,6 +30,8 @@ class Written(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        # What was typed into the wrong field may be a secret; it must not reach a log through a traceback.
+        hide_input_in_errors=True,
     )
 
 
@@ -39,15 +42,24 @@ def _quantity(text: str) -> str:
     return text.strip()
 
 
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a character (a lone surrogate), which cannot be stored") from error
+    return text
+
+
 def _number_as_text(value: object) -> object:
     """YAML reads `cpu: 2` as a number; a quantity is text."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Text = StrictStr
+Text = Annotated[StrictStr, AfterValidator(_encodable)]
 Count = StrictInt
 Name = Annotated[StrictStr, AfterValidator(check_label_name)]
 CatalogueName = Annotated[StrictStr, AfterValidator(check_catalogue_name)]
+ServiceName = Annotated[StrictStr, AfterValidator(check_service_name)]
 ObjectName = Annotated[StrictStr, AfterValidator(check_subdomain)]
 Hostname = Annotated[StrictStr, AfterValidator(check_subdomain)]
 Image = Annotated[StrictStr, AfterValidator(check_image)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,36 +17,59 @@ CONTAINER = "engine"
 MODELS_PATH = "/models"
 SHARED_MEMORY_PATH = "/dev/shm"
 PROBE_PERIOD_S = 10
+GRACE_S = 60
+PRE_STOP_S = 15
+"""Both as KServe has them for vLLM: the pod leaves the Service, then the engine is told to stop."""
 PULL_ALLOWANCE_S = 900
 """What the progress deadline allows on top of the start-up budget: engine images have 10 to 25 GB."""
 _BYTES_PER_PARAMETER = 2
 _ASSUMED_BYTES_PER_SECOND = 50_000_000
 _BASE_BUDGET_S = 300
+_LONGEST_BUDGET_S = 86_400
+_RESERVED_NAMES = {
+    "vllm": "VLLM_PORT, which stops vLLM",
+    "nim-server": "NIM_SERVER_PORT, which stops NIM",
+    "nim-http-api": "NIM_HTTP_API_PORT, which stops NIM",
+}
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """The container with its volumes, and the names of the pull secrets its image needs."""
+    """The container with its volumes, the pull secrets its image needs, and the pod's security context."""
 
     container: Json
     volumes: tuple[Json, ...]
     pull_secrets: tuple[str, ...] = ()
+    pod_security: Mapping[str, Any] | None = None
+
+
+def check_name(name: str) -> None:
+    """Refuse a name whose Service would break engines beside it.
+
+    Kubernetes puts `<SERVICE>_PORT=tcp://...` into every pod of the namespace that has not switched it off.
+
+    Raises:
+        BadInput: on `metadata.name`.
+    """
+    if name in _RESERVED_NAMES:
+        message = f"a Service called {name} sets {_RESERVED_NAMES[name]}, in every pod beside it; choose another name"
+        raise BadInput(message, fields=(FieldProblem("metadata.name", message),))
 
 
 def startup_budget(spec: DeploymentSpec, model: ModelSpec, minimum: int) -> int:
     """Seconds one replica may take from container start to ready.
 
     The spec's own figure; else time to fetch and load two bytes a parameter at 50 MB/s on top of five minutes, and
-    never less than `minimum`, which is what the engine's own charts allow.
+    never less than `minimum`, which is what the engine's own charts allow, nor more than a day.
     """
     if spec.engine.startup_budget_seconds is not None:
         return spec.engine.startup_budget_seconds
     if model.parameters is None:
         return minimum
     weights = parameter_count(model.parameters) * _BYTES_PER_PARAMETER
-    return max(minimum, _BASE_BUDGET_S + math.ceil(weights / _ASSUMED_BYTES_PER_SECOND))
+    return min(_LONGEST_BUDGET_S, max(minimum, _BASE_BUDGET_S + math.ceil(weights / _ASSUMED_BYTES_PER_SECOND)))
 
 
 def http_probe(path: str, **timing: int) -> Json:
@@ -65,16 +89,18 @@ def with_user_env(own: list[Json], spec: DeploymentSpec) -> list[Json]:
     """The engine's variables followed by the operator's.
 
     Raises:
-        BadInput: the operator sets a variable that a field of the form sets.
+        BadInput: the operator sets a variable that a field sets, or one no process can have.
     """
     ours = {entry["name"] for entry in own}
-    problems = tuple(
-        FieldProblem(f"spec.advanced.env.{i}.name", f"{variable.name} is set by the form; change its field instead")
-        for i, variable in enumerate(spec.advanced.env)
-        if variable.name in ours
-    )
+    problems: list[FieldProblem] = []
+    for i, variable in enumerate(spec.advanced.env):
+        field = f"spec.advanced.env.{i}"
+        if variable.name in ours:
+            problems.append(FieldProblem(f"{field}.name", f"{variable.name} is set by a field of its own"))
+        if "\0" in (variable.value or ""):
+            problems.append(FieldProblem(f"{field}.value", "holds a NUL character, which no variable can have"))
     if problems:
-        raise BadInput("a variable is set twice", fields=problems)
+        raise BadInput(problems[0].message, fields=tuple(problems))
     return own + [env_entry(variable) for variable in spec.advanced.env]
 
 

@@ -30,6 +30,7 @@ KEY = st.builds(
     st.sampled_from(["", "nvidia.com/", "topology.kubernetes.io/"]),
     st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?", fullmatch=True),
 )
+GPU = st.sampled_from(["nvidia.com/gpu", "nvidia.com/mig-1g.10gb", "amd.com/gpu"])
 VALUE = st.from_regex(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?)?", fullmatch=True)
 AWKWARD = st.sampled_from(
     [
@@ -151,7 +152,7 @@ def documents(draw: st.DrawFn) -> ModelDeployment:
         "model": draw(NAME),
         "endpoint": draw(NAME),
         "engine": engine,
-        "resources": draw(record(cpu=QUANTITY, memory=QUANTITY, gpu=st.integers(0, 64), gpuResource=st.none() | KEY)),
+        "resources": draw(record(cpu=QUANTITY, memory=QUANTITY, gpu=st.integers(0, 64), gpuResource=st.none() | GPU)),
         "advanced": draw(ADVANCED),
         "rateLimits": draw(record(organization=LIMITS, user=LIMITS, apiKey=LIMITS)),
         "pricing": draw(
@@ -162,7 +163,7 @@ def documents(draw: st.DrawFn) -> ModelDeployment:
             "organizations": draw(st.lists(NAME, min_size=1, max_size=4)) if mode == "organizations" else [],
         },
     }
-    metadata = draw(record(name=NAME, namespace=st.none() | NAME))
+    metadata = draw(record(name=NAME.map("d{}".format), namespace=st.none() | NAME))
     return ModelDeployment.model_validate({"metadata": metadata, "spec": spec})
 
 
@@ -177,7 +178,9 @@ def test_a_deployment_passes_through_the_form_unchanged(document: ModelDeploymen
 
 
 SOURCES = st.one_of(
-    record(type=st.just("huggingface"), repository=st.just("a/b"), revision=TEXT),
+    record(
+        type=st.just("huggingface"), repository=st.just("a/b"), revision=st.sampled_from(["main", "v1.0", "refs/pr/1"])
+    ),
     record(type=st.just("ngc"), image=st.just("nvcr.io/nim/meta/llama:2.1")),
     record(type=st.just("storage"), claim=NAME, path=st.sampled_from(["", "llama", "a/b", " a", 'x"'])),
 )

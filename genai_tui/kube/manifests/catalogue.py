@@ -51,8 +51,10 @@ def read_entry(labels: Mapping[str, str], data: Mapping[str, str], object_name: 
     except ValidationError as error:
         first = field_problems(error)[0]
         return f"{first.field}: {first.message}"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"data.spec is not JSON: {error}"
+    if config_map_name(kind, name) != object_name:
+        return f"it holds the {KIND_VALUES[kind]} '{name[:80]}', which belongs in {config_map_name(kind, name)[:80]}"
     if not isinstance(document, Model | Endpoint | Organization):
         raise AssertionError("only catalogue kinds are in the table")
     return document

@@ -6,18 +6,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from genai_tui.domain.catalogue import ModelSpec
 from genai_tui.domain.deployment import DeploymentSpec, EngineType
 from genai_tui.domain.documents import ModelDeployment, NamespacedMetadata
 from genai_tui.domain.naming import DEPLOYMENT_LABEL, GROUP, MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
+from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.quantities import parse_quantity
 from genai_tui.engines import nim, vllm
-from genai_tui.engines.parts import PORT, PULL_ALLOWANCE_S, EngineParts, cache_claim, startup_budget
+from genai_tui.engines.parts import GRACE_S, PORT, PULL_ALLOWANCE_S, EngineParts, cache_claim, startup_budget
 
 Json = dict[str, Any]
 MODEL_LABEL = f"{GROUP}/model"
 ENDPOINT_LABEL = f"{GROUP}/endpoint"
+DESCRIPTION_ANNOTATION = f"{GROUP}/description"
 
 
 def render_deployment(document: ModelDeployment, model: ModelSpec, namespace: str) -> tuple[Json, ...]:
@@ -43,8 +44,6 @@ def owned_by(objects: tuple[Json, ...], deployment_uid: str) -> tuple[Json, ...]
         "kind": first["kind"],
         "name": first["metadata"]["name"],
         "uid": deployment_uid,
-        "controller": False,
-        "blockOwnerDeletion": True,
     }
     rest = [{**item, "metadata": {**item["metadata"], "ownerReferences": [owner]}} for item in objects[1:]]
     return (first, *rest)
@@ -58,8 +57,22 @@ def read_deployment(name: str, namespace: str, annotations: Mapping[str, str]) -
     try:
         spec = DeploymentSpec.model_validate(json.loads(text), by_alias=True, by_name=False)
         return ModelDeployment(metadata=NamespacedMetadata(name=name, namespace=namespace), spec=spec)
-    except (ValueError, ValidationError):
+    except (ValueError, RecursionError):
         return None
+
+
+def doubts(document: ModelDeployment, model: ModelSpec) -> tuple[FieldProblem, ...]:
+    """What can be rendered and may still not be meant: shown before an apply, never in its way."""
+    spec = document.spec
+    cache, resources = spec.advanced.cache, spec.resources
+    found = [*(vllm.doubts(spec) if spec.engine.type is EngineType.VLLM else nim.doubts(spec, model))]
+    if cache is not None and cache.size is not None and spec.engine.replicas > 1:
+        message = "a new cache is a volume for one node; replicas on other nodes will wait for it"
+        found.append(FieldProblem("spec.advanced.cache.size", message))
+    if parse_quantity(spec.advanced.shared_memory) >= parse_quantity(resources.memory):
+        message = f"counts against the memory of {resources.memory} and leaves nothing for the engine"
+        found.append(FieldProblem("spec.advanced.sharedMemory", message))
+    return tuple(found)
 
 
 def _engine_parts(spec: DeploymentSpec, model: ModelSpec, name: str) -> EngineParts:
@@ -80,9 +93,11 @@ def _deployment(document: ModelDeployment, model: ModelSpec, namespace: str, par
     name, spec = document.metadata.name, document.spec
     advanced = spec.advanced
     metadata = _metadata(name, namespace)
-    ours = metadata["labels"] | {MODEL_LABEL: spec.model, ENDPOINT_LABEL: spec.endpoint}
-    metadata["labels"] = advanced.labels | ours
-    metadata["annotations"] = advanced.annotations | {SPEC_ANNOTATION: spec.canonical_json()}
+    on_pods = advanced.labels | metadata["labels"] | {MODEL_LABEL: spec.model}
+    # Not on the pods: another endpoint is no reason to load the model again.
+    metadata["labels"] = on_pods | {ENDPOINT_LABEL: spec.endpoint}
+    described = {DESCRIPTION_ANNOTATION: spec.description} if spec.description else {}
+    metadata["annotations"] = advanced.annotations | described | {SPEC_ANNOTATION: spec.canonical_json()}
     minimum = vllm.MINIMUM_BUDGET_S if spec.engine.type is EngineType.VLLM else nim.MINIMUM_BUDGET_S
     budget = startup_budget(spec, model, minimum)
     return {
@@ -97,8 +112,8 @@ def _deployment(document: ModelDeployment, model: ModelSpec, namespace: str, par
             "strategy": _strategy(spec),
             "template": {
                 "metadata": {
-                    "labels": advanced.labels | ours,
-                    **({"annotations": advanced.annotations} if advanced.annotations else {}),
+                    "labels": on_pods,
+                    **({"annotations": dict(advanced.annotations)} if advanced.annotations else {}),
                 },
                 "spec": _pod(spec, parts),
             },
@@ -112,10 +127,12 @@ def _pod(spec: DeploymentSpec, parts: EngineParts) -> Json:
         "automountServiceAccountToken": False,
         # Variables of neighbouring Services (VLLM_PORT=tcp://...) would be read as the engine's own.
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 60,
+        "terminationGracePeriodSeconds": GRACE_S,
         "containers": [parts.container],
         "volumes": list(parts.volumes),
     }
+    if parts.pod_security:
+        pod["securityContext"] = dict(parts.pod_security)
     if parts.pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in parts.pull_secrets]
     if advanced.runtime_class:
@@ -135,9 +152,11 @@ def _strategy(spec: DeploymentSpec) -> Json:
 
     `auto` never needs more GPUs than the deployment already holds, so that a rollout cannot wait for ever for GPUs
     its own old pods hold: one replica is stopped first (Recreate), several are replaced one by one without a surge.
+    A new cache is a volume for one node, which a pod elsewhere cannot have before the old pods let go: Recreate too.
     """
-    wanted = spec.advanced.strategy
-    if wanted == "Recreate" or (wanted == "auto" and spec.resources.gpu and spec.engine.replicas <= 1):
+    wanted, cache = spec.advanced.strategy, spec.advanced.cache
+    alone = bool(spec.resources.gpu) and spec.engine.replicas <= 1
+    if wanted == "Recreate" or (wanted == "auto" and (alone or (cache is not None and cache.size is not None))):
         return {"type": "Recreate"}
     if spec.resources.gpu:
         return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
