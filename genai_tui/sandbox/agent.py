@@ -26,12 +26,16 @@ class NodeAgent(Protocol):
         limit_bytes: int | None,
     ) -> AsyncIterator[bytes]:
         """The log's bytes. Raises ApiError before the first."""
+        ...
 
     async def exec(self, pod: Object, container: str, command: list[str]) -> tuple[bytes, bytes, int]:
         """Run a command: stdout, stderr, exit code. Raises ApiError."""
+        ...
 
     def http_app(self, pod: Object, port: int) -> ASGIApp | None:
         """What listens on a port of the pod."""
+        ...
 
     async def connect(self, pod: Object, port: int) -> tuple[str, int]:
         """A loopback address that leads to the port. Raises ApiError."""
+        ...

@@ -106,7 +106,7 @@ class Controllers:
 
     def _end_namespace(self, name: str) -> None:
         left = False
-        for resource in registry.RESOURCES:
+        for resource in registry.resources():
             if not resource.namespaced or resource in registry.REVIEWS:
                 continue
             for item in self._api.objects.list(resource, name):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from genai_tui.sandbox.kinds import KINDS, schema_of
-from genai_tui.sandbox.registry import RESOURCES, Resource, groups
+from genai_tui.sandbox.registry import Resource, groups
+from genai_tui.sandbox.registry import resources as served
 from genai_tui.sandbox.schema import Node
 
 Json = dict[str, Any]
@@ -47,7 +48,7 @@ OPTIONS_KINDS = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portfo
 
 def of_group(group: str, version: str) -> list[Resource]:
     """The resources of a group version."""
-    return [r for r in RESOURCES if r.group == group and r.version == version]
+    return [r for r in served() if r.group == group and r.version == version]
 
 
 def api_versions(address: str) -> Json:

@@ -504,11 +504,9 @@ class Kubelet:
         name = pod["metadata"]["name"]
         if found is None or (not found.image_id and not found.lines):
             reason = found.state["waiting"]["reason"] if found is not None and "waiting" in found.state else "creating"
-            yield f'container "{container}" in pod "{name}" is waiting to start: {reason}\n'.encode()
-            return
+            raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
         if previous and not found.previous:
-            yield f'previous terminated container "{container}" in pod "{name}" not found\n'.encode()
-            return
+            raise bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
         lines = list(found.previous if previous else found.lines)
         if since_seconds is not None:
             oldest = self._api.clock.now() - timedelta(seconds=since_seconds)

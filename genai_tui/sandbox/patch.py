@@ -182,4 +182,5 @@ def _reorder(result: dict[str, Json], patch: dict[str, Json], node: Node) -> Non
         if inner is None or not isinstance(items, list) or not inner.merge_key:
             continue
         ranks = {entry.get(inner.merge_key): i for i, entry in enumerate(order) if isinstance(entry, dict)}
-        items.sort(key=lambda item: ranks.get(item.get(inner.merge_key), len(ranks)))
+        key = inner.merge_key
+        items.sort(key=lambda item: ranks.get(item.get(key), len(ranks)))

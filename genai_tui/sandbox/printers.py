@@ -73,7 +73,7 @@ def _node(item: Object, now: datetime) -> list[Any]:
         shown += ",SchedulingDisabled"
     prefix = "node-role.kubernetes.io/"
     info = status.get("nodeInfo") or {}
-    addresses = {a["type"]: a["address"] for a in reversed(status.get("addresses") or ())}
+    addresses: dict[str, str] = {a["type"]: a["address"] for a in reversed(status.get("addresses") or ())}
     return [
         item["metadata"]["name"],
         shown,
@@ -166,7 +166,7 @@ _MODES = {"ReadWriteOnce": "RWO", "ReadWriteMany": "RWX", "ReadOnlyMany": "ROX",
 
 
 def _modes(modes: Any) -> str:  # noqa: ANN401
-    return ",".join(_MODES.get(mode, mode) for mode in modes or ())
+    return ",".join(str(_MODES.get(mode, mode)) for mode in modes or ())
 
 
 def _template(item: Object) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -35,12 +36,12 @@ class Resource:
         return self.group, self.plural
 
 
-def _core(plural: str, kind: str, **more: object) -> Resource:
-    return Resource("", "v1", plural, kind, kind.lower(), **more)  # type: ignore[arg-type]
+def _core(plural: str, kind: str, **more: Any) -> Resource:  # noqa: ANN401
+    return Resource("", "v1", plural, kind, kind.lower(), **more)
 
 
-def _apps(plural: str, kind: str, **more: object) -> Resource:
-    return Resource("apps", "v1", plural, kind, kind.lower(), **more)  # type: ignore[arg-type]
+def _apps(plural: str, kind: str, **more: Any) -> Resource:  # noqa: ANN401
+    return Resource("apps", "v1", plural, kind, kind.lower(), **more)
 
 
 _EVENT_LABELS = (
@@ -121,14 +122,31 @@ REVIEWS = (
     Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", "selfsubjectreview", False,
              verbs=_CREATE),
 )  # fmt: skip
-RESOURCES: tuple[Resource, ...] = (
+_BUILT_IN: tuple[Resource, ...] = (
     CONFIGMAPS, ENDPOINTS, EVENTS, LIMIT_RANGES, NAMESPACES, NODES, CLAIMS, VOLUMES, PODS, QUOTAS, SECRETS,
     SERVICE_ACCOUNTS, SERVICES, CONTROLLER_REVISIONS, DAEMONSETS, DEPLOYMENTS, REPLICASETS, STATEFULSETS, JOBS, LEASES,
     SLICES, NEW_EVENTS, POLICIES, STORAGE_CLASSES, ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
     PRIORITY_CLASSES, RUNTIME_CLASSES, CRDS, *REVIEWS,
 )  # fmt: skip
-_BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}
-_BY_KIND = {(r.api_version, r.kind): r for r in RESOURCES}
+_BY_PATH = {(r.group, r.version, r.plural): r for r in _BUILT_IN}
+_BY_KIND = {(r.api_version, r.kind): r for r in _BUILT_IN}
+
+
+def resources() -> list[Resource]:
+    """Every resource served, in the order of the table, then the custom ones."""
+    return list(_BY_PATH.values())
+
+
+def register(resource: Resource) -> None:
+    """Serve a custom kind too, from now on and in every world of this process."""
+    _BY_PATH[resource.group, resource.version, resource.plural] = resource
+    _BY_KIND[resource.api_version, resource.kind] = resource
+
+
+def unregister(resource: Resource) -> None:
+    """Serve it no longer."""
+    _BY_PATH.pop((resource.group, resource.version, resource.plural), None)
+    _BY_KIND.pop((resource.api_version, resource.kind), None)
 
 
 def lookup(group: str, version: str, plural: str) -> Resource | None:
@@ -143,4 +161,4 @@ def by_kind(api_version: str, kind: str) -> Resource | None:
 
 def groups() -> list[tuple[str, str]]:
     """Every named group with its version, in the order of the table."""
-    return list(dict.fromkeys((r.group, r.version) for r in RESOURCES if r.group))
+    return list(dict.fromkeys((r.group, r.version) for r in resources() if r.group))

@@ -302,7 +302,7 @@ class Api:
             return item
         if resource.kind == "Pod":
             return self._delete_pod(item, grace_seconds)
-        finalizers = list(meta.get("finalizers") or ())
+        finalizers: list[str] = list(meta.get("finalizers") or ())
         if propagation == "Foreground":
             finalizers = [*finalizers, *(["foregroundDeletion"] if "foregroundDeletion" not in finalizers else [])]
         elif propagation == "Orphan":

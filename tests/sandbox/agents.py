@@ -13,7 +13,10 @@ from genai_tui.sandbox.status import ApiError
 
 
 class SilentAgent:
-    """Pods that log three lines and answer nothing."""
+    """Pods that log a few lines, run what they are told to and echo on port 7."""
+
+    def __init__(self) -> None:
+        self._echo: asyncio.Server | None = None
 
     async def log(
         self,
@@ -38,4 +41,21 @@ class SilentAgent:
         return PlainTextResponse(f"{pod['metadata']['name']}:{port}")
 
     async def connect(self, pod: Object, port: int) -> tuple[str, int]:
-        raise ApiError(503, "ServiceUnavailable", "nothing listens")
+        """Port 7 echoes; nothing listens on the others."""
+        if port != 7:
+            raise ApiError(503, "ServiceUnavailable", "nothing listens")
+        if self._echo is None:
+            self._echo = await asyncio.start_server(echo, "127.0.0.1", 0)
+        return "127.0.0.1", self._echo.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """End the echo."""
+        if self._echo is not None:
+            self._echo.close()
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(4096):
+        writer.write(data)
+        await writer.drain()
+    writer.close()

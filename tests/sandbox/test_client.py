@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import kubernetes.client
+import kubernetes.stream
 import kubernetes.watch
 import pytest
 
@@ -100,6 +101,31 @@ def test_the_typed_client_creates_lists_and_watches(typed: kubernetes.client.Api
     with pytest.raises(kubernetes.client.ApiException) as caught:
         core.read_namespaced_config_map("a", "default")
     assert caught.value.status == 404
+
+
+def test_exec_and_port_forward_reach_the_pod(typed: kubernetes.client.ApiClient, server: Served) -> None:
+    core: Any = kubernetes.client.CoreV1Api(typed)
+    streams: Any = kubernetes.stream
+    server.call(lambda: server.api.create(registry.PODS, "default", ready_pod("p", {})))
+    run = core.connect_get_namespaced_pod_exec
+    command = ["nvidia-smi", "-L"]
+    told = streams.stream(run, "p", "default", command=command, stdout=True, stderr=True, _preload_content=False)
+    told.run_forever(timeout=10)
+    assert told.read_stdout() == "ran nvidia-smi -L"
+    assert told.returncode == 0
+    told.sock.shutdown()
+    forward = streams.portforward(core.connect_get_namespaced_pod_portforward, "p", "default", ports="7,8")
+    echo = forward.socket(7)
+    echo.setblocking(True)
+    sent = bytes(range(256)) * 400
+    echo.sendall(sent)
+    received = b""
+    while len(received) < len(sent):
+        received += echo.recv(65536)
+    assert received == sent
+    assert "nothing listens" in forward.error(8)
+    forward.close()
+    forward.websocket.shutdown()
 
 
 async def lines(client: httpx.AsyncClient, url: str, count: int) -> list[dict[str, Any]]:
