@@ -23,7 +23,7 @@ from genai_tui.kube import writes
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
-from genai_tui.kube.manifests.deployment import owned_by, render_deployment
+from genai_tui.kube.manifests.deployment import doubts, owned_by, render_deployment
 from genai_tui.services import (
     AnyDocument,
     Applied,
@@ -117,7 +117,14 @@ class ClusterOperations:
         except GenaiTuiError as error:
             refusal = error.problem.line
         manifests = tuple(_rendered(item) for item in objects)
-        return Preview(manifests, outcomes, "".join(diffs), refusal, problems)
+        return Preview(manifests, outcomes, "".join(diffs), refusal, problems, self._warnings(document))
+
+    def _warnings(self, document: AnyDocument) -> tuple[str, ...]:
+        """What can be applied and may still not be meant."""
+        if not isinstance(document, ModelDeployment):
+            return ()
+        found = doubts(document, self._model(document, [document]))
+        return tuple(f"{problem.field.removeprefix('spec.')}: {problem.message}" for problem in found)
 
     def _picture_problems(self, document: AnyDocument) -> list[FieldProblem]:
         """What no server says: GPUs no node can hold."""
