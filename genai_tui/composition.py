@@ -109,12 +109,15 @@ class _Wiring:
         self._tasks.append(asyncio.create_task(self._learn_access(), name="ask for permissions"))
 
     async def _feed(self, kind: Kind) -> None:
-        async for batch in watch(self._connection, kind, self._namespace_of(kind)):
+        fallback = self._session.namespace or "default"
+        async for batch in watch(self._connection, kind, self._namespace_of(kind), fallback=fallback):
             self._picture.feed(batch)
 
     def _namespace_of(self, kind: Kind) -> str | None:
-        """Catalogue entries are in the system namespace; the rest in the one asked for, or everywhere."""
-        return self._session.system_namespace if kind is Kind.CONFIGMAP else self._scope
+        """Catalogue entries are in the system namespace; pods everywhere, since they hold GPUs others wait for."""
+        if kind is Kind.CONFIGMAP:
+            return self._session.system_namespace
+        return None if kind is Kind.POD else self._scope
 
     async def _pulse(self) -> None:
         while True:

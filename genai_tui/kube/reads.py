@@ -121,12 +121,14 @@ async def watch(
     kind: Kind,
     namespace: str | None = None,
     *,
+    fallback: str | None = None,
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[list[WatchEvent]]:
     """Batches of events of one kind, for ever: a list first, then what changes; ends only for an absent kind.
 
     Broken streams resume at the last version; an expired version lists again; a refusal or an outage is told as
-    SyncChanged and retried with growing, jittered pauses (Retry-After is honoured).
+    SyncChanged and retried with growing, jittered pauses (Retry-After is honoured). Where the whole cluster may not
+    be read but one namespace may (a Role), `fallback` names the namespace that is read then.
     """
     resource = RESOURCES[kind]
     codec = _Codec(resource)
@@ -153,6 +155,9 @@ async def watch(
             yield [SyncChanged(kind, Sync.ABSENT)]
             return
         except NotPermitted as error:
+            if namespace is None and fallback is not None and resource.namespaced:
+                namespace, version = fallback, None
+                continue
             yield [SyncChanged(kind, Sync.FORBIDDEN, error.problem)]
             await pause(FORBIDDEN_PAUSE_S)
         except (GenaiTuiError, msgspec.MsgspecError) as error:

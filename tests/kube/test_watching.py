@@ -1,0 +1,216 @@
+"""Lists and watches against a real socket: whatever breaks, the picture ends equal to a fresh list."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import pytest
+
+from genai_tui.domain.cluster import ConfigMap, Kind, Sync
+from genai_tui.domain.watching import Listed, Removed, SyncChanged, Upserted, WatchEvent
+from genai_tui.kube import reads
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.kubeconfig import resolve
+from genai_tui.sandbox import registry
+from genai_tui.sandbox.faults import Fault
+from tests.sandbox.serving import Served
+
+LABELS = {"genai-tui.dev/kind": "model"}
+
+
+class Follower:
+    """Keeps what a watch says, as a store would."""
+
+    def __init__(self, connection: Connection, kind: Kind = Kind.CONFIGMAP, **options: str | None) -> None:
+        self.known: dict[str, dict[str, str]] = {}
+        self.syncs: list[Sync] = []
+        self.problems: list[str] = []
+        self.pauses: list[float] = []
+        self.lists = 0
+        self._watch = reads.watch(connection, kind, pause=self._pause, **options)  # type: ignore[arg-type]
+        self._task = asyncio.create_task(self._follow())
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await asyncio.sleep(0.01)
+
+    async def _follow(self) -> None:
+        async with aclosing(self._watch) as batches:  # type: ignore[type-var]
+            async for batch in batches:
+                for event in batch:
+                    self._take(event)
+
+    def _take(self, event: WatchEvent) -> None:
+        match event:
+            case Listed():
+                self.lists += 1
+                self.known = {o.meta.name: dict(o.data) for o in event.objects if isinstance(o, ConfigMap)}
+            case Upserted(object=ConfigMap() as item):
+                self.known[item.meta.name] = dict(item.data)
+            case Removed():
+                self.known.pop(event.key.name, None)
+            case SyncChanged():
+                self.syncs.append(event.sync)
+                if event.problem is not None:
+                    self.problems.append(event.problem.line)
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def following(connection: Connection, **options: str | None) -> AsyncIterator[Follower]:
+    follower = Follower(connection, **options)
+    try:
+        yield follower
+    finally:
+        await follower.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def put(cluster: Served, name: str, value: str) -> None:
+    def write() -> None:
+        item = {"metadata": {"name": name, "labels": LABELS}, "data": {"spec": value}}
+        if cluster.api.objects.get(registry.CONFIGMAPS, "default", name) is None:
+            cluster.api.create(registry.CONFIGMAPS, "default", item)
+        else:
+            cluster.api.update(registry.CONFIGMAPS, "default", name, item)
+
+    cluster.call(write)
+
+
+def remove(cluster: Served, name: str) -> None:
+    cluster.call(lambda: cluster.api.delete(registry.CONFIGMAPS, "default", name))
+
+
+def live(cluster: Served) -> dict[str, dict[str, str]]:
+    found = cluster.call(lambda: cluster.api.objects.list(registry.CONFIGMAPS, "default"))
+    return {item["metadata"]["name"]: item["data"] for item in found}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_after_any_changes_and_broken_connections_the_picture_equals_a_fresh_list(
+    cluster: Served, connection: Connection, seed: int
+) -> None:
+    chance = random.Random(seed)
+    put(cluster, "first", "0")
+    async with following(connection) as follower:
+        await until(lambda: Sync.LIVE in follower.syncs)
+        for step in range(60):
+            name = f"m{chance.randrange(8)}"
+            if chance.random() < 0.3 and name in live(cluster):
+                remove(cluster, name)
+            else:
+                put(cluster, name, str(step))
+            if chance.random() < 0.15:
+                kind = chance.choice(("drop", "status", "gone"))
+                if kind == "drop":
+                    cluster.faults.add(Fault("watch=1", drop_after=chance.randrange(400)))
+                elif kind == "status":
+                    cluster.faults.add(Fault("configmaps", status=chance.choice((500, 503))))
+                else:
+                    cluster.call(cluster.api.objects.forget_log)
+                    cluster.faults.add(Fault("watch=1", drop_after=0))
+            await asyncio.sleep(0.005)
+        cluster.faults.clear()
+        await until(lambda: follower.known == live(cluster))
+
+
+async def test_a_dropped_watch_goes_on_where_it_was_without_listing_again(
+    cluster: Served, connection: Connection
+) -> None:
+    cluster.faults.add(Fault("watch=1", drop_after=10))
+    async with following(connection) as follower:
+        await until(lambda: Sync.LIVE in follower.syncs)
+        put(cluster, "a", "1")
+        await until(lambda: "a" in follower.known)
+        assert follower.lists == 1
+        assert Sync.STALE in follower.syncs
+        assert follower.syncs[-1] is Sync.LIVE
+
+
+async def test_an_expired_version_is_listed_again(cluster: Served, connection: Connection) -> None:
+    async with following(connection) as follower:
+        await until(lambda: Sync.LIVE in follower.syncs)
+        cluster.faults.add(Fault("watch=1", status=410))
+        cluster.faults.add(Fault("configmaps.*watch=1", times=1, drop_after=0))
+        cluster.call(cluster.api.objects.forget_log)
+        put(cluster, "a", "1")
+        await until(lambda: follower.known == {"a": {"spec": "1"}})
+
+
+async def test_a_busy_server_is_asked_again_when_it_said(cluster: Served, connection: Connection) -> None:
+    cluster.faults.add(Fault("configmaps", status=429, retry_after=7))
+    async with following(connection) as follower:
+        await until(lambda: Sync.LIVE in follower.syncs)
+        assert 7 <= follower.pauses[0] <= 7.5
+        assert "busy" in follower.problems[0]
+
+
+async def test_a_stalled_watch_is_noticed(
+    cluster: Served, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "SILENCE_LIMIT_S", 0.3)
+    cluster.faults.add(Fault("watch=1", stall_after=0))
+    async with following(connection) as follower:
+        await until(lambda: Sync.STALE in follower.syncs)
+        put(cluster, "a", "1")
+        await until(lambda: "a" in follower.known)
+        assert "did not answer in time" in follower.problems[0]
+
+
+async def test_a_server_that_is_gone_is_said_so_and_tried_again(cluster: Served) -> None:
+    target = resolve(str(cluster.kubeconfig()), None)
+    cluster.stop()
+    async with Connection(target) as connection, following(connection) as follower:
+        await until(lambda: len(follower.pauses) >= 3)
+        assert "cannot reach the cluster at https://127.0.0.1" in follower.problems[0]
+        assert follower.pauses[2] > follower.pauses[0] / 2
+
+
+async def test_what_may_not_be_listed_is_told_and_an_absent_kind_ends(cluster: Served) -> None:
+    # The viewer reads ConfigMaps, but a role that does not even allow that sees why.
+    cluster.call(lambda: cluster.api.objects.remove(registry.CLUSTER_ROLES, "", "view"))
+    async with Connection(resolve(str(cluster.kubeconfig("viewer")), None)) as connection:
+        async with following(connection) as follower:
+            await until(lambda: Sync.FORBIDDEN in follower.syncs)
+            assert "vera may not list configmaps in the whole cluster" in follower.problems[0]
+
+
+async def test_a_role_in_one_namespace_is_enough(cluster: Served) -> None:
+    put(cluster, "a", "1")
+
+    def grant() -> None:
+        cluster.api.objects.remove(registry.CLUSTER_ROLES, "", "view")
+        rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
+        cluster.api.create(registry.ROLES, "default", {"metadata": {"name": "reader"}, "rules": rules})
+        subject = {"kind": "User", "name": "vera", "apiGroup": "rbac.authorization.k8s.io"}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
+        binding = {"metadata": {"name": "reader"}, "subjects": [subject], "roleRef": role}
+        cluster.api.create(registry.ROLE_BINDINGS, "default", binding)
+
+    cluster.call(grant)
+    async with Connection(resolve(str(cluster.kubeconfig("viewer")), None)) as connection:
+        async with following(connection, fallback="default") as follower:
+            await until(lambda: follower.known == {"a": {"spec": "1"}})
+
+
+async def test_large_lists_come_in_pages(
+    cluster: Served, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "PAGE", 7)
+    for number in range(40):
+        put(cluster, f"m{number}", "x")
+    async with following(connection) as follower:
+        await until(lambda: len(follower.known) == 40)
+        assert follower.lists == 1
