@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours and cursor movement
@@ -32,6 +31,4 @@ def _shown(character: str) -> str:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "\u2421"
-    if 0x80 <= code < 0xA0 or unicodedata.category(character) in ("Cf", "Cs", "Co", "Zl", "Zp"):
-        return "\ufffd"
-    return character
+    return character if character.isprintable() else "\ufffd"

@@ -25,13 +25,13 @@ LABELS = {"genai-tui.dev/kind": "model"}
 class Follower:
     """Keeps what a watch says, as a store would."""
 
-    def __init__(self, connection: Connection, kind: Kind = Kind.CONFIGMAP, **options: str | None) -> None:
+    def __init__(self, connection: Connection, fallback: str | None = None) -> None:
         self.known: dict[str, dict[str, str]] = {}
         self.syncs: list[Sync] = []
         self.problems: list[str] = []
         self.pauses: list[float] = []
         self.lists = 0
-        self._watch = reads.watch(connection, kind, pause=self._pause, **options)  # type: ignore[arg-type]
+        self._watch = reads.watch(connection, Kind.CONFIGMAP, pause=self._pause, fallback=fallback)
         self._task = asyncio.create_task(self._follow())
 
     async def _pause(self, seconds: float) -> None:
@@ -64,8 +64,8 @@ class Follower:
 
 
 @contextlib.asynccontextmanager
-async def following(connection: Connection, **options: str | None) -> AsyncIterator[Follower]:
-    follower = Follower(connection, **options)
+async def following(connection: Connection, fallback: str | None = None) -> AsyncIterator[Follower]:
+    follower = Follower(connection, fallback)
     try:
         yield follower
     finally:
@@ -178,13 +178,13 @@ async def test_a_server_that_is_gone_is_said_so_and_tried_again(cluster: Served)
         assert follower.pauses[2] > follower.pauses[0] / 2
 
 
-async def test_what_may_not_be_listed_is_told_and_an_absent_kind_ends(cluster: Served) -> None:
+async def test_what_may_not_be_listed_is_told(cluster: Served) -> None:
     # The viewer reads ConfigMaps, but a role that does not even allow that sees why.
     cluster.call(lambda: cluster.api.objects.remove(registry.CLUSTER_ROLES, "", "view"))
-    async with Connection(resolve(str(cluster.kubeconfig("viewer")), None)) as connection:
-        async with following(connection) as follower:
-            await until(lambda: Sync.FORBIDDEN in follower.syncs)
-            assert "vera may not list configmaps in the whole cluster" in follower.problems[0]
+    target = resolve(str(cluster.kubeconfig("viewer")), None)
+    async with Connection(target) as connection, following(connection) as follower:
+        await until(lambda: Sync.FORBIDDEN in follower.syncs)
+        assert "vera may not list configmaps in the whole cluster" in follower.problems[0]
 
 
 async def test_a_role_in_one_namespace_is_enough(cluster: Served) -> None:
@@ -200,9 +200,9 @@ async def test_a_role_in_one_namespace_is_enough(cluster: Served) -> None:
         cluster.api.create(registry.ROLE_BINDINGS, "default", binding)
 
     cluster.call(grant)
-    async with Connection(resolve(str(cluster.kubeconfig("viewer")), None)) as connection:
-        async with following(connection, fallback="default") as follower:
-            await until(lambda: follower.known == {"a": {"spec": "1"}})
+    target = resolve(str(cluster.kubeconfig("viewer")), None)
+    async with Connection(target) as connection, following(connection, fallback="default") as follower:
+        await until(lambda: follower.known == {"a": {"spec": "1"}})
 
 
 async def test_large_lists_come_in_pages(
