@@ -49,7 +49,11 @@ def size_for(model: Model, nodes: Sequence[NodeRow]) -> Size:
 
 
 def free_name(wanted: str, namespace: str, facts: Facts) -> str:
-    """`wanted`, or `wanted-2` and so on where the namespace has it already; `vllm` is never free."""
+    """`wanted` as a name, or `wanted-2` and so on where the namespace has it already; `vllm` is never free.
+
+    Models may have dots in their names, deployments may not.
+    """
+    wanted = wanted.replace(".", "-")
     taken = {row.ref.name for row in facts.deployments if row.ref.namespace == namespace} | {"vllm"}
     name, number = wanted[:63].rstrip("-"), 2
     while name in taken:
@@ -74,12 +78,12 @@ def suggested_for(model: Model, facts: Facts) -> dict[str, str]:
 def new_draft(facts: Facts, *, namespace: str = "", model: str = "") -> dict[str, str]:
     """The form as it is first shown: what can be known is filled in, nothing is invented.
 
-    The only endpoint, and the only namespace, are chosen where there is no choice.
+    The only namespace, and the only endpoint inside the cluster, are chosen as there is no choice.
     """
     draft = DEPLOYMENT_FORM.blank()
     draft["namespace"] = namespace or (facts.namespaces[0] if len(facts.namespaces) == 1 else "")
-    readable = [row.name for row in facts.endpoints if row.document is not None]
-    draft["endpoint"] = readable[0] if len(readable) == 1 else ""
+    inside = [row.name for row in facts.endpoints if row.document and row.document.spec.exposure == "cluster"]
+    draft["endpoint"] = inside[0] if len(inside) == 1 else ""
     return choose_model(draft, model, facts, untouched=frozenset(draft)) if model else draft
 
 

@@ -8,18 +8,18 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Click
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from genai_tui.domain.form_facts import Choice
+from screens.dialogs.base import Dialog
+
+_WIDEST = 40
 
 
-class PickerScreen(ModalScreen[int | None]):
-    """Asks for one of many; answers its place among the choices, or None when it was left with escape.
+class PickerScreen(Dialog[int]):
+    """Asks for one of many; answers its place among the choices, or None when it was left.
 
     Args:
         title: what is asked, in one line.
@@ -30,10 +30,10 @@ class PickerScreen(ModalScreen[int | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back", id="picker.leave"),
         Binding("down", "step(1)", "Down", show=False),
         Binding("up", "step(-1)", "Up", show=False),
     ]
+    KEYS = "enter choose   esc back"
 
     def __init__(
         self,
@@ -44,23 +44,19 @@ class PickerScreen(ModalScreen[int | None]):
         narrowing: bool = True,
         empty: str = "nothing to choose from",
     ) -> None:
-        super().__init__(id="picker")
-        self._title = title
+        super().__init__(title)
         self._choices = tuple(choices)
         self._shown: tuple[int, ...] = ()
         self._current = current
         self._narrowing = narrowing
         self._empty = empty
 
-    def compose(self) -> ComposeResult:
-        """Title, line to narrow, list."""
-        with Vertical(classes="picker--box"):
-            yield Static(self._title, classes="picker--title", markup=False)
-            if self._narrowing:
-                yield Input(placeholder="type to narrow", compact=True, classes="picker--narrow")
-            yield OptionList(classes="picker--list", compact=True, markup=False)
-            yield Static(self._empty, classes="picker--empty", markup=False)
-            yield Static("enter choose   esc back", classes="picker--keys", markup=False)
+    def compose_content(self) -> ComposeResult:
+        """The line to narrow the list, and the list."""
+        if self._narrowing:
+            yield Input(placeholder="type to narrow", compact=True, classes="dialog--input picker--narrow")
+        yield OptionList(classes="picker--list", compact=True, markup=False)
+        yield Static(self._empty, classes="picker--empty", markup=False)
 
     def on_mount(self) -> None:
         """Fill the list and stand on what is chosen now."""
@@ -76,11 +72,11 @@ class PickerScreen(ModalScreen[int | None]):
         texts = [f"{choice.text} {choice.about}".lower() for choice in self._choices]
         self._shown = tuple(at for at, text in enumerate(texts) if all(word in text for word in words))
         shown = [self._choices[at] for at in self._shown]
-        width = max((len(choice.text) for choice in shown), default=0)
+        width = min(_WIDEST, max((len(choice.text) for choice in shown), default=0))
         options = self.query_one(OptionList)
         options.clear_options()
         options.add_options(
-            Option(Content.assemble(choice.text.ljust(min(width, 48)), "  ", (choice.about, "dim"))) for choice in shown
+            Option(Content.assemble(choice.text.ljust(width), "  ", (choice.about, "$text-muted"))) for choice in shown
         )
         options.display = bool(self._shown)
         self.query_one(".picker--empty").display = not self._shown
@@ -89,10 +85,12 @@ class PickerScreen(ModalScreen[int | None]):
 
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
+        event.stop()
         self._fill(event.value)
 
     @on(Input.Submitted)
-    def _take(self) -> None:
+    def _take(self, event: Input.Submitted) -> None:
+        event.stop()
         at = self.query_one(OptionList).highlighted
         if at is not None and at < len(self._shown):
             self.dismiss(self._shown[at])
@@ -109,12 +107,3 @@ class PickerScreen(ModalScreen[int | None]):
             options.action_cursor_down()
         else:
             options.action_cursor_up()
-
-    def action_leave(self) -> None:
-        """Answer nothing."""
-        self.dismiss(None)
-
-    def on_click(self, event: Click) -> None:
-        """A click beside the box leaves it."""
-        if self.get_widget_at(*event.screen_offset)[0] is self:
-            self.dismiss(None)

@@ -47,7 +47,6 @@ class WizardScreen(FormScreen):
         draft: a kept form to go on with.
     """
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (120, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n,f4,alt+right", "step(1)", "Next step", id="wizard.next", tooltip="Go to the next step"),
         Binding("ctrl+s", "save", "Save and deploy", id="wizard.save", tooltip="Review, then save to the cluster"),
@@ -67,6 +66,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 
     def __init__(self, model: str | None = None, edit: Ref | None = None, draft: SavedDraft | None = None) -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
         self._model = model
         self._edit = edit
         self._resume = draft

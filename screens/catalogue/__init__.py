@@ -1,0 +1,1 @@
+"""Models and endpoints: what exists before a deployment."""
