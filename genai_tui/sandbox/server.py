@@ -24,6 +24,7 @@ from genai_tui.sandbox import registry
 from genai_tui.sandbox.authz import Identity
 from genai_tui.sandbox.engine import LocalEngine
 from genai_tui.sandbox.scenarios import Render, build
+from genai_tui.sandbox.websocket import WebSocketProtocol
 from genai_tui.sandbox.world import ADMIN, OPERATOR, VIEWER, World
 
 SAVE_EVERY_S = 10.0
@@ -185,7 +186,7 @@ def _config(world: World, port: int, files: Files, identity: dict[str, str]) -> 
         log_config=None,
         lifespan="off",
         http="httptools",
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=120,
     )

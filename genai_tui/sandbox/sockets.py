@@ -9,16 +9,14 @@ import asyncio
 import contextlib
 import json
 import struct
-from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from genai_tui.sandbox import tunnel
+from genai_tui.sandbox.agent import NodeAgent
 from genai_tui.sandbox.objects import Object
 from genai_tui.sandbox.status import ApiError, bad_request
-
-if TYPE_CHECKING:
-    from genai_tui.sandbox.agent import NodeAgent
 
 CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDOUT, STDERR, ERROR = b"\x01", b"\x02", b"\x03"
@@ -64,6 +62,9 @@ async def exec_socket(socket: WebSocket, pod: Object, agent: NodeAgent) -> None:
 
 async def forward_socket(socket: WebSocket, pod: Object, agent: NodeAgent) -> None:
     """Carry bytes: for the n-th port, channel 2n is data and 2n+1 is errors; each begins with the port number."""
+    if tunnel.PROTOCOL in socket.headers.get("sec-websocket-protocol", ""):
+        await tunnel.Tunnel(socket, pod, agent).run()
+        return
     protocol = _protocol(socket)
     ports = [int(p) for text in socket.query_params.getlist("ports") for p in text.split(",") if p.isdigit()]
     if protocol is None or not ports:

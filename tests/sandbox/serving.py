@@ -23,6 +23,7 @@ from genai_tui.sandbox.clock import Clock
 from genai_tui.sandbox.faults import Faults
 from genai_tui.sandbox.objects import Objects
 from genai_tui.sandbox.verbs import Api
+from genai_tui.sandbox.websocket import WebSocketProtocol
 from tests.sandbox.agents import SilentAgent
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class Served:
             port=0,
             log_config=None,
             lifespan="off",
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             timeout_graceful_shutdown=1,
         )
         config.load()

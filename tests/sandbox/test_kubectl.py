@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -212,6 +214,36 @@ def test_logs_exec_and_proxy_reach_the_node(kubectl: Kubectl) -> None:
     assert "container nope is not valid for pod p" in refused.stderr
     namespace = read(kubectl, "pod", "p")["metadata"]["namespace"]
     assert done(kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/p:80/proxy/x")) == "p:80"
+
+
+@pytest.mark.parametrize("binary", BINARIES, ids=lambda path: path.parent.name)
+def test_port_forward_carries_connections_both_ways(binary: Path, server: Served, tmp_path: Path) -> None:
+    pod = {"metadata": {"name": "echo"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    pod["status"] = {"phase": "Running"}
+    server.call(lambda: server.api.objects.remove(registry.PODS, "default", "echo"))
+    server.call(lambda: server.api.create(registry.PODS, "default", pod))
+    command = [
+        str(binary),
+        "--kubeconfig",
+        str(server.kubeconfig()),
+        "--cache-dir",
+        str(tmp_path),
+        "port-forward",
+        "echo",
+    ]
+    with subprocess.Popen([*command, ":7"], stdout=subprocess.PIPE, text=True) as forwarding:
+        assert forwarding.stdout is not None
+        line = forwarding.stdout.readline()
+        port = int(line.split("127.0.0.1:")[1].split()[0])
+        for size in (1, 300_000):
+            sent = bytes(range(256)) * (size // 256 + 1)
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                threading.Thread(target=client.sendall, args=(sent,), daemon=True).start()
+                received = b""
+                while len(received) < len(sent):
+                    received += client.recv(65_536)
+            assert received == sent
+        forwarding.terminate()
 
 
 def test_roles_are_kept(kubectl: Kubectl) -> None:
