@@ -34,6 +34,7 @@ class Controllers:
         self._dirty: dict[tuple[Resource, str, str], None] = {}
         self._timer: Timer | None = None
         self._deadlines: dict[str, Timer] = {}
+        self._retries: set[str] = set()
         api.objects.subscribe(self._changed)
 
     def adopt_all(self) -> None:
@@ -374,11 +375,23 @@ class Controllers:
             made = self._api.create(registry.PODS, meta["namespace"], pod)
         except ApiError as error:
             self._record(item, "Warning", "FailedCreate", f"Error creating: {error.message}", "replicaset-controller")
-            self._api.clock.call_later(10, lambda: self._mark(registry.REPLICASETS, meta["namespace"], meta["name"]))
+            self._retry(meta["uid"], meta["namespace"], meta["name"])
             return error.message
         text = f"Created pod: {made['metadata']['name']}"
         self._record(item, "Normal", "SuccessfulCreate", text, "replicaset-controller")
         return None
+
+    def _retry(self, uid: str, namespace: str, name: str) -> None:
+        """Try again in a while; every change of the ReplicaSet reconciles it too, so one retry at a time is enough."""
+        if uid in self._retries:
+            return
+
+        def again() -> None:
+            self._retries.discard(uid)
+            self._mark(registry.REPLICASETS, namespace, name)
+
+        self._retries.add(uid)
+        self._api.clock.call_later(10, again)
 
     def _replicaset_status(self, item: Object, failure: str | None) -> None:
         meta = item["metadata"]
