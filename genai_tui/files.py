@@ -30,7 +30,9 @@ AnyDocument = Model | Endpoint | Organization | ModelDeployment
 MAX_CHARACTERS = 2_000_000
 MAX_VALUES = 100_000
 MAX_DEPTH = 60
+_LONGEST_NUMBER = 60
 _Lines = dict[str, int]
+_TAG = "tag:yaml.org,2002:"
 
 
 def read_documents(text: str) -> tuple[AnyDocument, ...]:
@@ -78,6 +80,15 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         """Always: a file is for reading."""
         return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    """Text with characters that YAML takes for line breaks, or nobody sees, is written with escapes."""
+    style = None if text.replace("\n", "").isprintable() else '"'
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _dump(document: AnyDocument) -> dict[str, Any]:
@@ -149,7 +160,6 @@ class _TooLarge(Exception):
         self.line = line
 
 
-_TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _TEXT_TAGS = (f"{_TAG}str", f"{_TAG}timestamp", f"{_TAG}value", _MERGE)
 _OTHER_TAGS = (f"{_TAG}null", f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float")
@@ -245,6 +255,9 @@ class _Reader:
             return text
         if node.tag == f"{_TAG}int" and _OCTAL.fullmatch(text):
             self._wrong(f"'{text[:40]}': write a number without a leading 0, or text between quotes", path, node)
+            return text
+        if node.tag in (f"{_TAG}int", f"{_TAG}float") and len(text) > _LONGEST_NUMBER:
+            self._wrong("is a number with too many digits", path, node)
             return text
         try:
             return self._scalars.construct_object(node)

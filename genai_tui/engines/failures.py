@@ -13,6 +13,14 @@ from dataclasses import dataclass
 from genai_tui.domain.phases import Diagnosis
 
 MAX_CHARACTERS = 400_000
+_LONGEST_LINE = 4_000
+_ROOT = re.compile(
+    r"^\((?:EngineCore|Worker|VllmWorker)\S* pid=\d+\) ERROR \S+ \S+ \[\S+\]\s+([A-Z]\w*(?:Error|Exception): .+)"
+)
+# A warning is not what ended it (vLLM warns of a long context and then fails for want of memory), and a traceback's
+# own source lines say nothing that its last line does not say better.
+_CHATTER = re.compile(r" WARNING |^\s*(?:\([^)]*\) ERROR \S+ \S+ \[\S+\]\s+)?(?:raise |File \")")
+_SECRET = re.compile(r"\b(hf_|nvapi-|sk-|(?:api[-_]key|hf[-_]token|token)[ =:'\"]+)[A-Za-z0-9_-]{6,}", re.IGNORECASE)
 _PREFIX = re.compile(
     r"^\((?:APIServer|EngineCore\S*|Worker\S*|VllmWorker\S*) pid=\d+\)\s*(?:(?:ERROR|INFO|WARNING) \S+ \S+ \[\S+\]\s*)?"
 )
@@ -94,6 +102,13 @@ _RULES = (
         ("the arguments repeat `serve`, which the image already runs", "remove serve from the arguments"),
     ),
     _rule(
+        r"unrecognized arguments: ([^-\s]\S*)",
+        lambda m: (
+            f"the argument '{m[1]}' has no option before it; the image already runs `vllm serve`",
+            "remove serve and the model from the extra arguments",
+        ),
+    ),
+    _rule(
         r"unrecognized arguments: (.+)",
         lambda m: (f"the engine does not know {m[1].strip()}", "correct or remove the extra engine argument"),
     ),
@@ -132,6 +147,13 @@ _RULES = (
         ("the model's path or repository does not exist", "correct the model's source"),
     ),
     _rule(
+        r"(?:payment required|insufficient_scope|unauthorized: authentication required)",
+        (
+            "the registry refused: the pull secret is wrong, or its key has no right to this image",
+            "check the pull secret (user $oauthtoken, the NGC key as password) and the key's entitlement",
+        ),
+    ),
+    _rule(
         r"Unknown profiles? provided|No compatible profiles? found|could not find any compatible profile",
         ("the NIM image has no profile for this GPU", "choose a listed profile, or another GPU or image"),
     ),
@@ -152,27 +174,36 @@ _RULES = (
 
 def diagnose(text: str) -> Diagnosis | None:
     """What the log or termination message means; None when nothing known is in it. Never raises."""
-    # A warning is not what ended it: vLLM warns of a long context and then fails for want of memory.
-    said = [line for line in text[-MAX_CHARACTERS:].splitlines() if " WARNING " not in line]
-    lines = [_PREFIX.sub("", line).strip() for line in said]
+    lines = [line[:_LONGEST_LINE] for line in text[-MAX_CHARACTERS:].splitlines()]
+    said = [_PREFIX.sub("", line).strip() for line in lines if not _CHATTER.search(line)]
     for rule in _RULES:
-        for line in lines:
+        for line in said:
             match = rule.pattern.search(line)
             if match is not None:
                 cause, fix = rule.explain(match)
-                return Diagnosis(cause, line[:400], fix)
-    return _first_error(text)
+                return Diagnosis(_without_secrets(cause), _without_secrets(line[:400]), fix)
+    return _first_error(lines) or _killed_early(said)
 
 
-_ROOT = re.compile(
-    r"^\((?:EngineCore|Worker|VllmWorker)\S* pid=\d+\) ERROR \S+ \S+ \[\S+\]\s+([A-Z]\w*(?:Error|Exception): .+)"
-)
-
-
-def _first_error(text: str) -> Diagnosis | None:
+def _first_error(lines: list[str]) -> Diagnosis | None:
     """The first exception of an engine process: what the API server calls the root cause above."""
-    for line in text[-MAX_CHARACTERS:].splitlines():
+    for line in lines:
         match = _ROOT.match(line)
         if match is not None:
-            return Diagnosis(match[1][:160], match[1][:400], "see its previous log from this line on")
+            shown = _without_secrets(match[1])
+            return Diagnosis(shown[:160], shown[:400], "see its previous log from this line on")
     return None
+
+
+def _killed_early(lines: list[str]) -> Diagnosis | None:
+    """Told to stop before it was ready: the kubelet does that when the start-up probe's budget is spent."""
+    stopped = next((line for line in lines if "KeyboardInterrupt: terminated" in line), None)
+    if stopped is None or any("Application startup complete" in line for line in lines):
+        return None
+    cause = "it was stopped before it was ready; most often the start-up budget is too short"
+    return Diagnosis(cause, stopped[:400], "raise the start-up budget")
+
+
+def _without_secrets(text: str) -> str:
+    """Engines repeat their arguments in errors; keys and tokens among them are not shown."""
+    return _SECRET.sub(lambda match: f"{match[1]}***", text)

@@ -1,6 +1,8 @@
 """An engine's own counters, from its Prometheus text: vLLM (old and new names), NIM, llama.cpp.
 
 The text format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+NIM 2.x has vLLM's names; NIM 1.x the same without the prefix:
+https://docs.nvidia.com/nim/large-language-models/1.15.0/observability.html
 """
 
 from __future__ import annotations
@@ -10,18 +12,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "running": ("vllm:num_requests_running", "llamacpp:requests_processing"),
-    "waiting": ("vllm:num_requests_waiting", "llamacpp:requests_deferred"),
-    "prompt_tokens": ("vllm:prompt_tokens_total", "vllm:prompt_tokens", "llamacpp:prompt_tokens_total"),
+    "running": ("vllm:num_requests_running", "num_requests_running", "llamacpp:requests_processing"),
+    "waiting": ("vllm:num_requests_waiting", "num_requests_waiting", "llamacpp:requests_deferred"),
+    "prompt_tokens": (
+        "vllm:prompt_tokens_total",
+        "vllm:prompt_tokens",
+        "prompt_tokens_total",
+        "llamacpp:prompt_tokens_total",
+    ),
     "generation_tokens": (
         "vllm:generation_tokens_total",
         "vllm:generation_tokens",
+        "generation_tokens_total",
         "llamacpp:tokens_predicted_total",
     ),
-    "requests": ("vllm:request_success_total", "vllm:request_success"),
-    "kv_cache": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+    "requests": ("vllm:request_success_total", "vllm:request_success", "request_success_total"),
+    "kv_cache": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "gpu_cache_usage_perc"),
 }
-_FIELD = {name: field for field, names in _NAMES.items() for name in names}
+_KNOWN = frozenset(name for names in _NAMES.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +49,20 @@ class EngineSample:
 
 def parse_sample(text: str) -> EngineSample:
     """Read what is known of the text; lines that are cut short or not understood are skipped. Never raises."""
-    sums: dict[str, float] = {}
+    series: dict[str, list[float]] = {}
     for line in text.splitlines():
         read = _line(line)
-        if read is None:
-            continue
-        name, value = read
-        field = _FIELD.get(name)
-        if field is None:
-            continue
-        if field == "kv_cache":
-            sums[field] = max(sums.get(field, 0.0), value)
-        else:
-            sums[field] = sums.get(field, 0.0) + value
-    return EngineSample(**sums)
+        if read is not None and read[0] in _KNOWN:
+            series.setdefault(read[0], []).append(read[1])
+    found: dict[str, float] = {}
+    for field, names in _NAMES.items():
+        # An engine between two versions has a series under both names; the first is the newer.
+        values = next((series[name] for name in names if name in series), None)
+        if values is not None:
+            total = max(values) if field == "kv_cache" else sum(values)
+            if math.isfinite(total):
+                found[field] = total
+    return EngineSample(**found)
 
 
 def _line(line: str) -> tuple[str, float] | None:
