@@ -34,7 +34,7 @@ class Controllers:
         self._dirty: dict[tuple[Resource, str, str], None] = {}
         self._timer: Timer | None = None
         self._deadlines: dict[str, Timer] = {}
-        self._retries: set[str] = set()
+        self._refused: dict[str, str] = {}
         api.objects.subscribe(self._changed)
 
     def adopt_all(self) -> None:
@@ -348,8 +348,8 @@ class Controllers:
         pods = self._pods(item)
         active = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
         wanted = item["spec"]["replicas"]
-        failure: str | None = None
-        for _ in range(wanted - len(active)):
+        failure = self._refused.get(item["metadata"]["uid"])
+        for _ in range(0 if failure else wanted - len(active)):
             failure = self._new_pod(item)
             if failure:
                 break
@@ -375,22 +375,20 @@ class Controllers:
             made = self._api.create(registry.PODS, meta["namespace"], pod)
         except ApiError as error:
             self._record(item, "Warning", "FailedCreate", f"Error creating: {error.message}", "replicaset-controller")
-            self._retry(meta["uid"], meta["namespace"], meta["name"])
+            self._retry(meta["uid"], meta["namespace"], meta["name"], error.message)
             return error.message
         text = f"Created pod: {made['metadata']['name']}"
         self._record(item, "Normal", "SuccessfulCreate", text, "replicaset-controller")
         return None
 
-    def _retry(self, uid: str, namespace: str, name: str) -> None:
-        """Try again in a while; every change of the ReplicaSet reconciles it too, so one retry at a time is enough."""
-        if uid in self._retries:
-            return
+    def _retry(self, uid: str, namespace: str, name: str, message: str) -> None:
+        """Try again in a while, and not before: writing the refusal into the status reconciles the ReplicaSet too."""
 
         def again() -> None:
-            self._retries.discard(uid)
+            self._refused.pop(uid, None)
             self._mark(registry.REPLICASETS, namespace, name)
 
-        self._retries.add(uid)
+        self._refused[uid] = message
         self._api.clock.call_later(10, again)
 
     def _replicaset_status(self, item: Object, failure: str | None) -> None:
