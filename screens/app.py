@@ -1,112 +1,193 @@
-"""The Textual application: themes, areas, navigation, commands, life and death of the services."""
+"""The console: areas as modes, screens made when they are first needed, one look, a clean end.
+
+Data path: `services.start()` begins after the first paint; the picture then calls back at most four times a second,
+and the console passes that on to the screen on top, never to a hidden one.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
-from textual.app import App
+from rich.text import Text
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
+import styles
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import explain
-from genai_tui.services import Services
-from screens.commands import Actions
-from screens.themes import DARK, THEMES
+from genai_tui.services import SavedDraft, Services
+from screens import themes
 
 if TYPE_CHECKING:
-    from screens.base import ConsoleScreen
+    pass
 
 log = logging.getLogger(__name__)
-_THEME = "theme"
+_STYLES = Path(styles.__file__).parent
 
 
-def _deployments() -> Screen[Any]:
+def _style_sheets() -> list[str | PurePath]:
+    """The tokens first, then every screen's own."""
+    found = sorted(_STYLES.glob("*.tcss"), key=lambda path: (path.stem != "app", path.name))
+    return list(found)
+
+
+def _deployments() -> Screen[None]:
     from screens.deployments import DeploymentsScreen
 
     return DeploymentsScreen()
 
 
-def _models() -> Screen[Any]:
+def _models() -> Screen[None]:
     from screens.models import ModelsScreen
 
     return ModelsScreen()
 
 
-def _endpoints() -> Screen[Any]:
+def _endpoints() -> Screen[None]:
     from screens.endpoints import EndpointsScreen
 
     return EndpointsScreen()
 
 
-def _usage() -> Screen[Any]:
+def _usage() -> Screen[None]:
     from screens.usage import UsageScreen
 
     return UsageScreen()
 
 
+def _palette() -> type[Provider]:
+    from screens.commands import Commands
+
+    return Commands
+
+
 class GenaiTui(App[None]):
-    """The console."""
+    """The Textual application.
+
+    Args:
+        services: the ports, wired; nothing is asked of them before the first paint.
+    """
 
     TITLE = "genai-tui"
-    CSS_PATH: ClassVar[Any] = [
-        f"../styles/{name}.tcss"
-        for name in ("app", "dialogs", "deployments", "deployment", "wizard", "catalogue", "playground", "usage")
-    ]
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+    CSS_PATH = _style_sheets()
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "deployments": _deployments,
         "models": _models,
         "endpoints": _endpoints,
         "usage": _usage,
     }
-    COMMANDS: ClassVar[set[Any]] = {Actions}
+    DEFAULT_MODE = "deployments"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "show_help", "Help", id="app.help", key_display="?", tooltip="What can be done here"),
-        Binding("colon", "command_palette", "Command", show=False, id="app.command", tooltip="Do anything by its name"),
-        Binding("ctrl+t", "next_theme", "Theme", show=False, id="app.theme", tooltip="Dark, light, high contrast"),
-        Binding("q", "quit", "Quit", show=False, id="app.quit", tooltip="Leave the console"),
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
-    ]
+        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help", tooltip="All keys of this screen"),
+        Binding("colon", "command_palette", "Command", key_display=":", id="app.command", show=False,
+                tooltip="Do anything by its name"),
+        Binding("escape", "back", "Back", id="app.back", show=False, tooltip="To the screen before"),
+        Binding("ctrl+t", "next_theme", "Theme", id="app.theme", show=False,
+                tooltip="Dark, light, high contrast, the terminal's own colours"),
+        Binding("q", "quit", "Quit", id="app.quit", show=False, tooltip="Leave; nothing in the cluster changes"),
+        Binding("ctrl+q", "quit", "Quit", id="app.quit_anyway", show=False, priority=True, tooltip="Leave at once"),
+    ]  # fmt: skip
 
     def __init__(self, services: Services) -> None:
         super().__init__()
         self.services = services
         self.failure: Problem | None = None
-        """Why the services could not start; shown by the first screen."""
-        for theme in THEMES:
+        """Why the services could not start; the screens show it."""
+        self._unsubscribe: Callable[[], None] | None = None
+        for theme in themes.all_themes():
             self.register_theme(theme)
+        self.theme = themes.default_theme(self.console.color_system, services.preferences.get("theme"))
+
+    # Life -------------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Show the list at once, then connect."""
-        chosen = self.services.preferences.get(_THEME)
-        self.theme = chosen if chosen in self.available_themes else DARK.name
-        self.switch_mode("deployments")
-        self.call_after_refresh(self._start)
+        """Follow the picture; connect once the first screen has been painted."""
+        self._unsubscribe = self.services.picture.subscribe(self._picture_changed)
+        self.call_after_refresh(self.connect)
 
-    @work(exit_on_error=False, group="services")
-    async def _start(self) -> None:
-        try:
-            await self.services.start()
-        except Exception as error:
-            log.exception("the services did not start")
-            self.failure = explain(error).problem
-            self.notify(self.failure.line, severity="error", timeout=20)
+    def connect(self) -> None:
+        """Begin to watch the cluster; safe to call again after a failure."""
+        self.failure = None
+        self.run_worker(self.services.start(), name="start", group="start", exclusive=True, exit_on_error=False)
 
     async def on_unmount(self) -> None:
-        """End what runs beside the screens."""
+        """Leave nothing running."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
         await self.services.close()
 
-    # -- navigation ---------------------------------------------------------------------------------------------
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Work that failed is told; the console stays."""
+        if event.state is not WorkerState.ERROR or event.worker.error is None:
+            return
+        log.error("worker %s failed", event.worker.name, exc_info=event.worker.error)
+        problem = explain(event.worker.error).problem
+        if event.worker.group == "start":
+            self.failure = problem
+            self._picture_changed()
+        else:
+            self.notify(problem.line, severity="error", timeout=10)
+
+    def _picture_changed(self) -> None:
+        from screens.base import ConsoleScreen
+
+        screen = next((s for s in reversed(self.screen_stack) if isinstance(s, ConsoleScreen)), None)
+        if screen is not None and screen.is_mounted:
+            screen.picture_changed()
+
+    def _fatal_error(self) -> None:
+        """End after a defect of ours: the trace goes to the log; local variables, which may be secrets, nowhere."""
+        log.critical("the console ended after a defect", exc_info=self._exception)
+        error = self._exception or RuntimeError("unknown")
+        self._exit_renderables.append(Text(f"genai-tui: {explain(error).problem.line}"))
+        self._close_messages_no_wait()
+
+    # Look -------------------------------------------------------------------------------------------------------------
+
+    def choose_theme(self, name: str) -> None:
+        """Switch the look and remember it on this machine."""
+        self.theme = name
+        self.services.preferences.set("theme", name)
+
+    def action_next_theme(self) -> None:
+        """Go round the themes."""
+        at = themes.NAMES.index(self.theme) if self.theme in themes.NAMES else -1
+        self.choose_theme(themes.NAMES[(at + 1) % len(themes.NAMES)])
+        self.notify(f"theme: {self.theme}", timeout=2)
+
+    # Navigation -------------------------------------------------------------------------------------------------------
 
     def open_area(self, area: str) -> None:
         """Go to an area, where it was left."""
-        if self.current_mode != area:
+        if area != self.current_mode:
             self.switch_mode(area)
+
+    def action_open_area(self, area: str) -> None:
+        """Go to an area."""
+        self.open_area(area)
+
+    async def action_back(self) -> None:
+        """Leave the top screen; at the bottom of an area, go home."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self.current_mode != self.DEFAULT_MODE:
+            await self.switch_mode(self.DEFAULT_MODE)
+
+    def action_help(self) -> None:
+        """What can be done on the screen on top."""
+        from screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
 
     def open_deployment(self, ref: Ref, tab: str = "overview") -> None:
         """Show one deployment."""
@@ -115,7 +196,7 @@ class GenaiTui(App[None]):
         self.push_screen(DeploymentScreen(ref, tab))
 
     def open_logs(self, ref: Ref) -> None:
-        """Show its logs."""
+        """Show the logs of a deployment."""
         self.open_deployment(ref, "logs")
 
     def open_playground(self, ref: Ref | None = None) -> None:
@@ -125,35 +206,26 @@ class GenaiTui(App[None]):
         self.push_screen(PlaygroundScreen(ref))
 
     def open_wizard(self, model: str | None = None, edit: Ref | None = None) -> None:
-        """Create a deployment, of a model when one is given; or edit one."""
+        """Make a deployment, from a model or not, or edit one."""
         from screens.wizard.screen import WizardScreen
 
         self.push_screen(WizardScreen(model=model, edit=edit))
 
-    def action_open_area(self, area: str) -> None:
-        """Go to an area."""
-        self.open_area(area)
+    def resume_draft(self, draft: SavedDraft) -> None:
+        """Go on with a kept form: of a new deployment, of an edited one, or of a catalogue entry."""
+        kind, _, rest = draft.key.partition("/")
+        first, _, second = rest.partition("/")
+        if kind == "ModelDeployment":
+            from screens.wizard.screen import WizardScreen
 
-    def action_show_help(self) -> None:
-        """What can be done on this screen."""
-        from screens.help import HelpScreen
+            edit = None if first == "new" else Ref(first, second)
+            self.push_screen(WizardScreen(edit=edit, draft=draft))
+        else:
+            from screens.catalogue.form import CatalogueFormScreen
 
-        self.push_screen(HelpScreen(self.screen))
+            name = None if first == "new" else first
+            self.push_screen(CatalogueFormScreen("Model" if kind == "Model" else "Endpoint", name))
 
-    def action_next_theme(self) -> None:
-        """Dark, light, high contrast."""
-        names = [theme.name for theme in THEMES]
-        at = names.index(self.theme) if self.theme in names else -1
-        self.choose_theme(names[(at + 1) % len(names)])
-
-    def choose_theme(self, name: str) -> None:
-        """Use a theme and remember it."""
-        self.theme = name
-        self.services.preferences.set(_THEME, name)
-        self.notify(f"theme: {name.removeprefix('genai-')}", timeout=2)
-
-    def current_console_screen(self) -> ConsoleScreen | None:
-        """The screen in front, when it is one of ours."""
-        from screens.base import ConsoleScreen
-
-        return self.screen if isinstance(self.screen, ConsoleScreen) else None
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """All commands come from our own palette."""
+        return ()

@@ -1,4 +1,4 @@
-"""The command palette: every action of the screen in front and of the application, by its name."""
+"""The command palette: every action of the screen on top and of the console, by its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from screens.themes import THEMES
+from screens import themes
+from screens.app import GenaiTui
+from screens.base import ConsoleScreen
 from screens.widgets.header import AREAS
 
 
@@ -22,37 +24,51 @@ class Command:
     help: str
 
 
-class Actions(Provider):
-    """Offers what the bindings of the screen and of the application do, then areas and themes."""
+class Commands(Provider):
+    """What the bindings do, then areas, namespaces and themes. What is refused is listed with the reason."""
 
-    def _commands(self) -> Iterator[Command]:
-        app: Any = self.app
+    def commands(self) -> Iterator[Command]:
+        """Every command as things stand."""
+        app = self.app
+        if not isinstance(app, GenaiTui):
+            return
+        yield from self._actions(app)
         for area, title in AREAS:
-            yield Command(f"Go to {title}", partial(app.open_area, area), f"the {title.lower()} area")
+            yield Command(f"go to {title}", partial(app.open_area, area), f"The area {title}")
+        if isinstance(self.screen, ConsoleScreen):
+            for name, run, about in self.screen.commands():
+                yield Command(name, run, about)
+        for name in themes.NAMES:
+            yield Command(f"theme: {name}", partial(app.choose_theme, name), themes.ABOUT[name])
+
+    def _actions(self, app: GenaiTui) -> Iterator[Command]:
         seen: set[str] = set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if not active.enabled or binding.id is None or not binding.description or binding.description in seen:
+            if binding.id is None or not binding.description or binding.action in seen:
                 continue
-            seen.add(binding.description)
-            name = f"{binding.description} ({app.get_key_display(binding)})"
-            yield Command(name, partial(self._run, binding.action, active.node), binding.tooltip or binding.description)
-        for theme in THEMES:
-            plain = theme.name.removeprefix("genai-")
-            yield Command(f"Theme: {plain}", partial(app.choose_theme, theme.name), f"use the {plain} theme")
+            if binding.action.removeprefix("app.").startswith(("open_area", "command_palette")):
+                continue
+            seen.add(binding.action)
+            refusal = ""
+            if not active.enabled and isinstance(self.screen, ConsoleScreen):
+                refusal = self.screen.refusal(binding.action.partition("(")[0])
+            name = f"{binding.description.lower()}   {app.get_key_display(binding)}"
+            run = partial(app.notify, refusal, severity="warning") if refusal else partial(self._run, active)
+            yield Command(name, run, refusal or binding.tooltip or binding.description)
 
-    async def _run(self, action: str, node: Any) -> None:  # noqa: ANN401
-        await self.app.run_action(action, node)
+    async def _run(self, active: Any) -> None:  # noqa: ANN401
+        await self.app.run_action(active.binding.action, active.node)
 
     async def search(self, query: str) -> Hits:
         """What matches, best first."""
         matcher = self.matcher(query)
-        for command in self._commands():
+        for command in self.commands():
             score = matcher.match(command.name)
             if score > 0:
                 yield Hit(score, matcher.highlight(command.name), command.run, help=command.help)
 
     async def discover(self) -> Hits:
         """Everything, before anything is typed."""
-        for command in self._commands():
+        for command in self.commands():
             yield DiscoveryHit(command.name, command.run, help=command.help)

@@ -1,309 +1,359 @@
-"""Home: every model deployment of the cluster in one list, with phase and cause."""
+"""Home: every model deployment of the cluster in one list, the cause beside its phase.
+
+Data path: the picture's rows become cells (`deployment_cells`), the table draws the lines that changed. Keys act on
+the row under the cursor; a write asks first, and the watch brings back what it did.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from genai_tui.domain.rows import DeploymentRow, Link, Ref
+from genai_tui.domain.form_facts import Choice
+from genai_tui.domain.rows import DeploymentRow, Ref
 from genai_tui.errors import GenaiTuiError
-from screens import format as shown
 from screens.base import AreaScreen
-from screens.dialogs.ask import NumberDialog, TypedNameDialog
-from screens.dialogs.tell import explanation_dialog, problem_dialog
-from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
+from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of, scale_note
+from screens.deployment_states import Nothing, banner_text, nothing_text
+from screens.dialogs.confirm import TypedConfirmDialog
+from screens.dialogs.explain import ExplainDialog
+from screens.dialogs.number import NumberDialog
+from screens.dialogs.problem import ProblemDialog
+from screens.forms.picker import PickerScreen
+from screens.widgets.virtual_table import VirtualTable
 
-COLUMNS = (
-    Column("name", "NAME", least=8, most=32),
-    Column("namespace", "NAMESPACE", least=6, most=20, rank=3),
-    Column("model", "MODEL", least=6, most=24, rank=4),
-    Column("engine", "ENGINE", least=6, most=6, rank=6),
-    Column("phase", "PHASE", least=24, most=200, flexible=True),
-    Column("ready", "READY", least=5, most=9, right=True),
-    Column("gpus", "GPU", least=3, most=5, right=True, rank=1),
-    Column("endpoint", "ENDPOINT", least=8, most=18, rank=8),
-    Column("requests", "REQ/S", least=5, most=7, right=True, rank=7),
-    Column("tokens", "TOK/S", least=5, most=7, right=True, rank=5),
-    Column("age", "AGE", least=3, most=4, right=True, rank=2),
-)
-
-
-def cells_of(row: DeploymentRow, now: datetime) -> Cells:
-    """A deployment as a line of the list."""
-    look = shown.LOOKS[row.assessment.phase]
-    traffic = row.traffic
-    created = row.created.timestamp() if row.created else None
-    return (
-        Cell(row.ref.name, "quiet" if row.foreign else ""),
-        Cell(row.ref.namespace, "quiet"),
-        Cell(row.model or shown.MISSING, "" if row.model else "quiet"),
-        Cell(row.engine or shown.MISSING, "quiet"),
-        Cell(f"{look.glyph} {shown.phase_text(row.assessment)}", look.tone, order=row.assessment.phase.value),
-        Cell(f"{row.ready}/{row.replicas}", order=row.ready / row.replicas if row.replicas else 1.0),
-        Cell(shown.count(row.gpus), order=row.gpus),
-        Cell(row.endpoint or shown.MISSING, "quiet"),
-        Cell(shown.rate(traffic.requests_per_second), "quiet", order=traffic.requests_per_second),
-        Cell(shown.rate(traffic.tokens_per_second), "", order=traffic.tokens_per_second),
-        Cell(shown.age(row.created, now), "quiet", order=-created if created is not None else None),
-    )
+_AGES_EVERY_S = 30.0
+_ABOUT_ONE = frozenset({"open", "chat", "logs", "scale", "edit", "describe", "delete"})
+"""Actions on the row under the cursor."""
+_VERBS = {"new": "create", "scale": "patch", "edit": "patch", "delete": "delete"}
+"""The verb on apps/deployments each writing action needs."""
 
 
 class DeploymentsScreen(AreaScreen):
     """The list, a filter, and what can be done to a deployment."""
 
     AREA = "deployments"
+    WRITES = frozenset(_VERBS)
     HELP = """\
-# Deployments
+Every model deployment of the cluster. The cause stands beside the phase; `d` tells the evidence and what to do about
+it. A name followed by `⌁` was made by another tool: it is listed and can be talked to, and nothing here writes to it.
 
-One line for each model deployment, the cause beside its phase. Greyed names were made by others: they are listed and
-can be talked to, and nothing here writes to them. `<` and `>` or a click on a heading sort; `/` narrows while you type.
+`/` narrows while you type, `w` shows one namespace. Shift and a letter, or a click on a heading, sorts; again turns
+the order round, and once more takes it away.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "slash", "filter", "Filter", id="list.filter", key_display="/", tooltip="Show only rows with these words"
-        ),
-        Binding("n", "new", "New", id="list.new", tooltip="Create a deployment"),
-        Binding("enter", "open", "Open", id="list.open", tooltip="Show the deployment"),
-        Binding("c", "chat", "Chat", id="list.chat", tooltip="Talk to the deployment in the playground"),
-        Binding("l", "logs", "Logs", id="list.logs", tooltip="Show its logs"),
+        Binding("slash", "filter", "Filter", key_display="/", id="list.filter", tooltip="Show rows with these words"),
+        Binding("n", "new", "New", id="list.new", tooltip="Make a deployment"),
+        Binding("enter", "open", "Open", id="list.open", tooltip="Rollout, logs, API, manifest of this one"),
+        Binding("c", "chat", "Chat", id="list.chat", tooltip="Talk to it in the playground"),
+        Binding("l", "logs", "Logs", id="list.logs", tooltip="Its logs"),
         Binding("s", "scale", "Scale", id="list.scale", tooltip="Change how many replicas it has; 0 stops it"),
         Binding("e", "edit", "Edit", id="list.edit", tooltip="Change its settings in the form"),
-        Binding(
-            "d", "describe", "Describe", show=False, id="list.describe", tooltip="Why it is as it is, and what to do"
+        Binding("d", "describe", "Describe", show=False, id="list.describe", tooltip="Why it is as it is, what to do"),
+        Binding("ctrl+d", "delete", "Delete", show=False, id="list.delete", tooltip="Delete it and what belongs to it"),
+        Binding("w", "namespace", "Namespace", show=False, id="list.namespace", tooltip="Show one namespace, or all"),
+        Binding("r", "resume", "Resume form", show=False, id="list.resume", tooltip="Go on with the unfinished form"),
+        Binding("x", "discard", "Discard form", show=False, id="list.discard", tooltip="Forget the unfinished form"),
+        Binding("ctrl+r", "reconnect", "Try again", show=False, id="list.reconnect", tooltip="Connect again now"),
+        Binding("escape", "clear", "Show all", show=False, id="list.clear", tooltip="No filter, every namespace"),
+        *(
+            Binding(key, f"sort('{column}')", f"Sort by {column}", show=False, id=f"list.sort.{column}",
+                    tooltip=f"Sort by {column}")
+            for key, column in SORT_KEYS.items()
         ),
-        Binding(
-            "ctrl+d", "delete", "Delete", show=False, id="list.delete", tooltip="Delete it with what belongs to it"
-        ),
-        Binding(
-            "escape", "clear_filter", "Clear the filter", show=False, id="list.clear", tooltip="Show all rows again"
-        ),
-    ]
-    WRITES: ClassVar[dict[str, tuple[str, str]]] = {
-        "new": ("patch", "apps/deployments"),
-        "scale": ("patch", "apps/deployments"),
-        "edit": ("patch", "apps/deployments"),
-        "delete": ("delete", "apps/deployments"),
-    }
+    ]  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
-        self._drawn = -1
-        self._offered = False
+        self._drawn_at = -1
+        self._namespace: str | None = None
+        self._checked: set[str] = set()
 
     def compose_body(self) -> ComposeResult:
-        """Banner, list, empty state, filter."""
+        """Banner, list or what is said in its place, filter."""
+        yield Static("", id="list-draft", markup=False)
         yield Static("", id="list-banner", markup=False)
         yield VirtualTable[Ref](COLUMNS, id="list")
-        yield Static("", id="list-empty", markup=False)
-        yield Input(placeholder="words to look for; esc shows all", id="list-filter", compact=True)
+        yield Static("", id="list-nothing")
+        with Horizontal(id="list-filter"):
+            yield Static("/", id="list-filter-mark", markup=False)
+            yield Input(placeholder="words of any column", id="list-words", compact=True)
+            yield Static("", id="list-found", markup=False)
 
     @property
     def table(self) -> VirtualTable[Ref]:
         """The list."""
-        return self.query_one("#list", VirtualTable)
+        found: VirtualTable[Ref] = self.query_one("#list", VirtualTable)
+        return found
 
     def on_mount(self) -> None:
-        """Begin with the list in front."""
+        """Begin on the list; the first rows come with the first look at the picture."""
         self.query_one("#list-filter").display = False
         self.table.focus()
-        self.set_interval(30, self._age)
-        self.refresh_from_picture()
+        self.set_interval(_AGES_EVERY_S, self._age)
+        self._show_draft()
+
+    # Drawing ----------------------------------------------------------------------------------------------------------
 
     def refresh_from_picture(self) -> None:
-        """Take in what changed."""
+        """Take in what changed since the last time."""
         picture, now = self.services.picture, self.services.clock()
-        if self._drawn < 0:
-            self.table.replace({row.ref: cells_of(row, now) for row in picture.deployments()})
-            self._drawn = picture.revision
+        changes = picture.changes_since(self._drawn_at) if self._drawn_at >= 0 else None
+        if changes is None or changes.reset:
+            self._draw_all()
         else:
-            changes = picture.changes_since(self._drawn)
-            if changes.reset:
-                self.table.replace({row.ref: cells_of(row, now) for row in picture.deployments()})
-            else:
-                self.table.merge({row.ref: cells_of(row, now) for row in changes.rows}, changes.gone)
-            self._drawn = changes.revision
+            wanted = [row for row in changes.rows if self._wanted(row)]
+            self.table.merge({row.ref: cells_of(row, now) for row in wanted}, changes.gone)
+        self._drawn_at = picture.revision
         self._show_state()
-        self._offer_drafts()
+
+    def _draw_all(self) -> None:
+        now = self.services.clock()
+        rows = [row for row in self.services.picture.deployments() if self._wanted(row)]
+        self.table.replace({row.ref: cells_of(row, now) for row in rows})
+
+    def _wanted(self, row: DeploymentRow) -> bool:
+        return self._namespace is None or row.ref.namespace == self._namespace
 
     def _age(self) -> None:
         """Ages move on although nothing changed."""
-        if self.is_current:
+        if self.is_current and self._drawn_at >= 0:
             now = self.services.clock()
-            self.table.merge({row.ref: cells_of(row, now) for row in self.services.picture.deployments()})
+            rows = self.services.picture.deployments()
+            self.table.merge({row.ref: cells_of(row, now) for row in rows if self._wanted(row)})
 
     def _show_state(self) -> None:
-        """What to say when there is nothing to list, or it is not fresh."""
-        health, failure = self.services.picture.health, self.app.failure
+        """Say how fresh the list is, and what is there when it is empty."""
+        health, failure, table = self.services.picture.health, self.app.failure, self.table
         banner = self.query_one("#list-banner", Static)
-        problem = health.problem or failure
-        text = ""
-        if health.link is Link.STALE and problem is not None:
-            text = f"▲ last known state, from {shown.clock(health.stale_since)} UTC: {problem.line}"
-        elif health.link is Link.OFFLINE and problem is not None:
-            text = f"✖ {problem.line}"
+        text = banner_text(health, failure) if table.total else ""
         banner.update(text)
         banner.display = bool(text)
-        empty = self.query_one("#list-empty", Static)
-        self.table.display = bool(self.table.row_count) or bool(self.table.total)
-        empty.display = not self.table.row_count
-        if not self.table.row_count:
-            empty.update(self._empty_text(health.link))
+        table.display = table.row_count > 0
+        nothing = self.query_one("#list-nothing", Static)
+        nothing.display = not table.display
+        if nothing.display:
+            words = self.query_one("#list-words", Input).value if table.total else ""
+            scope = Nothing(self.services.session, health, failure, self._namespace, words)
+            nothing.update(nothing_text(scope))
+        self.query_one("#list-found", Static).update(f"{table.row_count} of {table.total}")
+        self.refresh_bindings()
 
-    def _empty_text(self, link: Link) -> str:
-        if self.table.total:
-            return "no deployment has these words   esc shows all"
-        if link is Link.CONNECTING and self.app.failure is None:
-            return f"connecting to {self.services.session.server} …"
-        if link is Link.OFFLINE or self.app.failure is not None:
-            return "nothing is known of this cluster yet; it is tried again by itself"
-        return (
-            "no model deployments yet\n\n"
-            "n  creates one: choose a model and an endpoint, the rest has defaults\n"
-            "2  models, 3  endpoints: what a deployment is made from\n"
-            "?  all keys"
-        )
+    def _show_draft(self) -> None:
+        titles = [draft.title for draft in self.services.drafts.saved()]
+        line = self.query_one("#list-draft", Static)
+        line.display = bool(titles)
+        if titles:
+            more = f" (and {len(titles) - 1} more)" if len(titles) > 1 else ""
+            line.update(f"✎ unfinished: {titles[0]}{more}   r resume   x discard")
+        self.refresh_bindings()
 
-    def _offer_drafts(self) -> None:
-        if self._offered or not self.table.is_mounted:
-            return
-        self._offered = True
-        drafts = self.services.drafts.saved()
-        if drafts:
-            self.notify(f"unfinished: {drafts[0].title}; n goes on with it", title="A form was kept", timeout=10)
+    def on_screen_resume(self) -> None:
+        """A form may have been kept or finished meanwhile."""
+        self._show_draft()
 
-    # -- actions ------------------------------------------------------------------------------------------------
+    # What can be done -------------------------------------------------------------------------------------------------
 
-    def _row(self) -> DeploymentRow | None:
-        ref = self.table.cursor
-        detail = self.services.picture.deployment(ref) if ref is not None else None
-        return detail.row if detail is not None else None
+    def current(self) -> DeploymentRow | None:
+        """The row under the cursor as it is now."""
+        ref = self.table.cursor if self.is_mounted else None
+        if ref is None:
+            return None
+        return next((row for row in self.services.picture.deployments() if row.ref == ref), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A read-only session has no writing actions; what is not permitted is greyed and says why when pressed."""
-        return not (action in self.WRITES and self.services.session.read_only)
-
-    def _refused(self, action: str, row: DeploymentRow | None) -> bool:
-        """Say why a write cannot be done, before it is tried."""
-        if row is not None and row.foreign:
-            self.notify(f"{row.ref} was made by {row.managed_by}: nothing here writes to it", severity="warning")
+        """Keys exist only where they do something."""
+        if not self.is_mounted:
             return True
-        verb, resource = self.WRITES[action]
-        namespace = row.ref.namespace if row is not None else self.services.session.namespace or "default"
-        permission = self.services.operations.permission(verb, resource, namespace)
-        if not permission.allowed:
-            self.notify(permission.reason, severity="warning")
-        return not permission.allowed
+        if action in ("resume", "discard") and not self.services.drafts.saved():
+            return False
+        if action == "reconnect" and self.app.failure is None:
+            return False
+        if action == "clear" and not (self._namespace or self.query_one("#list-filter").display):
+            return False
+        if action in _ABOUT_ONE and self.table.cursor is None:
+            return False
+        return super().check_action(action, parameters)
+
+    def refusal(self, action: str) -> str:
+        """What others made is not written to; what is not permitted names verb, resource and namespace."""
+        if action not in _VERBS:
+            return ""
+        if action == "new":
+            namespace = self._namespace or self.services.session.namespace
+            return self._missing(action, namespace) if namespace else ""
+        row = self.current()
+        if row is None:
+            return ""
+        if row.foreign:
+            return f"{row.ref} was made by {row.managed_by}: change it there"
+        return self._missing(action, row.ref.namespace)
+
+    def _missing(self, action: str, namespace: str) -> str:
+        permission = self.services.operations.permission(_VERBS[action], "apps/deployments", namespace)
+        return "" if permission.allowed else permission.reason
+
+    @on(VirtualTable.Moved)
+    def _moved(self) -> None:
+        """Other rows allow other actions."""
+        row = self.current()
+        if row is not None and row.ref.namespace not in self._checked:
+            self._checked.add(row.ref.namespace)
+            self._learn(row.ref.namespace)
+        self.refresh_bindings()
+
+    @work(exit_on_error=False, group="permissions")
+    async def _learn(self, namespace: str) -> None:
+        """Ask what this identity may do there; until it is known, everything is offered."""
+        try:
+            await self.services.operations.check_permissions(namespace)
+        except GenaiTuiError as error:
+            self._checked.discard(namespace)
+            self.log.warning(error.problem.line)
+        self.refresh_bindings()
+
+    def commands(self) -> Iterable[tuple[str, Callable[[], object], str]]:
+        """Every namespace by its name."""
+        yield "namespace: all", partial(self._show_namespace, None), "Show every namespace"
+        for name in self.services.picture.namespaces():
+            yield f"namespace: {name}", partial(self._show_namespace, name), f"Show the deployments of {name} only"
+
+    # Narrowing --------------------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        """Narrow the list."""
-        field = self.query_one("#list-filter", Input)
-        field.display = True
-        field.focus()
+        """Open the line to narrow the list."""
+        self.query_one("#list-filter").display = True
+        self.query_one("#list-words").focus()
 
-    def action_clear_filter(self) -> None:
-        """Show all rows."""
-        field = self.query_one("#list-filter", Input)
-        field.value = ""
-        field.display = False
+    def action_clear(self) -> None:
+        """Show all rows of all namespaces."""
+        self.query_one("#list-words", Input).value = ""
+        self.query_one("#list-filter").display = False
         self.table.narrow("")
-        self._show_state()
+        self._show_namespace(None)
         self.table.focus()
 
-    @on(Input.Changed, "#list-filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
+    @on(Input.Changed, "#list-words")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
         self.table.narrow(event.value)
         self._show_state()
 
-    @on(Input.Submitted, "#list-filter")
-    def _filter_done(self, event: Input.Submitted) -> None:
-        if not event.value:
+    @on(Input.Submitted, "#list-words")
+    def _kept(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value.strip():
             self.query_one("#list-filter").display = False
         self.table.focus()
+        self.refresh_bindings()
+
+    @work(exclusive=True, group="dialog", exit_on_error=False)
+    async def action_namespace(self) -> None:
+        """Choose a namespace."""
+        names = list(self.services.picture.namespaces())
+        here = [row.ref.namespace for row in self.services.picture.deployments()]
+        choices = [Choice("all namespaces", f"{len(here)} deployments")]
+        choices += [Choice(name, f"{here.count(name)}" if name in here else "–") for name in names]
+        current = self._namespace or "all namespaces"
+        chosen = await self.app.push_screen_wait(PickerScreen("Show the deployments of", choices, current=current))
+        if chosen is not None:
+            self._show_namespace(names[chosen - 1] if chosen else None)
+
+    def _show_namespace(self, name: str | None) -> None:
+        self._namespace = name
+        self.header_namespace(name)
+        self._draw_all()
+        self._show_state()
+
+    def action_sort(self, column: str) -> None:
+        """Sort by a column, then the other way round, then not at all."""
+        self.table.turn(column)
+
+    # Acting -----------------------------------------------------------------------------------------------------------
 
     @on(VirtualTable.Chosen)
     def _chosen(self, event: VirtualTable.Chosen) -> None:
+        event.stop()
         self.app.open_deployment(event.key)
 
     def action_open(self) -> None:
         """Show the deployment."""
-        self.table.action_choose()
+        self.table.choose()
 
     def action_new(self) -> None:
-        """Create a deployment."""
-        if not self._refused("new", None):
-            self.app.open_wizard()
+        """Make a deployment."""
+        self.app.open_wizard()
 
     def action_chat(self) -> None:
         """Talk to it."""
-        row = self._row()
-        self.app.open_playground(row.ref if row is not None else None)
+        if self.table.cursor is not None:
+            self.app.open_playground(self.table.cursor)
 
     def action_logs(self) -> None:
         """Show its logs."""
-        row = self._row()
-        if row is not None:
-            self.app.open_logs(row.ref)
-
-    def action_describe(self) -> None:
-        """Why it is as it is."""
-        row = self._row()
-        if row is not None:
-            self.app.push_screen(explanation_dialog(str(row.ref), row.assessment))
+        if self.table.cursor is not None:
+            self.app.open_logs(self.table.cursor)
 
     def action_edit(self) -> None:
         """Change its settings."""
-        row = self._row()
-        if row is not None and not self._refused("edit", row):
-            self.app.open_wizard(edit=row.ref)
+        if self.table.cursor is not None:
+            self.app.open_wizard(edit=self.table.cursor)
 
-    @work(exit_on_error=False, group="act")
+    def action_describe(self) -> None:
+        """Say why it is as it is."""
+        row = self.current()
+        if row is not None:
+            self.app.push_screen(ExplainDialog(row))
+
+    def action_resume(self) -> None:
+        """Go on with the unfinished form."""
+        self.app.resume_draft(self.services.drafts.saved()[0])
+
+    def action_discard(self) -> None:
+        """Forget the unfinished form."""
+        self.services.drafts.discard(self.services.drafts.saved()[0].key)
+        self._show_draft()
+
+    def action_reconnect(self) -> None:
+        """Connect again now."""
+        self.app.connect()
+        self._show_state()
+
+    @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_scale(self) -> None:
         """Ask for a number of replicas."""
-        row = self._row()
-        if row is None or self._refused("scale", row):
+        row = self.current()
+        if row is None:
             return
-        title = f"Replicas of {row.ref}"
-        wanted = await self.app.push_screen_wait(
-            NumberDialog(title, row.replicas, 0, 1000, lambda number: scale_note(row, number))
-        )
+        dialog = NumberDialog(f"Replicas of {row.ref}", row.replicas, note=partial(scale_note, row))
+        wanted = await self.app.push_screen_wait(dialog)
         if wanted is not None and wanted != row.replicas:
             await self._act(self.services.operations.scale(row.ref, wanted), f"{row.ref}: {wanted} replicas wanted")
 
-    @work(exit_on_error=False, group="act")
+    @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_delete(self) -> None:
         """Ask for the name, then delete."""
-        row = self._row()
-        if row is None or self._refused("delete", row):
+        row = self.current()
+        if row is None:
             return
-        text = f"{row.ref} in {self.services.session.context}: its pods, Service and cache end with it. No undo."
-        dialog = TypedNameDialog("Delete this deployment?", text, row.ref.name, "delete")
-        if await self.app.push_screen_wait(dialog):
+        where = self.services.session.context
+        text = f"In {where}: its pods, its Service and its cache are deleted with it. This cannot be undone."
+        if await self.app.push_screen_wait(TypedConfirmDialog(f"Delete {row.ref}?", row.ref.name, text)):
             deleting = self.services.operations.delete("ModelDeployment", row.ref.name, row.ref.namespace)
             await self._act(deleting, f"{row.ref} is being deleted")
 
-    async def _act(self, doing: object, done: str) -> None:
+    async def _act(self, doing: Awaitable[object], done: str) -> None:
         """Wait for a write and say how it went."""
         try:
-            await doing  # type: ignore[misc]
+            await doing
         except GenaiTuiError as error:
-            self.app.push_screen(problem_dialog(error.problem))
+            self.app.push_screen(ProblemDialog(error.problem))
         else:
             self.notify(done)
-
-
-def scale_note(row: DeploymentRow, wanted: int) -> str:
-    """What a number of replicas means for this deployment."""
-    if wanted == row.replicas:
-        return "as it is"
-    if wanted == 0:
-        return "stops it: all GPUs become free, requests fail"
-    each = row.gpus // row.replicas if row.gpus and row.replicas else None
-    more = wanted - row.replicas
-    what = f"{abs(more)} {'more' if more > 0 else 'fewer'}"
-    gpus = f", {abs(more) * each} GPUs {'needed' if more > 0 else 'become free'}" if each else ""
-    return f"{what}{gpus}"

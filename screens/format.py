@@ -1,4 +1,4 @@
-"""How values read on the screen: numbers with units, ages, money, phases. Missing is a dash, never 0."""
+"""Domain values as text: numbers with units, ages, costs, phases. What is not known is `–`, never 0."""
 
 from __future__ import annotations
 
@@ -10,93 +10,164 @@ from genai_tui.domain.money import Cost, plain
 from genai_tui.domain.rows import Assessment, Phase
 
 MISSING = "–"
-SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How a phase is told apart: a glyph, and the name of a tone (never the tone alone)."""
+class PhaseLook:
+    """How a phase is shown: never by colour alone.
+
+    Attributes:
+        glyph: one cell wide.
+        tone: good, busy, waiting, bad or quiet; the name of a style class `phase--TONE`.
+        urgency: 0 for what needs somebody, higher for what does not; the order of a sort by phase.
+    """
 
     glyph: str
     tone: str
+    urgency: int
 
 
-LOOKS: dict[Phase, Look] = {
-    Phase.RUNNING: Look("●", "good"),
-    Phase.PENDING: Look("○", "warned"),
-    Phase.PULLING: Look("◔", "busy"),
-    Phase.DOWNLOADING: Look("◔", "busy"),
-    Phase.LOADING: Look("◑", "busy"),
-    Phase.WARMING_UP: Look("◕", "busy"),
-    Phase.ROLLING_OUT: Look("◐", "busy"),
-    Phase.SCALING: Look("◐", "busy"),
-    Phase.DEGRADED: Look("▲", "warned"),
-    Phase.FAILED: Look("✖", "bad"),
-    Phase.STOPPED: Look("□", "quiet"),
-    Phase.TERMINATING: Look("◌", "quiet"),
-    Phase.UNKNOWN: Look("?", "quiet"),
+LOOKS = {
+    Phase.FAILED: PhaseLook("✖", "bad", 0),
+    Phase.DEGRADED: PhaseLook("▲", "waiting", 1),
+    Phase.PENDING: PhaseLook("○", "waiting", 2),
+    Phase.UNKNOWN: PhaseLook("?", "waiting", 3),
+    Phase.PULLING: PhaseLook("◔", "busy", 4),
+    Phase.DOWNLOADING: PhaseLook("◔", "busy", 5),
+    Phase.LOADING: PhaseLook("◑", "busy", 6),
+    Phase.WARMING_UP: PhaseLook("◕", "busy", 7),
+    Phase.ROLLING_OUT: PhaseLook("◐", "busy", 8),
+    Phase.SCALING: PhaseLook("◐", "busy", 9),
+    Phase.TERMINATING: PhaseLook("◌", "quiet", 10),
+    Phase.RUNNING: PhaseLook("●", "good", 11),
+    Phase.STOPPED: PhaseLook("■", "quiet", 12),
 }
+TONES = ("good", "busy", "waiting", "bad", "quiet")
 
 
-def needs_attention(assessment: Assessment) -> bool:
-    """Whether an operator should look: it failed, is degraded, or waits for something that does not come by itself."""
-    return assessment.phase in (Phase.FAILED, Phase.DEGRADED) or (
-        assessment.phase is Phase.PENDING and assessment.fix is not None
-    )
+def needs_you(assessment: Assessment) -> bool:
+    """Whether somebody should look: it failed, is degraded, or waits for what does not come by itself."""
+    if assessment.phase is Phase.PENDING:
+        return assessment.fix is not None
+    return assessment.phase in (Phase.FAILED, Phase.DEGRADED)
+
+
+def phase_look(phase: Phase) -> PhaseLook:
+    """Glyph, tone and urgency of a phase."""
+    return LOOKS[phase]
 
 
 def phase_text(assessment: Assessment) -> str:
-    """`Pending: no node has 8 free GPUs`, `Loading 62%`, `Running`."""
+    """Phase and cause in one line: `Loading 62%, about 1m40s left`, `Pending: no node has 4 free GPUs`."""
     text = assessment.phase.value
     if assessment.progress is not None:
-        text += f" {assessment.progress:.0%}"
-    return f"{text}: {assessment.cause}" if assessment.cause else text
+        text += f" {percent(assessment.progress)}"
+    if assessment.cause:
+        text += f"{', ' if assessment.progress is not None else ': '}{assessment.cause}"
+    return text
 
 
-def age(since: datetime | None, now: datetime) -> str:
-    """The largest unit alone, so that rows do not change each second: 45s, 3m, 5h, 12d."""
-    if since is None:
+def count(value: int | None) -> str:
+    """A whole number with thousands separated: `1,204`."""
+    return MISSING if value is None else f"{value:,}"
+
+
+def short_count(value: float | None) -> str:
+    """A number in at most five characters: `950`, `12.3k`, `4.2M`."""
+    if value is None:
         return MISSING
-    seconds = max(0, int((now - since).total_seconds()))
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    for limit, unit in ((1e3, ""), (1e6, "k"), (1e9, "M"), (1e12, "G")):
+        if abs(value) < limit * 0.9995:
+            scaled = value / (limit / 1e3)
+            return f"{scaled:.0f}{unit}" if not unit or scaled >= 99.95 else f"{scaled:.1f}{unit}"
+    return f"{value / 1e12:.1f}T"
 
 
-def duration(seconds: float) -> str:
-    """`41s`, `1m12s`, `2h05m`."""
-    whole = max(0, int(seconds))
+def rate(value: float | None) -> str:
+    """Something a second, with as many digits as tell something: `412`, `3.2`, `0.05`; `0` is a real zero."""
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "0"
+    if value >= 9.95:
+        return short_count(value)
+    return f"{value:.1f}" if value >= 0.095 else f"{max(value, 0.01):.2f}"
+
+
+def percent(fraction: float | None) -> str:
+    """`62%`; only what is complete shows 100%."""
+    if fraction is None:
+        return MISSING
+    return f"{100 if fraction >= 1 else min(99, int(max(fraction, 0.0) * 100))}%"
+
+
+def milliseconds(value: float | None) -> str:
+    """A duration in ms below ten seconds, in s above: `41 ms`, `12.3 s`."""
+    if value is None:
+        return MISSING
+    return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"
+
+
+def latency(value: float | None) -> str:
+    """A round trip; below one millisecond it says so: `<1 ms`."""
+    return "<1 ms" if value is not None and value < 1 else milliseconds(value)
+
+
+def seconds(value: float | None) -> str:
+    """A duration of work: `0.8 s`, `42 s`, `1m12s`, `2h05m`."""
+    if value is None:
+        return MISSING
+    if value < 9.95:
+        return f"{max(value, 0.0):.1f} s"
+    whole = round(value)
     if whole < 60:
-        return f"{whole}s"
+        return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
-def rate(value: float | None) -> str:
-    """A rate a second: three digits at most, one decimal below ten."""
-    if value is None:
+def age(since: datetime | None, now: datetime) -> str:
+    """How long ago in one unit, so that a row does not change every second: `now`, `3m`, `5h`, `12d`, `2y`."""
+    if since is None:
         return MISSING
-    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+    passed = int((now - since).total_seconds())
+    if passed < 60:
+        return "now" if passed < 10 else "<1m"
+    for size, unit in ((3600, "m"), (86_400, "h"), (730 * 86_400, "d")):
+        if passed < size:
+            return f"{passed // {'m': 60, 'h': 3600, 'd': 86_400}[unit]}{unit}"
+    return f"{passed // (365 * 86_400)}y"
 
 
-def count(value: int | None) -> str:
-    """A whole number with separators."""
-    return MISSING if value is None else f"{value:,}"
+def clock(at: datetime | None) -> str:
+    """The time of day in UTC: `10:41:07`."""
+    return MISSING if at is None else f"{at:%H:%M:%S}"
+
+
+def moment(at: datetime | None) -> str:
+    """Date and time in UTC: `2026-11-23 10:41`."""
+    return MISSING if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+def ratio(ready: int, wanted: int) -> str:
+    """`1/2`."""
+    return f"{ready}/{wanted}"
 
 
 def money(cost: Cost | None) -> str:
-    """Every digit, with the currency's sign where it has a common one."""
+    """An amount to its last digit with its currency: `$0.000011`, `0.25 CHF`; `–` without a price."""
     return MISSING if cost is None else amount(cost.amount, cost.currency)
 
 
 def amount(value: Decimal, currency: str) -> str:
-    """`$0.0000110`, `0.31 CHF`."""
-    text = plain(value)
-    return f"{SYMBOLS[currency]}{text}" if currency in SYMBOLS else f"{text} {currency}"
+    """An amount of a currency, exact."""
+    digits = plain(value)
+    symbol = _SYMBOLS.get(currency)
+    return f"{symbol}{digits}" if symbol else f"{digits} {currency}"
 
 
-def clock(moment: datetime | None) -> str:
-    """Time of day, UTC."""
-    return MISSING if moment is None else moment.strftime("%H:%M:%S")
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """`1 replica`, `2 replicas`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,53 +1,87 @@
-"""The line at the top: where we are, how fresh the picture is, who may write, what needs attention, the areas."""
+"""The first line: where we are, how good the picture is, who may write, what needs somebody, and the areas.
+
+Everything that matters fits into 80 columns; parts are left out from the least important on, and nothing wraps.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
 
-from rich.style import Style
-from rich.text import Text
-from textual import events
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.events import Click
 from textual.message import Message
 from textual.reactive import reactive
+from textual.strip import Strip
 from textual.widget import Widget
 
 from genai_tui.domain.rows import Health, Link
-from genai_tui.services import Session
-from screens.format import clock, needs_attention
+from genai_tui.domain.text import printable
+from genai_tui.services import Services
+from screens.format import clock, latency, needs_you
 
-if TYPE_CHECKING:
-    from genai_tui.services import Services
-
-AREAS = (
-    ("deployments", "Deployments"),
-    ("models", "Models"),
-    ("endpoints", "Endpoints"),
-    ("usage", "Usage"),
-)
+AREAS = (("deployments", "Deployments"), ("models", "Models"), ("endpoints", "Endpoints"), ("usage", "Usage"))
+_LONGEST_NAME = 24
 
 
-class ConsoleHeader(Widget):
-    """One line; nothing wraps, the least important goes first."""
+@dataclass(frozen=True, slots=True)
+class HeaderFacts:
+    """What the line says."""
 
-    DEFAULT_CSS = """
-    ConsoleHeader {
-        height: 1;
-        background: $panel;
-        color: $foreground;
-        padding: 0 1;
-        & > .header--accent { color: $text-accent; }
-        & > .header--success { color: $text-success; }
-        & > .header--warning { color: $text-warning; }
-        & > .header--error { color: $text-error; }
-        & > .header--muted { color: $text-muted; }
-    }
-    """
+    context: str = ""
+    namespace: str = ""
+    link: str = ""
+    link_tone: str = "quiet"
+    writer: str = ""
+    simulated: bool = False
+    attention: int = 0
+
+
+def link_words(health: Health) -> tuple[str, str]:
+    """The state of the connection in a few words, and its tone."""
+    if health.link is Link.LIVE:
+        return latency(health.latency_ms) if health.latency_ms is not None else "live", "good"
+    if health.link is Link.CONNECTING:
+        return "connecting", "busy"
+    if health.link is Link.STALE:
+        return f"stale since {_time(health.stale_since)}", "waiting"
+    return "offline", "bad"
+
+
+def _time(at: datetime | None) -> str:
+    return clock(at)[:5]
+
+
+def header_facts(services: Services, namespace: str | None) -> HeaderFacts:
+    """Read what the line says from the services. `namespace` None means all of them."""
+    session = services.session
+    words, tone = link_words(services.picture.health)
+    return HeaderFacts(
+        _shorten(printable(session.context)),
+        namespace or "all namespaces",
+        words,
+        tone,
+        "read-only" if session.read_only else session.identity or "operator",
+        session.simulated,
+        sum(needs_you(row.assessment) and not row.foreign for row in services.picture.deployments()),
+    )
+
+
+def _shorten(text: str) -> str:
+    return text if cell_len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+
+
+class HeaderBar(Widget):
+    """One line; click an area to go there."""
+
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"header--{tone}" for tone in ("accent", "success", "warning", "error", "muted")
-    }
-
-    area: reactive[str] = reactive("")
-    """The area that is open."""
+        "header--program", "header--place", "header--muted", "header--good", "header--busy", "header--waiting",
+        "header--bad", "header--quiet", "header--area", "header--area-on", "header--mark",
+    }  # fmt: skip
+    ALLOW_SELECT = False
+    can_focus = False
 
     class AreaChosen(Message):
         """An area was clicked."""
@@ -56,83 +90,72 @@ class ConsoleHeader(Widget):
             self.area = area
             super().__init__()
 
-    def __init__(self, services: Services) -> None:
+    facts: reactive[HeaderFacts] = reactive(HeaderFacts())
+    """What the line says now."""
+
+    def __init__(self, area: str = "") -> None:
         super().__init__()
-        self._services = services
-        self._spans: list[tuple[int, int, str]] = []
-        self._area_spans: list[tuple[int, int, str]] = []
+        self._area = area
+        self._targets: list[tuple[range, str]] = []
 
-    def render(self) -> Text:
-        """The line."""
+    def follow(self, services: Services, namespace: str | None = None) -> None:
+        """Say what is true now; repaints only when something changed."""
+        self.facts = header_facts(services, namespace or services.session.namespace)
+
+    def on_mount(self) -> None:
+        """Be right from the first paint on."""
+        services = getattr(self.app, "services", None)
+        if services is not None:
+            self.follow(services)
+
+    def render_line(self, y: int) -> Strip:
+        """The line at the present width."""
         width = self.size.width
-        picture, session = self._services.picture, self._services.session
-        left = self._where(session)
-        health = self._health(picture.health)
-        waiting = sum(needs_attention(row.assessment) for row in picture.deployments() if not row.foreign)
-        right = self._areas(short=width < 110)
-        middle: list[tuple[str, str | Style]] = [("  ", ""), health, ("  ", ""), self._who(session, short=width < 110)]
-        if waiting:
-            middle += [("  ", ""), (f"{waiting} need{'s' if waiting == 1 else ''} you", self._tone("warning"))]
-        line = Text(no_wrap=True, overflow="crop")
-        for text, style in [*left, *middle]:
-            line.append(text, style)
-        space = width - line.cell_len - right.cell_len
+        left, right = self._left(), self._areas()
+        room = width - sum(cell_len(text) for text, _ in left)
+        if sum(cell_len(text) for text, _ in right) + 2 > room:
+            right = self._areas(short=True)
+        space = room - sum(cell_len(text) for text, _ in right)
         if space < 1:
-            line.truncate(max(0, width - right.cell_len - 1), overflow="ellipsis")
-            space = width - line.cell_len - right.cell_len
-        start = line.cell_len + max(1, space)
-        self._spans = [(start + a, start + b, area) for a, b, area in self._area_spans]
-        return Text.assemble(line, " " * max(1, space), right, no_wrap=True)
+            right, space = [], max(0, room)
+        parts = [*left, (" " * space, "header--muted"), *right]
+        self._targets = []
+        at = 0
+        segments = []
+        for text, style in parts:
+            end = at + cell_len(text)
+            area = next((name for name, title in AREAS if text.strip() and title.startswith(text.strip())), None)
+            if area and style.startswith("header--area"):
+                self._targets.append((range(at, end), area))
+            segments.append(Segment(text, self.get_component_rich_style(style)))
+            at = end
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
 
-    def _tone(self, name: str, *, bold: bool = False) -> Style:
-        found = self.get_component_rich_style(f"header--{name}")
-        return Style(color=found.color, bold=bold)
+    def _left(self) -> list[tuple[str, str]]:
+        facts = self.facts
+        parts = [(" genai-tui ", "header--program"), (f" {facts.context}", "header--place")]
+        parts += [(" › ", "header--muted"), (facts.namespace, "header--place")]
+        parts += [("  ", "header--muted"), (facts.link, f"header--{facts.link_tone}")]
+        parts += [("  ", "header--muted"), (facts.writer, "header--muted")]
+        if facts.simulated:
+            parts += [("  ", "header--muted"), ("simulated", "header--mark")]
+        if facts.attention:
+            words = "needs" if facts.attention == 1 else "need"
+            parts += [("  ", "header--muted"), (f"{facts.attention} {words} you", "header--waiting")]
+        return parts
 
-    def _where(self, session: Session) -> list[tuple[str, str | Style]]:
-        name = "genai-tui" if self.size.width >= 100 else "genai"
-        place = session.namespace or "all namespaces"
-        found: list[tuple[str, str | Style]] = [
-            (name, self._tone("accent", bold=True)),
-            ("  ", ""),
-            (session.context, "bold"),
-        ]
-        if self.size.width >= 110:
-            found.append((f" > {place}", ""))
-        if session.simulated:
-            found.append(("  simulated", self._tone("warning")))
+    def _areas(self, *, short: bool = False) -> list[tuple[str, str]]:
+        if short and not self._area:
+            return []
+        found: list[tuple[str, str]] = []
+        for name, title in AREAS:
+            if short and name != self._area:
+                continue
+            found.append((f" {title} ", "header--area-on" if name == self._area else "header--area"))
         return found
 
-    def _health(self, health: Health) -> tuple[str, str | Style]:
-        if health.link is Link.LIVE:
-            text = f"● {health.latency_ms:.0f} ms" if health.latency_ms is not None else "● live"
-            return text, self._tone("success")
-        if health.link is Link.STALE:
-            return f"▲ stale since {clock(health.stale_since)}", self._tone("warning")
-        if health.link is Link.OFFLINE:
-            return "✖ offline", self._tone("error")
-        return "○ connecting", self._tone("muted")
-
-    def _who(self, session: Session, *, short: bool) -> tuple[str, str | Style]:
-        if session.read_only:
-            return "read-only", self._tone("warning")
-        return ("" if short else session.identity or "may write"), self._tone("muted")
-
-    def _areas(self, *, short: bool) -> Text:
-        line = Text()
-        self._area_spans = []
-        for number, (area, title) in enumerate(AREAS, 1):
-            # Where space is short only the open area has its name; the number is the key of each.
-            label = f"{number} {title}" if not short or area == self.area else str(number)
-            begin = line.cell_len
-            style = self._tone("accent", bold=True) if area == self.area else self._tone("muted")
-            line.append(label, style)
-            self._area_spans.append((begin, line.cell_len, area))
-            line.append("  " if not short else " ")
-        return line
-
-    def on_click(self, event: events.Click) -> None:
-        """A click on an area opens it."""
-        for start, end, area in self._spans:
-            if start <= event.x - 1 < end:
-                self.post_message(self.AreaChosen(area))
-                return
+    def on_click(self, event: Click) -> None:
+        """Go to the area under the pointer."""
+        area = next((name for where, name in self._targets if event.x in where), None)
+        if area is not None:
+            self.post_message(self.AreaChosen(area))

@@ -1,16 +1,14 @@
-"""A table that stays fast: only visible lines are drawn, only changed lines are drawn again.
+"""A table that stays fast: only visible lines are drawn, and only those that look different are drawn again.
 
-Rows have keys; the cursor stays on its row when rows come, go or are sorted. Columns are as wide as their content
-within bounds and only grow, so that nothing jumps; on a narrow terminal the least important columns are left out.
+Rows have keys. The cursor stays on its row, and the row on its line, when others come, go or change places. The
+strips of drawn rows are kept until the row, the width or the theme changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -20,79 +18,61 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from screens.format import TONES
+from screens.widgets.table_columns import GAP, Cell, Cells, Column, ColumnWidths, fit_text, sort_key
+
+__all__ = ["Cell", "Cells", "Column", "VirtualTable"]
+
 Key = TypeVar("Key")
-GAP = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column. `rank` 0 is always shown; the highest ranks go first when space is short; `flexible` takes the rest."""
-
-    id: str
-    title: str
-    least: int = 4
-    most: int = 30
-    right: bool = False
-    rank: int = 0
-    flexible: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Text, in a tone (the name of a component class after `table--`), and what it sorts by."""
-
-    text: str
-    tone: str = ""
-    order: float | str | None = None
-
-
-Cells = tuple[Cell, ...]
-TONES = ("good", "warned", "bad", "busy", "quiet", "accent")
 
 
 class VirtualTable(ScrollView, Generic[Key], can_focus=True):
-    """The table."""
+    """A list of rows with a cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home,g", "edge(-1)", "First", show=False),
-        Binding("end,G", "edge(1)", "Last", show=False),
-        Binding("enter", "choose", "Open", show=False),
-        Binding("less_than_sign", "sort_by(-1)", "Sort by the column before", show=False),
-        Binding("greater_than_sign", "sort_by(1)", "Sort by the next column", show=False),
-    ]
+        Binding("up,k", "move(-1)", "Up", show=False, id="table.up", tooltip="The row above"),
+        Binding("down,j", "move(1)", "Down", show=False, id="table.down", tooltip="The row below"),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="table.page_up", tooltip="A page up"),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="table.page_down", tooltip="A page down"),
+        Binding("home,g", "edge(-1)", "First", show=False, id="table.first", tooltip="The first row"),
+        Binding("end,G", "edge(1)", "Last", show=False, id="table.last", tooltip="The last row"),
+        Binding("less_than_sign", "sort_next(-1)", "Sort left", show=False, id="table.sort_left", key_display="<",
+                tooltip="Sort by the column to the left"),
+        Binding("greater_than_sign", "sort_next(1)", "Sort right", show=False, id="table.sort_right", key_display=">",
+                tooltip="Sort by the column to the right"),
+    ]  # fmt: skip
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--header",
-        "table--sorted",
-        "table--row",
-        "table--cursor",
+        "table--header", "table--sorted", "table--row", "table--cursor", "table--accent",
         *(f"table--{tone}" for tone in TONES),
-    }
+    }  # fmt: skip
     DEFAULT_CSS = """
     VirtualTable {
         height: 1fr;
+        overflow-x: hidden;
         scrollbar-size-vertical: 1;
         & > .table--header { color: $text-muted; }
         & > .table--sorted { color: $text-accent; text-style: bold; }
-        & > .table--row { color: $foreground; }
-        & > .table--cursor { background: $boost; text-style: bold; }
-        &:focus > .table--cursor { background: $accent-muted; text-style: bold; }
+        & > .table--row { color: $text; }
+        & > .table--cursor { background: $block-cursor-blurred-background; color: $text; }
+        &:focus > .table--cursor { background: $block-cursor-background; color: $text; text-style: bold; }
         & > .table--good { color: $text-success; }
-        & > .table--warned { color: $text-warning; }
+        & > .table--waiting { color: $text-warning; }
         & > .table--bad { color: $text-error; }
         & > .table--busy { color: $text-primary; }
         & > .table--quiet { color: $text-muted; }
         & > .table--accent { color: $text-accent; }
+        &:ansi > .table--quiet { text-style: dim; }
+        &:ansi > .table--header { text-style: dim; }
+        &:ansi > .table--cursor { background: ansi_default; text-style: underline; }
+        &:ansi:focus > .table--cursor { background: ansi_default; text-style: reverse bold; }
     }
     """
+    ALLOW_SELECT = False
 
     class Chosen(Message):
-        """Enter or a double click on a row."""
+        """A row was double-clicked, or `choose` was called."""
 
-        def __init__(self, table: VirtualTable[Any], key: Any) -> None:
+        def __init__(self, table: VirtualTable[Any], key: Any) -> None:  # noqa: ANN401  # messages are not generic
             self.table, self.key = table, key
             super().__init__()
 
@@ -104,8 +84,20 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
     class Moved(Message):
         """The cursor is on another row; `key` None when there is none."""
 
-        def __init__(self, table: VirtualTable[Any], key: Any) -> None:
+        def __init__(self, table: VirtualTable[Any], key: Any) -> None:  # noqa: ANN401  # messages are not generic
             self.table, self.key = table, key
+            super().__init__()
+
+        @property
+        def control(self) -> VirtualTable[Any]:
+            """The table."""
+            return self.table
+
+    class Sorted(Message):
+        """The order was changed by the operator: a column's id, after `-` when descending, or empty."""
+
+        def __init__(self, table: VirtualTable[Any], sorting: str) -> None:
+            self.table, self.sorting = table, sorting
             super().__init__()
 
         @property
@@ -116,16 +108,16 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
     def __init__(self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._columns = tuple(columns)
-        self._natural = [max(column.least, len(column.title)) for column in columns]
+        self._widths = ColumnWidths(columns)
         self._rows: dict[Key, Cells] = {}
         self._shown: list[Key] = []
         self._place: dict[Key, int] = {}
-        self._filter = ""
+        self._words: tuple[str, ...] = ()
         self._sort: tuple[int, bool] | None = None
         self._cursor: Key | None = None
-        self._strips: dict[Key, tuple[int, Strip]] = {}
-        self._layout: tuple[int, list[tuple[int, int]]] = (-1, [])
-        self._tones: dict[str, Style] = {}
+        self._strips: dict[Key, Strip] = {}
+        self._strip_width = -1
+        self._styles: dict[str, Style] = {}
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -134,12 +126,12 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         self._rows = dict(rows)
         self._strips.clear()
         for cells in self._rows.values():
-            self._measure(cells)
-        self._arrange()
+            self._widths.measure(cells)
+        self._arrange(all_dirty=True)
 
     def merge(self, changed: Mapping[Key, Cells], gone: Iterable[Key] = ()) -> None:
         """Take in new and changed rows, drop others. Only lines that look different are drawn again."""
-        rearrange = False
+        rearrange = grown = False
         dirty: list[Key] = []
         for key in gone:
             if self._rows.pop(key, None) is not None:
@@ -149,24 +141,32 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
             old = self._rows.get(key)
             if old == cells:
                 continue
-            rearrange = rearrange or old is None or self._order_changed(old, cells) or bool(self._filter)
+            rearrange = rearrange or old is None or self._moves(old, cells)
             self._rows[key] = cells
             self._strips.pop(key, None)
-            rearrange = self._measure(cells) or rearrange
+            grown = self._widths.measure(cells) or grown
             dirty.append(key)
-        if rearrange:
-            self._arrange()
+        if grown:
+            self._strips.clear()
+        if rearrange or grown:
+            self._arrange(dirty, all_dirty=grown)
         elif dirty:
             self._draw_again(dirty)
 
+    def _moves(self, old: Cells, new: Cells) -> bool:
+        """Whether the change may put the row elsewhere, or show or hide it."""
+        if self._sort is not None and sort_key(old[self._sort[0]]) != sort_key(new[self._sort[0]]):
+            return True
+        return bool(self._words) and self._matches(old) != self._matches(new)
+
     @property
     def cursor(self) -> Key | None:
-        """The key of the row the cursor is on."""
+        """The key of the row the cursor is on; None when no row is shown."""
         return self._cursor
 
-    @cursor.setter
-    def cursor(self, key: Any) -> None:
-        if key is not None and key in self._place:
+    def move_to(self, key: Key) -> None:
+        """Put the cursor on a row, if it is shown."""
+        if key in self._place:
             self._go(self._place[key])
 
     @property
@@ -179,10 +179,19 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         """How many rows there are, shown or not."""
         return len(self._rows)
 
+    @property
+    def shown(self) -> Sequence[Key]:
+        """The keys of the shown rows, in order."""
+        return self._shown
+
+    # -- order and filter ---------------------------------------------------------------------------------------
+
     def narrow(self, text: str) -> None:
-        """Show only rows that contain every word of the text."""
-        self._filter = text.lower().strip()
-        self._arrange()
+        """Show only rows that contain every word of the text, in any column."""
+        words = tuple(text.lower().split())
+        if words != self._words:
+            self._words = words
+            self._arrange(all_dirty=True)
 
     @property
     def sorting(self) -> str:
@@ -192,160 +201,177 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         return ("-" if self._sort[1] else "") + self._columns[self._sort[0]].id
 
     def sort(self, column: str, *, descending: bool = False) -> None:
-        """Sort by a column; equal rows keep their order."""
-        index = next(i for i, c in enumerate(self._columns) if c.id == column)
-        self._sort = (index, descending)
-        self._arrange()
+        """Sort by a column; equal rows keep their order. An empty column takes the order away."""
+        place = next((place for place, c in enumerate(self._columns) if c.id == column), None)
+        self._sort = None if place is None else (place, descending)
+        self._arrange(all_dirty=True)
 
-    def _measure(self, cells: Cells) -> bool:
-        """Let columns grow with their content; returns whether one did."""
-        grown = False
-        for i, (cell, column) in enumerate(zip(cells, self._columns, strict=True)):
-            width = min(column.most, cell_len(cell.text))
-            if width > self._natural[i]:
-                self._natural[i] = width
-                grown = True
-        if grown:
-            self._layout = (-1, [])
-            self._strips.clear()
-        return grown
+    def turn(self, column: str) -> None:
+        """What an operator's choice of a column does: sort by it, then the other way round, then not at all."""
+        descending = f"-{column}"
+        if self.sorting == descending:
+            self.sort("")
+        else:
+            self.sort(column, descending=self.sorting == column)
+        self.post_message(self.Sorted(self, self.sorting))
 
-    def _order_changed(self, old: Cells, new: Cells) -> bool:
-        if self._sort is None:
-            return False
-        index = self._sort[0]
-        return _order(old[index]) != _order(new[index])
+    def _matches(self, cells: Cells) -> bool:
+        texts = [cell.text.lower() for cell in cells]
+        return all(any(word in text for text in texts) for word in self._words)
 
-    def _arrange(self) -> None:
-        """Filter and sort again, keep the cursor on its row or as near as can be."""
-        before = self._place.get(self._cursor, 0) if self._cursor is not None else 0
-        words = self._filter.split()
-        keys = [
-            key
-            for key, cells in self._rows.items()
-            if not words or all(any(word in cell.text.lower() for cell in cells) for word in words)
-        ]
+    def _order(self) -> list[Key]:
+        keys = [key for key, cells in self._rows.items() if not self._words or self._matches(cells)]
         if self._sort is not None:
-            index, descending = self._sort
-            keys.sort(key=lambda key: _order(self._rows[key][index]), reverse=descending)
-        self._shown = keys
-        self._place = {key: i for i, key in enumerate(keys)}
-        moved = self._cursor not in self._place
-        if moved:
-            self._cursor = keys[min(before, len(keys) - 1)] if keys else None
-        self.virtual_size = Size(self.size.width, len(keys) + 1)
-        self.refresh()
-        if moved:
+            place, descending = self._sort
+            missing = [key for key in keys if sort_key(self._rows[key][place])[0] == 2]
+            present = [key for key in keys if sort_key(self._rows[key][place])[0] != 2]
+            present.sort(key=lambda key: sort_key(self._rows[key][place]), reverse=descending)
+            keys = present + missing
+        return keys
+
+    def _arrange(self, dirty: Iterable[Key] = (), *, all_dirty: bool = False) -> None:
+        """Filter and order again; keep the cursor on its row and the row on its line, as far as can be."""
+        before = self._visible()
+        line = self._at() - self._top()
+        index = self._at()
+        self._shown = self._order()
+        self._place = {key: place for place, key in enumerate(self._shown)}
+        lost = self._cursor not in self._place
+        if lost:
+            self._cursor = self._shown[min(index, len(self._shown) - 1)] if self._shown else None
+        self.virtual_size = Size(self.size.width, len(self._shown) + 1)
+        self._hold(line)
+        if all_dirty:
+            self.refresh()
+        else:
+            self._draw_changed(before, set(dirty))
+        if lost:
             self.post_message(self.Moved(self, self._cursor))
+
+    def _hold(self, line: int) -> None:
+        """Scroll so that the cursor's row is on the line it was on; at the very top stay there."""
+        height, top = self._height(), self._top()
+        last = max(0, len(self._shown) - height)
+        wanted = top
+        if 0 <= line < height and (top > 0 or self._at() >= height):
+            wanted = self._at() - line
+        wanted = max(0, min(last, wanted))
+        if wanted != top:
+            self.scroll_to(y=wanted, animate=False, force=True)
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
+    def _height(self) -> int:
+        """Lines for rows."""
+        return max(1, self.size.height - 1)
+
+    def _top(self) -> int:
+        return int(self.scroll_offset.y)
+
+    def _visible(self) -> list[Key]:
+        return self._shown[self._top() : self._top() + self._height()]
+
+    def _draw_changed(self, before: Sequence[Key], dirty: set[Key]) -> None:
+        """Draw the lines that now hold another row, or a changed one."""
+        after = self._visible()
+        lines = [
+            number
+            for number in range(max(len(before), len(after)))
+            if number >= len(before) or number >= len(after) or before[number] != after[number]
+            or after[number] in dirty
+        ]  # fmt: skip
+        self._draw_lines(lines)
+
     def _draw_again(self, keys: Iterable[Key]) -> None:
-        top, height = int(self.scroll_offset.y), self.size.height - 1
-        lines = [self._place[key] - top for key in keys if key in self._place]
-        regions = [Region(0, line + 1, self.size.width, 1) for line in lines if 0 <= line < height]
-        if regions:
-            self.refresh(*regions)
+        top, height = self._top(), self._height()
+        lines = (self._place[key] - top for key in keys if key in self._place)
+        self._draw_lines([line for line in lines if 0 <= line < height])
+
+    def _draw_lines(self, lines: Sequence[int]) -> None:
+        if lines:
+            self.refresh(*(Region(0, line + 1, self.size.width, 1) for line in lines))
 
     def notify_style_update(self) -> None:
-        """Themes change: forget drawn lines."""
-        self._tones.clear()
+        """Another theme: forget what was drawn."""
+        self._styles.clear()
         self._strips.clear()
         super().notify_style_update()
 
-    def _on_resize(self, event: events.Resize) -> None:
-        self._strips.clear()
+    def on_resize(self, event: events.Resize) -> None:
+        """The page has another size: the cursor stays in sight."""
         self.virtual_size = Size(event.size.width, len(self._shown) + 1)
+        self._into_sight()
 
     def _style(self, name: str) -> Style:
-        found = self._tones.get(name)
+        found = self._styles.get(name)
         if found is None:
-            found = self._tones[name] = self.get_component_rich_style(f"table--{name}")
+            found = self._styles[name] = self.get_component_rich_style(f"table--{name}")
         return found
-
-    def _widths(self, width: int) -> list[tuple[int, int]]:
-        """(column, width) of the columns that fit, in order."""
-        if self._layout[0] == width:
-            return self._layout[1]
-        chosen = list(range(len(self._columns)))
-        least = self._needed(chosen)
-        for i in sorted(chosen, key=lambda i: -self._columns[i].rank):
-            if least <= width or self._columns[i].rank == 0:
-                break
-            chosen.remove(i)
-            least = self._needed(chosen)
-        spare = max(0, width - least)
-        found = []
-        for i in chosen:
-            column = self._columns[i]
-            found.append((i, (column.least + spare) if column.flexible else self._natural[i]))
-        self._layout = (width, found)
-        return found
-
-    def _needed(self, chosen: Sequence[int]) -> int:
-        own = (self._columns[i].least if self._columns[i].flexible else self._natural[i] for i in chosen)
-        return sum(own) + GAP * max(0, len(chosen) - 1)
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen: the header stays, rows scroll under it."""
+        """One line of the screen: the heading stays, rows scroll under it."""
         width = self.size.width
+        if width != self._strip_width:
+            self._strips.clear()
+            self._strip_width = width
         if y == 0:
-            return self._header(width)
-        index = int(self.scroll_offset.y) + y - 1
+            return self._heading(width)
+        index = self._top() + y - 1
         if index >= len(self._shown):
             return Strip.blank(width, self._style("row"))
         key = self._shown[index]
         if key == self._cursor:
             return self._row(self._rows[key], width, self._style("cursor"))
-        cached = self._strips.get(key)
-        if cached is None or cached[0] != width:
-            cached = (width, self._row(self._rows[key], width, self._style("row")))
-            self._strips[key] = cached
-        return cached[1]
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self._row(self._rows[key], width, self._style("row"))
+        return strip
 
-    def _header(self, width: int) -> Strip:
-        segments = []
-        for place, (i, size) in enumerate(self._widths(width)):
-            column = self._columns[i]
-            marked = self._sort is not None and self._sort[0] == i
-            mark = ("▼" if self._sort[1] else "▲") if marked and self._sort is not None else ""
-            text = _fit(column.title + mark, size, right=column.right)
-            segments.append(Segment(" " * GAP if place else "", self._style("header")))
-            segments.append(Segment(text, self._style("sorted" if marked else "header")))
-        return Strip(segments).adjust_cell_length(width, self._style("header"))
+    def _heading(self, width: int) -> Strip:
+        base, marked = self._style("header"), self._style("sorted")
+        segments: list[Segment] = []
+        for place, size in self._widths.fit(width):
+            column, style, title = self._columns[place], base, self._columns[place].title
+            if self._sort is not None and self._sort[0] == place:
+                style, title = marked, f"{title}{'↓' if self._sort[1] else '↑'}"
+            if segments:
+                segments.append(Segment(" " * GAP, base))
+            segments.append(Segment(fit_text(title, size, right=column.right), style))
+        return Strip(segments).adjust_cell_length(width, base)
 
     def _row(self, cells: Cells, width: int, base: Style) -> Strip:
-        segments = []
-        for place, (i, size) in enumerate(self._widths(width)):
-            cell = cells[i]
+        segments: list[Segment] = []
+        for place, size in self._widths.fit(width):
+            cell = cells[place]
             style = base
             if cell.tone:
                 tone = self._style(cell.tone)
-                style = base + Style(color=tone.color, bold=base.bold)
-            if place:
+                style = base + Style(color=tone.color, dim=tone.dim and not base.reverse)
+            if segments:
                 segments.append(Segment(" " * GAP, base))
-            segments.append(Segment(_fit(cell.text, size, right=self._columns[i].right), style))
+            segments.append(Segment(fit_text(cell.text, size, right=self._columns[place].right), style))
         return Strip(segments).adjust_cell_length(width, base)
 
     # -- moving -------------------------------------------------------------------------------------------------
 
+    def _at(self) -> int:
+        return self._place.get(self._cursor, 0) if self._cursor is not None else 0
+
     def _go(self, index: int) -> None:
         if not self._shown:
             return
-        index = max(0, min(len(self._shown) - 1, index))
-        old = self._cursor
-        self._cursor = self._shown[index]
-        top, height = int(self.scroll_offset.y), max(1, self.size.height - 1)
+        old, self._cursor = self._cursor, self._shown[max(0, min(len(self._shown) - 1, index))]
+        self._into_sight()
+        if old != self._cursor:
+            self._draw_again([key for key in (old, self._cursor) if key is not None])
+            self.post_message(self.Moved(self, self._cursor))
+
+    def _into_sight(self) -> None:
+        index, top, height = self._at(), self._top(), self._height()
         if index < top:
             self.scroll_to(y=index, animate=False, force=True)
         elif index >= top + height:
             self.scroll_to(y=index - height + 1, animate=False, force=True)
-        self._draw_again([key for key in (old, self._cursor) if key is not None])
-        if old != self._cursor:
-            self.post_message(self.Moved(self, self._cursor))
-
-    def _at(self) -> int:
-        return self._place.get(self._cursor, 0) if self._cursor is not None else 0
 
     def action_move(self, by: int) -> None:
         """Some rows up or down."""
@@ -353,63 +379,54 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
 
     def action_page(self, by: int) -> None:
         """A page up or down."""
-        self._go(self._at() + by * max(1, self.size.height - 2))
+        self._go(self._at() + by * max(1, self._height() - 1))
 
     def action_edge(self, side: int) -> None:
         """To the first or the last row."""
         self._go(0 if side < 0 else len(self._shown) - 1)
 
-    def action_choose(self) -> None:
-        """Open the row."""
+    def action_sort_next(self, by: int) -> None:
+        """Sort by the column beside the one that is sorted by now."""
+        places = [place for place, _ in self._widths.fit(self.size.width)]
+        at = places.index(self._sort[0]) if self._sort is not None and self._sort[0] in places else -1 if by > 0 else 0
+        self.sort(self._columns[places[(at + by) % len(places)]].id)
+        self.post_message(self.Sorted(self, self.sorting))
+
+    def choose(self) -> None:
+        """Choose the row under the cursor."""
         if self._cursor is not None:
             self.post_message(self.Chosen(self, self._cursor))
 
-    def action_sort_by(self, by: int) -> None:
-        """Sort by the neighbouring column; the same column again turns the order round."""
-        current = self._sort[0] if self._sort is not None else -by if by > 0 else 0
-        self.sort(self._columns[(current + by) % len(self._columns)].id)
-
     def on_click(self, event: events.Click) -> None:
-        """A click moves, a double click opens, a click on the header sorts."""
-        if event.y == 0:
-            self._sort_at(event.x)
+        """A click moves, a double click chooses, a click on a heading sorts."""
+        where = event.get_content_offset(self)
+        if where is None:
             return
-        index = int(self.scroll_offset.y) + event.y - 1
+        if where.y == 0:
+            self._click_heading(where.x)
+            return
+        index = self._top() + where.y - 1
         if index < len(self._shown):
             self._go(index)
             if event.chain == 2:
-                self.action_choose()
+                self.choose()
 
-    def _sort_at(self, x: int) -> None:
+    def _click_heading(self, x: int) -> None:
         start = 0
-        for i, size in self._widths(self.size.width):
-            if start <= x < start + size + GAP:
-                again = self._sort is not None and self._sort[0] == i
-                self.sort(self._columns[i].id, descending=again and not (self._sort or (0, False))[1])
+        for place, size in self._widths.fit(self.size.width):
+            if start <= x < start + size:
+                self.turn(self._columns[place].id)
                 return
             start += size + GAP
 
     def on_focus(self) -> None:
         """The cursor looks different with the focus."""
-        self._draw_again([self._cursor] if self._cursor is not None else [])
+        self._draw_cursor()
 
     def on_blur(self) -> None:
-        """As on_focus."""
-        self._draw_again([self._cursor] if self._cursor is not None else [])
+        """The cursor looks different without the focus."""
+        self._draw_cursor()
 
-
-def _order(cell: Cell) -> tuple[int, float | str]:
-    """Numbers before text, missing last."""
-    if isinstance(cell.order, int | float):
-        return (0, float(cell.order))
-    if isinstance(cell.order, str):
-        return (1, cell.order)
-    return (2, "") if cell.text in ("", "–") else (1, cell.text.lower())
-
-
-def _fit(text: str, width: int, *, right: bool = False) -> str:
-    """The text in exactly `width` cells, with an ellipsis where it is cut."""
-    length = cell_len(text)
-    if length > width:
-        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)
-    return " " * (width - length) + text if right else text + " " * (width - length)
+    def _draw_cursor(self) -> None:
+        if self._cursor is not None:
+            self._draw_again([self._cursor])

@@ -1,0 +1,77 @@
+"""What the home list says when it is empty, not there yet, broken or old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from genai_tui.domain.problems import Problem
+from genai_tui.domain.rows import Health, Link
+from genai_tui.domain.text import printable
+from genai_tui.services import Session
+from screens.format import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Why no row is shown: what is known of the link, and what the list was narrowed to."""
+
+    session: Session
+    health: Health
+    failure: Problem | None
+    namespace: str | None
+    words: str
+
+
+def banner_text(health: Health, failure: Problem | None) -> str:
+    """One line over rows that are old; empty when they are not."""
+    problem = failure or health.problem
+    if health.link is Link.LIVE and failure is None:
+        return ""
+    since = f" since {clock(health.stale_since)} UTC" if health.stale_since is not None else ""
+    if health.link is Link.CONNECTING and problem is None:
+        return ""
+    why = f": {printable(problem.line)}" if problem is not None else ""
+    return f"▲ not updated{since}{why}"
+
+
+def nothing_text(nothing: Nothing) -> Content:
+    """What stands where the list would be."""
+    problem = nothing.failure or nothing.health.problem
+    if nothing.words.strip():
+        return _lines("No deployment has these words", "", ("esc", "shows all"))
+    if problem is not None and nothing.health.link is not Link.LIVE:
+        return _broken(nothing, problem)
+    if nothing.health.link is Link.CONNECTING:
+        return _lines(f"Connecting to {printable(nothing.session.context)}", nothing.session.server)
+    if nothing.namespace is not None:
+        return _lines(f"No model deployments in {nothing.namespace}", "", ("esc", "shows every namespace"), _NEW)
+    return _lines("No model deployments yet", "", _NEW, _MODELS, _ENDPOINTS, ("?", "tells every key"))
+
+
+_NEW = ("n", "makes one: choose a model and an endpoint, the rest has defaults")
+_MODELS = ("2", "models: what can be deployed")
+_ENDPOINTS = ("3", "endpoints: where it answers")
+
+
+def _broken(nothing: Nothing, problem: Problem) -> Content:
+    parts: list[str | Content | tuple[str, str]] = [("✖ ", "$text-error bold"), (printable(problem.what), "bold"), "\n"]
+    for label, text in (("why", problem.why), ("do", problem.next_step)):
+        if text:
+            parts += ["\n", (f"{label:<6}", "$text-muted"), printable(text)]
+    again = "connects again" if nothing.failure is not None else "it is tried again by itself"
+    key = "ctrl+r" if nothing.failure is not None else ""
+    parts += ["\n\n", (f"{key:<6} " if key else "", "$text-accent bold"), (again, "$text-muted")]
+    return Content.assemble(*parts)
+
+
+def _lines(title: str, text: str, *keys: tuple[str, str]) -> Content:
+    parts: list[str | Content | tuple[str, str]] = [(title, "bold")]
+    if text:
+        parts += ["\n", (text, "$text-muted")]
+    if keys:
+        parts.append("\n")
+    for key, about in keys:
+        parts += ["\n", (f"{key:<6}", "$text-accent bold"), (about, "$text-muted")]
+    return Content.assemble(*parts)

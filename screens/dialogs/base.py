@@ -1,0 +1,53 @@
+"""What every dialog has: a box in the middle, a title, keys named below, escape leaves it without an answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.events import Click
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """Asks for something; answers None when it was left.
+
+    Attributes:
+        KEYS: the line at the bottom; `keys` of one dialog wins.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back", id="dialog.leave", tooltip="Leave without doing anything"),
+    ]
+    KEYS: ClassVar[str] = "esc back"
+
+    def __init__(self, title: str, *, tone: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._tone = tone
+        self.keys = self.KEYS
+
+    def compose(self) -> ComposeResult:
+        """Title, content, keys."""
+        with Vertical(classes=f"dialog--box -{self._tone}" if self._tone else "dialog--box"):
+            yield Static(self._title, classes="dialog--title", markup=False)
+            yield from self.compose_content()
+            yield Static(self.keys, classes="dialog--keys", markup=False)
+
+    def compose_content(self) -> ComposeResult:
+        """What is between title and keys."""
+        yield from ()
+
+    def action_leave(self) -> None:
+        """Answer nothing."""
+        self.dismiss(None)
+
+    def on_click(self, event: Click) -> None:
+        """A click beside the box leaves it."""
+        if self.get_widget_at(*event.screen_offset)[0] is self:
+            self.dismiss(None)

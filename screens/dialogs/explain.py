@@ -1,0 +1,48 @@
+"""Why a deployment is as it is: phase, cause, the evidence it rests on, and what to do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from genai_tui.domain.rows import DeploymentRow
+from genai_tui.domain.text import printable
+from screens.dialogs.base import Dialog
+from screens.format import percent, phase_look
+
+
+class ExplainDialog(Dialog[None]):
+    """Describes one deployment's state."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,d,q", "leave", "Close", show=False, tooltip="Back to the list"),
+    ]
+    KEYS = "enter close"
+
+    def __init__(self, row: DeploymentRow) -> None:
+        super().__init__(str(row.ref))
+        self._row = row
+
+    def compose_content(self) -> ComposeResult:
+        """A line for the phase, then labelled text."""
+        told = self._row.assessment
+        look = phase_look(told.phase)
+        phase = told.phase.value + (f" {percent(told.progress)}" if told.progress is not None else "")
+        yield Static(f"{look.glyph} {phase}", classes=f"dialog--phase phase--{look.tone}", markup=False)
+        with VerticalScroll(classes="dialog--scroll", can_focus=True):
+            for label, text in self._lines():
+                line = Content.assemble((f"{label:<10}", "$text-muted"), printable(text))
+                yield Static(line, classes="dialog--text -hanging")
+
+    def _lines(self) -> list[tuple[str, str]]:
+        told = self._row.assessment
+        lines = [("cause", told.cause or "nothing is wrong with it"), ("fix", told.fix or "")]
+        lines += [("evidence" if number == 0 else "", text) for number, text in enumerate(told.evidence)]
+        if self._row.foreign:
+            lines.append(("made by", f"{self._row.managed_by}; nothing here writes to it"))
+        return [(label, text) for label, text in lines if text]

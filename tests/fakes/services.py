@@ -1,0 +1,397 @@
+"""Fakes of every port, filled with the tour's world at a fixed time; each remembers what it was asked.
+
+A test changes the world through the fakes (`fakes.picture.put(row)`), which tell the console as the real ones do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
+from genai_tui.domain.cluster import Sync
+from genai_tui.domain.money import Cost
+from genai_tui.domain.problems import Problem
+from genai_tui.domain.rows import (
+    DeploymentDetail,
+    DeploymentRow,
+    EndpointRow,
+    Health,
+    Link,
+    ModelRow,
+    NodeRow,
+    OrganizationRow,
+    Ref,
+)
+from genai_tui.domain.usage import Dimension, Source, Timings, TokenUsage, UsageLine
+from genai_tui.errors import NotPermitted
+from genai_tui.services import (
+    AnyDocument,
+    Applied,
+    Changes,
+    KeyRow,
+    LogLine,
+    Outcome,
+    Permission,
+    Preview,
+    RenderedManifest,
+    SavedDraft,
+    Services,
+    Session,
+)
+from tests.fakes import tour
+
+NOW = tour.NOW
+LIVE = Health(Link.LIVE, 41.0, kinds=(("Deployment", Sync.LIVE), ("Pod", Sync.LIVE)))
+
+
+class FakePicture:
+    """The cluster's picture; `put`, `remove` and `set_health` change it and tell who subscribed."""
+
+    def __init__(self, rows: Sequence[DeploymentRow] = ()) -> None:
+        self._revision = 1
+        self._rows = {row.ref: row for row in rows}
+        self._log: list[tuple[int, Ref]] = []
+        self._reset_at = 0
+        self._callbacks: list[Callable[[], None]] = []
+        self._health = LIVE
+        self.model_rows: tuple[ModelRow, ...] = tour.models()
+        self.endpoint_rows: tuple[EndpointRow, ...] = tour.endpoints()
+        self.organization_rows: tuple[OrganizationRow, ...] = tour.organizations()
+        self.node_rows: tuple[NodeRow, ...] = tour.nodes()
+        self.namespace_names: tuple[str, ...] = ("default", "search", "team-a", "team-b")
+
+    # What a test does -------------------------------------------------------------------------------------------------
+
+    def put(self, *rows: DeploymentRow) -> None:
+        """Rows appear or change."""
+        self._revision += 1
+        for row in rows:
+            self._rows[row.ref] = row
+            self._log.append((self._revision, row.ref))
+        self.tell()
+
+    def remove(self, *refs: Ref) -> None:
+        """Rows go."""
+        self._revision += 1
+        for ref in refs:
+            self._rows.pop(ref, None)
+            self._log.append((self._revision, ref))
+        self.tell()
+
+    def replace_all(self, rows: Sequence[DeploymentRow]) -> None:
+        """A new list."""
+        self._revision += 1
+        self._reset_at = self._revision
+        self._rows = {row.ref: row for row in rows}
+        self.tell()
+
+    def set_health(self, health: Health) -> None:
+        """The link changes."""
+        self._revision += 1
+        self._health = health
+        self.tell()
+
+    def tell(self) -> None:
+        """Call back everybody."""
+        for callback in list(self._callbacks):
+            callback()
+
+    @property
+    def listeners(self) -> int:
+        """How many are subscribed."""
+        return len(self._callbacks)
+
+    # The port ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def revision(self) -> int:
+        return self._revision
+
+    @property
+    def health(self) -> Health:
+        return self._health
+
+    def deployments(self) -> Sequence[DeploymentRow]:
+        return sorted(self._rows.values(), key=lambda row: (row.ref.namespace, row.ref.name))
+
+    def deployment(self, ref: Ref) -> DeploymentDetail | None:
+        row = self._rows.get(ref)
+        return None if row is None else tour.detail(row)
+
+    def models(self) -> Sequence[ModelRow]:
+        return self.model_rows
+
+    def endpoints(self) -> Sequence[EndpointRow]:
+        return self.endpoint_rows
+
+    def organizations(self) -> Sequence[OrganizationRow]:
+        return self.organization_rows
+
+    def nodes(self) -> Sequence[NodeRow]:
+        return self.node_rows
+
+    def namespaces(self) -> Sequence[str]:
+        return self.namespace_names
+
+    def changes_since(self, revision: int) -> Changes:
+        if revision < self._reset_at:
+            return Changes(self._revision, reset=True)
+        refs = dict.fromkeys(ref for at, ref in self._log if at > revision)
+        rows = tuple(self._rows[ref] for ref in refs if ref in self._rows)
+        return Changes(self._revision, False, rows, tuple(ref for ref in refs if ref not in self._rows))
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
+
+
+@dataclass
+class FakeOperations:
+    """Remembers what was done in `calls`, e.g. `("delete", "ModelDeployment", "team-a/chat")`.
+
+    `failure` is raised by the next write; `refused` holds (verb, resource, namespace) that are not permitted, with
+    an empty namespace for everywhere.
+    """
+
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    applied: list[AnyDocument] = field(default_factory=list)
+    failure: Exception | None = None
+    refused: set[tuple[str, str, str]] = field(default_factory=set)
+    log: list[str] = field(
+        default_factory=lambda: ["INFO starting", "Loading safetensors checkpoint shards: 62% | 3/5"]
+    )
+    answer: Preview | None = None
+
+    def _do(self, *call: str) -> None:
+        self.calls.append(call)
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+
+    async def preview(self, document: AnyDocument) -> Preview:
+        self._do("preview", document.kind, document.metadata.name)
+        if self.answer is not None:
+            return self.answer
+        namespace = getattr(document.metadata, "namespace", None) or ""
+        manifest = RenderedManifest("Deployment", namespace, document.metadata.name, "kind: Deployment\n")
+        return Preview((manifest,), {manifest.reference: "created"}, "+kind: Deployment\n", None, ())
+
+    async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
+        self._do("apply", document.kind, document.metadata.name)
+        self.applied.append(document)
+        return Applied({f"{document.kind} {document.metadata.name}": "created"})
+
+    async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
+        self._do("delete", kind, f"{namespace}/{name}" if namespace else name)
+        return (f"{kind} {name}",)
+
+    async def scale(self, ref: Ref, replicas: int) -> None:
+        self._do("scale", str(ref), str(replicas))
+
+    async def restart(self, ref: Ref) -> None:
+        self._do("restart", str(ref))
+
+    async def live_manifest(self, ref: Ref) -> str:
+        self._do("live_manifest", str(ref))
+        return f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {ref.name}\n  namespace: {ref.namespace}\n"
+
+    async def logs(
+        self,
+        ref: Ref,
+        pod: str,
+        *,
+        container: str = "",
+        follow: bool = True,
+        previous: bool = False,
+        tail: int = 500,
+    ) -> AsyncGenerator[LogLine, None]:
+        self._do("logs", str(ref), pod)
+        for line in self.log:
+            yield LogLine(pod, container or "engine", line, NOW)
+        if follow:
+            await asyncio.Event().wait()
+
+    def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:
+        if {(verb, resource, namespace), (verb, resource, "")} & self.refused:
+            group, _, plural = resource.rpartition("/")
+            named = f"{plural}.{group}" if group else plural
+            where = f" in namespace {namespace}" if namespace else ""
+            return Permission(False, f"operator may not {verb} {named}{where}")
+        return Permission(True)
+
+    async def check_permissions(self, namespace: str) -> None:
+        self.calls.append(("check_permissions", namespace))
+
+
+@dataclass
+class FakePlayground:
+    """Answers every question with `words`; `usage` None is an engine that does not count."""
+
+    words: Sequence[str] = ("Red, ", "green ", "and ", "blue.")
+    usage: TokenUsage | None = field(default_factory=lambda: TokenUsage(34, 7, 41))
+    failure: Exception | None = None
+    asked: list[ChatRequest] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+    """When set, the answer waits for it after the first word."""
+
+    async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        self.asked.append(request)
+        if self.failure is not None:
+            raise self.failure
+        for number, word in enumerate(self.words):
+            if number == 1 and self.hold is not None:
+                await self.hold.wait()
+            yield TextDelta(word)
+        cost = Cost(Decimal("0.0000110"), "USD") if self.usage is not None else None
+        yield Answered("".join(self.words), "stop", self.usage, Timings(82.0, 197.0, 61.0), cost)
+
+    async def context_length(self, ref: Ref) -> int | None:
+        return 4096
+
+    async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
+        return f"# {language} for {ref}\n"
+
+
+@dataclass
+class FakeUsage:
+    """A ledger with two lines."""
+
+    lines: tuple[UsageLine, ...] = (
+        UsageLine(
+            "team-a/chat", Source.PLAYGROUND, 12, 1, 0, 4_210, 1_873, 6_083, Cost(Decimal("0.0019658"), "USD"), NOW
+        ),
+        UsageLine("search/embed", Source.CLI, 3, 0, 2, 96, 0, 96, None, NOW),
+    )
+    asked: list[Dimension] = field(default_factory=list)
+
+    async def usage(
+        self, by: Dimension, since: datetime, until: datetime | None = None, *, cluster: str | None = None
+    ) -> tuple[UsageLine, ...]:
+        self.asked.append(by)
+        return self.lines
+
+
+class FakeDrafts:
+    """Drafts in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, SavedDraft] = {}
+
+    def save(self, key: str, title: str, fields: Mapping[str, str]) -> None:
+        self.kept[key] = SavedDraft(key, title, dict(fields), NOW)
+
+    def saved(self) -> tuple[SavedDraft, ...]:
+        return tuple(self.kept.values())
+
+    def discard(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+    def set_aside(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass
+class FakePreferences:
+    """Preferences in memory."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> str | None:
+        return self.values.get(name)
+
+    def set(self, name: str, value: str) -> None:
+        self.values[name] = value
+
+
+class FakeServices:
+    """The ports of one session; `build()` makes the value the console takes."""
+
+    def __init__(
+        self,
+        rows: Sequence[DeploymentRow] | None = None,
+        *,
+        read_only: bool = False,
+        simulated: bool = True,
+        namespace: str | None = None,
+        context: str = "tour",
+    ) -> None:
+        self.picture = FakePicture(tour.rows() if rows is None else rows)
+        self.operations = FakeOperations()
+        self.playground = FakePlayground()
+        self.usage = FakeUsage()
+        self.drafts = FakeDrafts()
+        self.preferences = FakePreferences()
+        self.session = Session(
+            context, "https://127.0.0.1:6443", namespace, "genai-tui", "operator", read_only, simulated
+        )
+        self.now = NOW
+        self.started = self.closed = 0
+        self.start_failure: Exception | None = None
+
+    def build(self) -> Services:
+        """The services as the console gets them."""
+        return Services(
+            session=self.session,
+            picture=self.picture,
+            operations=self.operations,
+            playground=self.playground,
+            usage=self.usage,
+            drafts=self.drafts,
+            preferences=self.preferences,
+            clock=lambda: self.now,
+            start=self._start,
+            settle=self._nothing,
+            keys=self._keys,
+            render_documents=self._render,
+            apply_documents=self._apply,
+            close=self._close,
+        )
+
+    async def _start(self) -> None:
+        self.started += 1
+        if self.start_failure is not None:
+            raise self.start_failure
+
+    async def _close(self) -> None:
+        self.closed += 1
+
+    async def _nothing(self) -> None:
+        return None
+
+    async def _keys(self) -> Sequence[KeyRow]:
+        return ()
+
+    async def _render(self, documents: Sequence[AnyDocument]) -> Sequence[RenderedManifest]:
+        return ()
+
+    async def _apply(self, documents: Sequence[AnyDocument], dry_run: bool) -> Mapping[str, Outcome]:
+        return {}
+
+
+def stale(minutes: int = 2) -> Health:
+    """The link broke some minutes ago."""
+    problem = Problem("tour does not answer", "connection refused", "check that the API server runs")
+    return Health(Link.STALE, None, tour.ago(minutes=minutes), problem)
+
+
+def offline() -> Health:
+    """There never was a link."""
+    problem = Problem(
+        "the cluster refused the credentials of context tour",
+        "the token has expired",
+        "log in again, e.g. `aws sso login`",
+    )
+    return Health(Link.OFFLINE, None, tour.ago(seconds=20), problem)
+
+
+CONNECTING = Health(Link.CONNECTING)
+
+
+def denied(verb: str, resource: str, namespace: str) -> NotPermitted:
+    """The cluster's refusal."""
+    return NotPermitted(f"operator may not {verb} {resource} in namespace {namespace}")
