@@ -1,238 +1,279 @@
-"""The logs of a deployment's containers: follow, previous run, one replica or all, search, wrap, times, save."""
+"""The logs: one container at a time, followed, read again where it broke, searched, saved.
+
+Data path: `operations.logs` in a worker -> `LogBuffer` (what is new) -> rows of the `TextView`, ten times a second.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.style import Style
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.message import Message
-from textual.widgets import Input, RichLog, Static
-from textual.worker import Worker
 
-from genai_tui.domain.rows import Ref, ReplicaRow
-from genai_tui.errors import GenaiTuiError
-from genai_tui.services import LogLine, Services
-from screens.format import clock
+from genai_tui.domain.cluster import ContainerState
+from genai_tui.domain.rows import Phase, Ref, ReplicaRow
+from genai_tui.errors import GenaiTuiError, NotFound
+from genai_tui.services import LogLine, Operations
+from screens import format as shown
+from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.log_lines import LogBuffer, row_of
+from screens.deployment.searching import SearchedText
+from screens.deployment.text_view import KEPT, TextView
+from screens.deployment.timeline import short_name
 
-KEPT_LINES = 10_000
+TAIL = 2_000
 BATCH_S = 0.1
+AGAIN_S = 3.0
+PAUSE_S = 0.5
 
 
-class LogPane(Vertical):
-    """One log at a time; switching keeps nothing of the other."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A container of a replica."""
+
+    pod: str
+    container: str
+
+
+def sources_of(replicas: Sequence[ReplicaRow]) -> tuple[Source, ...]:
+    """Every container that has or will have a log, replicas in order, init containers first."""
+    found: dict[Source, None] = {}
+    for row in replicas:
+        names = [state.name for state in row.pod.states if state.init] + [spec.name for spec in row.pod.containers]
+        for name in names:
+            found[Source(row.pod.meta.name, name)] = None
+    return tuple(found)
+
+
+def first_source(replicas: Sequence[ReplicaRow]) -> Source | None:
+    """The container somebody most likely wants to read: of a failing replica, of the newest revision."""
+    order = sorted(replicas, key=lambda row: (not row.current, row.assessment.phase is not Phase.FAILED))
+    for row in order:
+        mains = [Source(row.pod.meta.name, spec.name) for spec in row.pod.containers]
+        if mains:
+            return mains[0]
+    return None
+
+
+class LogsPane(SearchedText):
+    """Shows a log.
+
+    Args:
+        operations: where logs come from.
+        ref: the deployment.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_follow", "Follow", id="logs.follow", tooltip="Stay at the end, or read in peace"),
-        Binding("p", "toggle_previous", "Previous run", id="logs.previous", tooltip="The run before the last restart"),
-        Binding("tab", "next_replica", "Next replica", id="logs.replica", tooltip="The log of the next replica"),
-        Binding(
-            "slash", "search", "Search", id="logs.search", key_display="/", tooltip="Show only lines with this text"
-        ),
-        Binding("w", "toggle_wrap", "Wrap", show=False, id="logs.wrap", tooltip="Wrap long lines"),
-        Binding("t", "toggle_times", "Times", show=False, id="logs.times", tooltip="Show the time of each line"),
-        Binding("f", "save", "Save to a file", show=False, id="logs.save", tooltip="Write what is shown to a file"),
-    ]
+        Binding("right_square_bracket", "source(1)", "next replica", show=False, key_display="]", id="logs.next",
+                tooltip="The log of the next container or replica"),
+        Binding("left_square_bracket", "source(-1)", "replica before", show=False, key_display="[", id="logs.before",
+                tooltip="The log of the container or replica before"),
+        Binding("f", "follow", "follow", show=False, id="logs.follow", tooltip="Stay at the end, or stop"),
+        Binding("p", "previous", "previous run", show=False, id="logs.previous",
+                tooltip="The run before the last restart, or this one"),
+        Binding("t", "times", "times", show=False, id="logs.times", tooltip="Show when each line was written"),
+    ]  # fmt: skip
 
-    class Saved(Message):
-        """The log was written to a file."""
-
-        def __init__(self, path: Path) -> None:
-            self.path = path
-            super().__init__()
-
-    def __init__(self, services: Services, ref: Ref) -> None:
-        super().__init__(id="log-pane")
-        self._services, self._ref = services, ref
-        self._lines: deque[LogLine] = deque(maxlen=KEPT_LINES)
+    def __init__(self, operations: Operations, ref: Ref, *, id: str | None = None) -> None:
+        super().__init__(follow=True, id=id)
+        self._operations, self._ref = operations, ref
         self._replicas: tuple[ReplicaRow, ...] = ()
-        self._pod = ""
-        self._previous = False
-        self._times = False
-        self._words = ""
-        self._reader: Worker[None] | None = None
-        self._told = ""
+        self._source: Source | None = None
+        self._previous = self._times = False
+        self._buffer = LogBuffer()
+        self._incoming: deque[LogLine] = deque(maxlen=KEPT)
+        self._told = "no replica yet"
+        self._changed = asyncio.Event()
 
-    def compose(self) -> ComposeResult:
-        """What is shown, the lines, a search field."""
-        yield Static("", id="log-title", markup=False)
-        yield RichLog(id="log-lines", max_lines=KEPT_LINES, wrap=False, auto_scroll=True, min_width=1)
-        yield Input(placeholder="text to look for; esc shows all lines", id="log-search", compact=True)
-
-    @property
-    def _log(self) -> RichLog:
-        return self.query_one("#log-lines", RichLog)
+    def compose_top(self) -> ComposeResult:
+        """What is shown, and the switches."""
+        yield ChoiceLine(id="logs-choices")
 
     def on_mount(self) -> None:
-        """Nothing to search yet."""
-        self.query_one("#log-search").display = False
+        """Take in what was read, in batches."""
+        super().on_mount()
+        self.set_interval(BATCH_S, self._flush)
+        self.show_choices()
+        self.show_status()
+
+    # What is read -----------------------------------------------------------------------------------------------------
 
     def show(self, replicas: tuple[ReplicaRow, ...]) -> None:
-        """Follow the deployment's replicas; begin to read when there is something."""
+        """Follow the replicas; what is read stays, even when its replica is gone."""
         self._replicas = replicas
-        names = [row.pod.meta.name for row in replicas]
-        if self._pod not in names:
-            current = [row.pod.meta.name for row in replicas if row.current] or names
-            self._open(current[0] if current else "")
-        self._title()
+        self._changed.set()
+        if self._source is None:
+            found = first_source(replicas)
+            if found is not None:
+                self._open(found)
+        self.show_choices()
+        self.show_status()
 
-    def _open(self, pod: str) -> None:
-        self._pod = pod
-        self._lines.clear()
-        self._log.clear()
-        self._told = ""
-        if self._reader is not None:
-            self._reader.cancel()
-        if pod:
-            self._reader = self._read(pod, self._previous)
-        self._title()
+    def _open(self, source: Source) -> None:
+        self._source = source
+        self._buffer = LogBuffer()
+        self._incoming.clear()
+        self._told = "reading ..."
+        self.view.replace(())
+        self.view.following = True
+        self._read(source, self._previous)
+        self.show_choices()
+        self.show_status()
 
-    @work(exclusive=True, group="logs", exit_on_error=False)
-    async def _read(self, pod: str, previous: bool) -> None:
-        """Read until the log ends; lines reach the screen in batches."""
-        waiting: list[LogLine] = []
-        loop = asyncio.get_running_loop()
-        shown_at = loop.time()
+    @work(exclusive=True, group="log", exit_on_error=False)
+    async def _read(self, source: Source, previous: bool) -> None:
+        """Read to the end; while the replica lives, go on where it broke."""
         while True:
-            try:
-                async with contextlib.aclosing(
-                    self._services.operations.logs(self._ref, pod, previous=previous)
-                ) as lines:
-                    async for line in lines:
-                        waiting.append(line)
-                        if loop.time() - shown_at >= BATCH_S or not self._lines:
-                            self._take(waiting)
-                            shown_at = loop.time()
-                self._take(waiting)
-                self._say("the log ended: the container ended" if not previous else "")
-            except GenaiTuiError as error:
-                self._take(waiting)
-                self._say(error.problem.line)
-            if previous:
+            wait = self._not_yet(source)
+            if wait:
+                self._say(wait)
+            elif await self._read_once(source, previous):
                 return
-            await asyncio.sleep(3)
-            self._lines.clear()
-            self._log.clear()
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), AGAIN_S)
+            # Several changes come at once; one reading is enough for all of them.
+            await asyncio.sleep(PAUSE_S)
+            self._buffer.begin_again()
 
-    def _take(self, waiting: list[LogLine]) -> None:
-        for line in waiting:
-            self._lines.append(line)
-            self._write(line)
-        waiting.clear()
-
-    def _write(self, line: LogLine) -> None:
-        if self._words and self._words not in line.text.lower():
-            return
-        text = Text(no_wrap=True)
-        if self._times:
-            text.append(f"{clock(line.at)} ", Style(dim=True))
-        level = _level(line.text)
-        text.append(
-            line.text, Style(bold=True) if level == "error" else Style(dim=True) if level == "noise" else Style()
+    async def _read_once(self, source: Source, previous: bool) -> bool:
+        """Read until the stream ends; returns whether there will never be more."""
+        stream = self._operations.logs(
+            self._ref, source.pod, container=source.container, follow=not previous, previous=previous, tail=TAIL
         )
-        self._log.write(text, scroll_end=None)
+        self._say("")
+        try:
+            async with aclosing(stream) as lines:
+                async for line in lines:
+                    self._incoming.append(line)
+        except NotFound as error:
+            self._say("there was no run before this one" if previous else error.problem.line)
+            return previous or self._state(source) is None
+        except GenaiTuiError as error:
+            self._say(error.problem.line)
+            return False
+        gone = all(row.pod.meta.name != source.pod for row in self._replicas)
+        self._say("the end of the previous run" if previous else "this replica is gone" if gone else "it ended")
+        return previous or gone
+
+    def _not_yet(self, source: Source) -> str:
+        """Why there is nothing to read yet."""
+        row = next((row for row in self._replicas if row.pod.meta.name == source.pod), None)
+        if row is None:
+            return ""
+        state = self._state(source)
+        started = state is not None and (state.state != "waiting" or state.restarts or state.last_finished)
+        return "" if started else f"not started yet. {shown.phase_text(row.assessment)}"
+
+    def _state(self, source: Source) -> ContainerState | None:
+        for row in self._replicas:
+            if row.pod.meta.name == source.pod:
+                return next((state for state in row.pod.states if state.name == source.container), None)
+        return None
+
+    def _flush(self) -> None:
+        if not self._incoming:
+            return
+        lines = list(self._incoming)
+        self._incoming.clear()
+        new = self._buffer.take(lines)
+        if new:
+            self.view.append(row_of(line, times=self._times) for line in new)
+            self.show_status()
+
+    # What is said of it -----------------------------------------------------------------------------------------------
 
     def _say(self, text: str) -> None:
         self._told = text
-        self._title()
+        if self.is_mounted:
+            self.show_status()
 
-    def _title(self) -> None:
-        place = next((i for i, row in enumerate(self._replicas, 1) if row.pod.meta.name == self._pod), 0)
-        parts = [self._pod or "no pod yet"]
-        if len(self._replicas) > 1:
-            parts.append(f"replica {place} of {len(self._replicas)}")
-        parts.append("previous run" if self._previous else "following" if self._log.auto_scroll else "paused")
-        if self._words:
-            parts.append(f"with '{self._words}'")
-        if self._told:
-            parts.append(self._told)
-        self.query_one("#log-title", Static).update("   ".join(parts))
+    @property
+    def status(self) -> str:
+        """How much there is, and why there is no more."""
+        if self._source is None:
+            return self._told
+        lines = shown.plural(len(self.view.rows), "line") if self.view.rows or not self._told else ""
+        following = "following" if self.view.following else "not following, f goes to the end"
+        parts = [lines, following if not self._told and not self._previous else "", self._told]
+        return "   ".join(part for part in parts if part)
 
-    def _redraw(self) -> None:
-        self._log.clear()
-        for line in self._lines:
-            self._write(line)
-        self._title()
+    def show_choices(self) -> None:
+        """The line above: which replica, which switches are on."""
+        if not self.is_mounted:
+            return
+        on = self.view
+        self.query_one("#logs-choices", ChoiceLine).show(
+            (
+                Choice("[ ]", self._named(), "source(1)"),
+                Choice("f", "follow", "follow", on.following and not self._previous),
+                Choice("p", "previous", "previous", self._previous),
+                Choice("w", "wrap", "wrap", on.wrapping),
+                Choice("t", "times", "times", self._times),
+                Choice("/", "search", "search"),
+                Choice("^s", "save", "save"),
+            )
+        )
 
-    def action_toggle_follow(self) -> None:
-        """Stay at the end, or not."""
-        self._log.auto_scroll = not self._log.auto_scroll
-        if self._log.auto_scroll:
-            self._log.scroll_end(animate=False)
-        self._title()
+    def _named(self) -> str:
+        if self._source is None:
+            return "no replica"
+        every = sources_of(self._replicas)
+        at = f" {every.index(self._source) + 1}/{len(every)}" if self._source in every and len(every) > 1 else ""
+        several = len({source.container for source in every}) > 1
+        return short_name(self._source.pod) + (f" {self._source.container}" if several else "") + at
 
-    def action_toggle_previous(self) -> None:
-        """The run before the last restart."""
-        self._previous = not self._previous
-        self._open(self._pod)
+    @on(TextView.FollowingChanged)
+    def _following_changed(self, event: TextView.FollowingChanged) -> None:
+        event.stop()
+        self.show_choices()
+        self.show_status()
 
-    def action_next_replica(self) -> None:
-        """The next replica's log."""
-        names = [row.pod.meta.name for row in self._replicas]
-        if names:
-            at = names.index(self._pod) if self._pod in names else -1
-            self._open(names[(at + 1) % len(names)])
+    @on(ChoiceLine.Clicked)
+    async def _clicked(self, event: ChoiceLine.Clicked) -> None:
+        event.stop()
+        await self.run_action(event.action)
 
-    def action_toggle_wrap(self) -> None:
-        """Wrap long lines."""
-        self._log.wrap = not self._log.wrap
-        self._redraw()
+    # Actions ----------------------------------------------------------------------------------------------------------
 
-    def action_toggle_times(self) -> None:
-        """Show times."""
+    def action_source(self, by: int) -> None:
+        """Another container or replica."""
+        every = sources_of(self._replicas)
+        if every:
+            at = every.index(self._source) if self._source in every else -1
+            chosen = every[(at + by) % len(every)]
+            if chosen != self._source:
+                self._open(chosen)
+
+    def action_follow(self) -> None:
+        """Stay at the end, or stop."""
+        self.view.following = not self.view.following
+        self.show_choices()
+        self.show_status()
+
+    def action_previous(self) -> None:
+        """The run before, or this one."""
+        if self._source is not None:
+            self._previous = not self._previous
+            self._open(self._source)
+
+    def action_times(self) -> None:
+        """Show times, or not."""
         self._times = not self._times
-        self._redraw()
+        self.view.replace(self._buffer.rows(times=self._times))
+        self.show_choices()
 
-    def action_search(self) -> None:
-        """Look for text."""
-        field = self.query_one("#log-search", Input)
-        field.display = True
-        field.focus()
+    def whole_text(self) -> str:
+        """Every line with its time."""
+        return self._buffer.plain()
 
-    def clear_search(self) -> bool:
-        """Show all lines again; False when there was no search."""
-        field = self.query_one("#log-search", Input)
-        if not field.display:
-            return False
-        field.value = ""
-        field.display = False
-        self._words = ""
-        self._redraw()
-        self._log.focus()
-        return True
-
-    @on(Input.Changed, "#log-search")
-    def _searching(self, event: Input.Changed) -> None:
-        self._words = event.value.lower()
-        self._redraw()
-
-    @on(Input.Submitted, "#log-search")
-    def _searched(self) -> None:
-        self._log.focus()
-
-    def action_save(self) -> None:
-        """Write what was read to a file in the working directory."""
-        path = Path.cwd() / f"{self._pod or self._ref.name}.log"
-        text = "".join(f"{line.at.isoformat() if line.at else ''} {line.text}\n" for line in self._lines)
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            self.notify(f"cannot write {path}: {error.strerror}", severity="error")
-        else:
-            self.notify(f"written to {path}")
-            self.post_message(self.Saved(path))
-
-
-def _level(text: str) -> str:
-    """Which lines to bring out, which to step back."""
-    if " ERROR " in text or "Error:" in text or text.startswith("Traceback"):
-        return "error"
-    return "noise" if '"GET /health' in text or '"GET /metrics' in text else ""
+    def file_name(self) -> str:
+        """Named after the container, and the run."""
+        source = self._source or Source(self._ref.name, "none")
+        return f"{source.pod}-{source.container}{'-previous' if self._previous else ''}.log"

@@ -1,130 +1,256 @@
-"""The overview: what was asked for, how it is, why, and what to do."""
+"""The overview: how it is and why, its replicas, its traffic; what was asked for, and who keeps the limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
-from rich.console import Group, RenderableType
-from rich.style import Style
-from rich.table import Table
-from rich.text import Text
-
-from genai_tui.domain.deployment import DeploymentSpec, Limits, SharingMode
-from genai_tui.domain.rows import DeploymentDetail
+from genai_tui.domain.deployment import (
+    AffinityTerms,
+    DeploymentSpec,
+    EnvVar,
+    Limits,
+    SharingMode,
+    Toleration,
+)
+from genai_tui.domain.documents import Endpoint, Model
+from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
 from screens import format as shown
+from screens.deployment.sheet import Bit, Block, Fact, Grid, Heading, Space, Text
+from screens.deployment.timeline import short_name
 
-Tone = Callable[[str], Style]
-Facts = list[tuple[str, str]]
+_ENGINES = {"vllm": "vLLM", "nim": "NVIDIA NIM"}
 
 
-def overview(detail: DeploymentDetail, now: datetime, tone: Tone, width: int) -> RenderableType:
-    """Everything known, in two columns where there is room."""
+def state_blocks(detail: DeploymentDetail, now: datetime) -> list[Block]:
+    """How it is: phase and cause with its evidence, replicas, traffic, where it answers."""
+    return [*_phase(detail), Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
+
+
+def _phase(detail: DeploymentDetail) -> list[Block]:
+    assessment = detail.row.assessment
+    look = shown.phase_look(assessment.phase)
+    share = f" {shown.percent(assessment.progress)}" if assessment.progress is not None else ""
+    blocks: list[Block] = [Fact("phase", f"{look.glyph} {assessment.phase.value}{share}", look.tone)]
+    if assessment.cause:
+        blocks.append(Fact("cause", assessment.cause, "strong"))
+    if assessment.fix:
+        blocks.append(Fact("what to do", assessment.fix, "accent"))
+    for i, text in enumerate(assessment.evidence):
+        blocks.append(Fact("evidence" if i == 0 else "", text, "quiet"))
+    return blocks
+
+
+def _replicas(detail: DeploymentDetail, now: datetime) -> list[Block]:
     row = detail.row
+    gpus = f"{shown.plural(row.gpus, 'GPU')} in all" if row.gpus else ""
+    blocks: list[Block] = [
+        Heading("REPLICAS", "   ".join(p for p in (f"{row.ready} of {row.replicas} ready", gpus) if p))
+    ]
+    if not detail.replicas:
+        return [*blocks, Text("none" if row.replicas else "stopped: none are wanted", "quiet")]
+    return [*blocks, Grid(tuple(_replica(replica, now) for replica in detail.replicas), right=frozenset({3}))]
+
+
+def _replica(row: ReplicaRow, now: datetime) -> tuple[Bit, ...]:
     look = shown.phase_look(row.assessment.phase)
-    parts: list[RenderableType] = [
-        Text(f"{look.glyph} {shown.phase_text(row.assessment)}", tone(look.tone) + Style(bold=True))
-    ]
-    for text in row.assessment.evidence:
-        parts.append(Text(f"  {text}", tone("quiet")))
-    if row.assessment.fix:
-        parts.append(Text.assemble(("  what to do  ", tone("accent")), row.assessment.fix))
-    parts.append(Text(""))
-    left, right = _state(detail, now), _spec(detail.document.spec) if detail.document else _foreign(detail)
-    if width >= 100:
-        grid = Table.grid(padding=(0, 4), expand=True)
-        grid.add_column(ratio=1)
-        grid.add_column(ratio=1)
-        grid.add_row(_facts(left, tone), _facts(right, tone))
-        parts.append(grid)
-    else:
-        parts += [_facts(left, tone), Text(""), _facts(right, tone)]
-    return Group(*parts)
-
-
-def _facts(facts: Facts, tone: Tone) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style=tone("quiet"), no_wrap=True, min_width=13)
-    table.add_column(overflow="fold")
-    for label, text in facts:
-        table.add_row(label, text or shown.MISSING)
-    return table
-
-
-def _state(detail: DeploymentDetail, now: datetime) -> Facts:
-    row, traffic = detail.row, detail.row.traffic
-    running = traffic.running
-    load = shown.MISSING if running is None else f"{running} running, {shown.count(traffic.waiting)} waiting"
-    return [
-        ("replicas", f"{row.ready} of {row.replicas} ready"),
-        ("GPUs", shown.count(row.gpus)),
-        ("served names", ", ".join(row.served_names) if row.served_names else "none answered yet"),
-        ("requests", load),
-        (
-            "throughput",
-            f"{shown.rate(traffic.tokens_per_second)} tok/s, {shown.rate(traffic.requests_per_second)} req/s",
-        ),
-        ("created", f"{shown.age(row.created, now)} ago" if row.created else shown.MISSING),
-        ("managed by", row.managed_by),
-        ("revision", detail.workload.revision or shown.MISSING),
-        ("strategy", detail.workload.strategy),
-    ]
-
-
-def _foreign(detail: DeploymentDetail) -> Facts:
-    containers = detail.workload.containers
-    return [
-        ("engine", detail.row.engine or ""),
-        ("model", detail.row.model or ""),
-        ("image", containers[0].image if containers else ""),
-        ("", "made by others: shown and never written to"),
-    ]
-
-
-def _spec(spec: DeploymentSpec) -> Facts:
-    engine, resources = spec.engine, spec.resources
-    context = "auto" if engine.context_length == "auto" else f"{engine.context_length:,} tokens"
-    gpus = f"{resources.gpu} {resources.gpu_resource}" if resources.gpu else "none"
-    return [
-        ("description", spec.description),
-        ("model", spec.model),
-        ("endpoint", spec.endpoint),
-        ("engine", f"{engine.type.value}  {engine.image}"),
-        ("context", f"{context}, prompt caching {'on' if engine.prompt_caching else 'off'}"),
-        ("each replica", f"{resources.cpu} CPU, {resources.memory}, {gpus}"),
-        ("price", _price(spec)),
-        ("limits", _limits(spec)),
-        ("sharing", _sharing(spec)),
-    ]
-
-
-def _price(spec: DeploymentSpec) -> str:
-    if spec.pricing is None:
-        return "none set"
-    price = spec.pricing.price
+    restarts = sum(state.restarts for state in row.pod.states)
+    again = shown.plural(restarts, "restart") if restarts else ""
     return (
-        f"{shown.amount(price.input_per_million, price.currency)} input, "
-        f"{shown.amount(price.output_per_million, price.currency)} output, per million tokens"
+        Bit(short_name(row.pod.meta.name), "" if row.current else "quiet"),
+        Bit(f"{look.glyph} {row.assessment.phase.value}", look.tone),
+        Bit(row.pod.node or shown.MISSING),
+        Bit(shown.age(row.pod.meta.created, now), "quiet"),
+        Bit(again if row.current else f"previous revision {again}".strip(), "quiet"),
     )
 
 
-def _limits(spec: DeploymentSpec) -> str:
-    levels = (
-        ("organization", spec.rate_limits.organization),
-        ("user", spec.rate_limits.user),
-        ("API key", spec.rate_limits.api_key),
+def _traffic(detail: DeploymentDetail) -> list[Block]:
+    traffic = detail.row.traffic
+    sampled = (
+        f"by the engine, {shown.clock(traffic.sampled)} UTC" if traffic.sampled else "the engine was not asked yet"
     )
-    found = [f"{name} {_level(limits)}" for name, limits in levels if _level(limits)]
-    return f"{'; '.join(found)}  (recorded only: nothing enforces them)" if found else "none set"
+    cells = (
+        ("requests/s", shown.rate(traffic.requests_per_second)),
+        ("tokens/s", shown.rate(traffic.tokens_per_second)),
+        ("running", shown.count(traffic.running)),
+        ("waiting", shown.count(traffic.waiting)),
+    )
+    names = tuple(Bit(f"{name:>10}", "label") for name, _ in cells)
+    values = tuple(Bit(f"{value:>10}") for _, value in cells)
+    return [Heading("TRAFFIC", sampled), Grid((names, values))]
 
 
-def _level(limits: Limits) -> str:
-    tokens, requests = limits.tokens_per_minute, limits.requests_per_minute
-    parts = [f"{tokens:,} tok/min" if tokens else "", f"{requests:,} req/min" if requests else ""]
+def spec_blocks(detail: DeploymentDetail, model: Model | None, endpoint: Endpoint | None) -> list[Block]:
+    """What was asked for, in words."""
+    if detail.document is None:
+        return _foreign(detail)
+    spec = detail.document.spec
+    blocks: list[Block] = [Heading("WHAT WAS ASKED FOR")]
+    if spec.description:
+        blocks.append(Fact("description", spec.description))
+    blocks += [
+        Fact("model", spec.model + (f"   {_model(model)}" if model is not None else "")),
+        Fact("endpoint", _endpoint(spec, endpoint)),
+        Fact("served as", _served(detail)),
+        Fact("engine", f"{_ENGINES[spec.engine.type.value]}   {spec.engine.image}"),
+        Fact("context", _context(spec)),
+        Fact("each replica", _resources(spec)),
+        *_optional(spec),
+    ]
+    return [*blocks, Space(), *_limits(spec, endpoint), Space(), *_business(spec)]
+
+
+def _foreign(detail: DeploymentDetail) -> list[Block]:
+    row = detail.row
+    facts: list[Block] = [
+        Heading("WHAT RUNS"),
+        Fact("engine", _ENGINES.get(row.engine or "", row.engine or shown.MISSING)),
+        Fact("model", row.model or shown.MISSING),
+        Fact("served as", _served(detail)),
+    ]
+    for container in detail.workload.containers:
+        facts.append(Fact("image", container.image))
+        gpus = ", ".join(f"{count} {name}" for name, count in container.gpus.items())
+        each = [
+            part for part in (f"{container.cpu} CPU" if container.cpu else "", container.memory or "", gpus) if part
+        ]
+        facts.append(Fact("each replica", ", ".join(each) or shown.MISSING))
+    if row.foreign:
+        facts += [
+            Space(),
+            Text(f"Made by {row.managed_by}: it is shown, can be talked to, and is never written to.", "quiet"),
+        ]
+    else:
+        facts += [
+            Space(),
+            Text("Its spec annotation cannot be read: apply its file again to manage it here.", "waiting"),
+        ]
+    return facts
+
+
+def _served(detail: DeploymentDetail) -> str:
+    return ", ".join(detail.row.served_names) or "not answered yet"
+
+
+def _model(model: Model) -> str:
+    spec = model.spec
+    parts = [spec.parameters or "", spec.use_case.value, spec.description]
     return ", ".join(part for part in parts if part)
 
 
-def _sharing(spec: DeploymentSpec) -> str:
-    if spec.sharing.mode is SharingMode.ORGANIZATIONS:
-        return ", ".join(spec.sharing.organizations)
-    return "all organizations" if spec.sharing.mode is SharingMode.ALL else "nobody"
+def _endpoint(spec: DeploymentSpec, endpoint: Endpoint | None) -> str:
+    if endpoint is None:
+        return spec.endpoint
+    where = "inside the cluster" if endpoint.spec.exposure == "cluster" else "through a gateway"
+    return f"{spec.endpoint}   {endpoint.spec.hostname}, {where}"
+
+
+def _context(spec: DeploymentSpec) -> str:
+    length = spec.engine.context_length
+    tokens = "what fits (auto)" if length == "auto" else f"{length:,} tokens"
+    return f"{tokens}, prompt caching {'on' if spec.engine.prompt_caching else 'off'}"
+
+
+def _resources(spec: DeploymentSpec) -> str:
+    resources = spec.resources
+    gpus = f"{resources.gpu} {resources.gpu_resource}" if resources.gpu else "no GPU"
+    return f"{resources.cpu} CPU, {resources.memory} memory, {gpus}"
+
+
+def _optional(spec: DeploymentSpec) -> list[Block]:
+    """What is only said when it was set."""
+    advanced, engine = spec.advanced, spec.engine
+    budget = engine.startup_budget_seconds
+    cache = advanced.cache
+    facts = (
+        ("start-up", f"at most {shown.seconds(float(budget))}" if budget else ""),
+        ("secrets", f"pull {engine.ngc.pull_secret}, key {engine.ngc.api_key.name}" if engine.ngc else ""),
+        ("cache", "" if cache is None else f"claim {cache.claim}" if cache.claim else f"{cache.size} of its own"),
+        (
+            "rollout",
+            {"Recreate": "stops all, then starts", "RollingUpdate": "replaces one by one"}.get(advanced.strategy, ""),
+        ),
+        ("variables", "\n".join(_variable(variable) for variable in advanced.env)),
+        ("extra args", " ".join(advanced.extra_args)),
+        ("nodes", _pairs(advanced.node_selector)),
+        ("tolerates", "\n".join(_toleration(toleration) for toleration in advanced.tolerations)),
+        ("near", _affinity(advanced.pod_affinity.pod_affinity)),
+        ("away from", _affinity(advanced.pod_affinity.pod_anti_affinity)),
+        ("runtime", advanced.runtime_class or ""),
+        ("labels", _pairs(advanced.labels)),
+        ("annotations", _pairs(advanced.annotations)),
+    )
+    return [Fact(label, text) for label, text in facts if text]
+
+
+def _pairs(pairs: dict[str, str]) -> str:
+    return "\n".join(f"{key}={value}" for key, value in pairs.items())
+
+
+def _variable(variable: EnvVar) -> str:
+    if variable.secret is not None:
+        return f"{variable.name} from secret {variable.secret.name}, key {variable.secret.key}"
+    return f"{variable.name}={variable.value}"
+
+
+def _toleration(toleration: Toleration) -> str:
+    key = toleration.key or "every taint"
+    value = f"={toleration.value}" if toleration.value else ""
+    return f"{key}{value}" + (f" ({toleration.effect})" if toleration.effect else "")
+
+
+def _affinity(terms: AffinityTerms | None) -> str:
+    if terms is None:
+        return ""
+    lines = []
+    for term in terms.required_during_scheduling_ignored_during_execution:
+        lines.append(f"must: {_pairs(term.label_selector.match_labels) or 'by expression'} per {term.topology_key}")
+    for weighted in terms.preferred_during_scheduling_ignored_during_execution:
+        term = weighted.pod_affinity_term
+        lines.append(f"better: {_pairs(term.label_selector.match_labels) or 'by expression'} per {term.topology_key}")
+    return "\n".join(lines)
+
+
+def _limits(spec: DeploymentSpec, endpoint: Endpoint | None) -> list[Block]:
+    limits = spec.rate_limits
+    levels = (("organization", limits.organization), ("user", limits.user), ("API key", limits.api_key))
+    if not any(_set(level) for _, level in levels):
+        return [Heading("LIMITS", "none")]
+    rows = [(Bit("", "label"), Bit("tokens/min", "label"), Bit("requests/min", "label"))]
+    for name, level in levels:
+        rows.append((Bit(name, "label"), Bit(_limit(level.tokens_per_minute)), Bit(_limit(level.requests_per_minute))))
+    return [Heading("LIMITS", enforcement(endpoint)), Grid(tuple(rows), right=frozenset({1, 2}))]
+
+
+def enforcement(endpoint: Endpoint | None) -> str:
+    """Who keeps the limits. Nothing is claimed that is not known to be so."""
+    if endpoint is not None and endpoint.spec.enforcement is not None:
+        return (
+            f"recorded only: {endpoint.spec.enforcement} is named by the endpoint, and is not configured from here yet"
+        )
+    return "recorded only: nothing enforces them yet"
+
+
+def _set(level: Limits) -> bool:
+    return level.tokens_per_minute is not None or level.requests_per_minute is not None
+
+
+def _limit(value: int | None) -> str:
+    return "no limit" if value is None else f"{value:,}"
+
+
+def _business(spec: DeploymentSpec) -> list[Block]:
+    """Price and sharing."""
+    price = spec.pricing.price if spec.pricing is not None else None
+    if price is None:
+        said = "none: requests are counted, not priced"
+    else:
+        said = (
+            f"{shown.amount(price.input_per_million, price.currency)} input, "
+            f"{shown.amount(price.output_per_million, price.currency)} output, per 1M tokens"
+        )
+    sharing = spec.sharing
+    shared = {SharingMode.NONE: "nobody", SharingMode.ALL: "all organizations"}.get(
+        sharing.mode, ", ".join(sharing.organizations)
+    )
+    return [Fact("price", said), Fact("shared with", shared)]

@@ -1,124 +1,159 @@
-"""The rollout: each replica's stages with their times, and the events of all, merged."""
+"""The rollout: which revisions there are, how far each replica is, what happened."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from rich.console import Group, RenderableType
-from rich.style import Style
-from rich.table import Table
-from rich.text import Text
-
-from genai_tui.domain.cluster import Event
+from genai_tui.domain.cluster import ReplicaSet
 from genai_tui.domain.rows import DeploymentDetail, Phase, ReplicaRow
 from screens import format as shown
-from screens.deployment.overview import Tone
+from screens.deployment.sheet import Bit, Block, Grid, Heading, Line, Space, Text
+from screens.deployment.timeline import STAGES, Happening, Stage, StageState, happenings, short_name, stages_of
 
-STAGES = (
-    (Phase.PENDING, "schedule"),
-    (Phase.PULLING, "pull"),
-    (Phase.DOWNLOADING, "download"),
-    (Phase.LOADING, "load"),
-    (Phase.WARMING_UP, "warm up"),
-    (Phase.RUNNING, "ready"),
-)
-EVENTS_SHOWN = 200
+CELL = 9
+"""Cells of one stage: `✔ 12m34s` and the rail to the next one."""
+_RAILS = {
+    StageState.DONE: "━",
+    StageState.SKIPPED: "━",
+    StageState.NOW: "╌",
+    StageState.STUCK: "╌",
+    StageState.AHEAD: "╌",
+}
+_TONES = {
+    StageState.DONE: "good",
+    StageState.SKIPPED: "good",
+    StageState.NOW: "busy",
+    StageState.STUCK: "bad",
+    StageState.AHEAD: "quiet",
+}
 
 
-def rollout(detail: DeploymentDetail, now: datetime, tone: Tone) -> RenderableType:
-    """Revisions, replicas, events."""
-    parts: list[RenderableType] = [_revisions(detail, tone), Text(""), _replicas(detail, now, tone)]
+def rollout(detail: DeploymentDetail, now: datetime, width: int) -> list[Block]:
+    """Everything about the rollout, from the newest revision to the oldest event."""
+    blocks = list(_revisions(detail, now, width))
+    told = happenings(detail.events)
+    blocks += [Space(), Heading("EVENTS", "" if told else "none kept; the cluster keeps them for about an hour")]
+    if told:
+        blocks.append(_events(told, width))
+    return blocks
+
+
+def moving(detail: DeploymentDetail) -> bool:
+    """Whether a stage is under way, so that its time goes on."""
+    resting = (Phase.RUNNING, Phase.FAILED, Phase.TERMINATING)
+    return any(row.assessment.phase not in resting for row in detail.replicas)
+
+
+def _revisions(detail: DeploymentDetail, now: datetime, width: int) -> Iterator[Block]:
+    by_set: dict[str, list[ReplicaRow]] = {}
     for row in detail.replicas:
-        if row.assessment.cause:
-            look = shown.phase_look(row.assessment.phase)
-            parts.append(Text(f"{look.glyph} {row.pod.meta.name}: {row.assessment.cause}", tone(look.tone)))
-            if row.assessment.fix:
-                parts.append(Text(f"  what to do: {row.assessment.fix}", tone("accent")))
-    parts += [Text(""), _events(detail, tone)]
-    return Group(*parts)
+        by_set.setdefault(row.pod.meta.owner or "", []).append(row)
+    current = [row for row in detail.replicas if row.current]
+    old = [row for row in detail.replicas if not row.current]
+    newest = next((rs for rs in detail.replicasets if rs.revision == detail.workload.revision), None)
+    yield Heading(_revision_title("REVISION", newest, detail.workload.revision), _revision_remark(detail, newest, now))
+    if current:
+        yield _bars(current, now, width)
+        yield from _causes(current)
+    else:
+        yield Text("no replica yet" if detail.workload.replicas else "stopped: no replicas are wanted", "quiet")
+    if old:
+        sets = {rs.meta.uid: rs for rs in detail.replicasets}
+        revisions = sorted({sets[uid].revision for uid in by_set if uid in sets and sets[uid] is not newest})
+        named = f"REVISION {', '.join(revisions)}" if revisions else "BEFORE"
+        yield Space()
+        yield Heading(named, f"previous, {shown.plural(len(old), 'replica')} left")
+        yield _bars(old, now, width)
+        yield from _causes(old)
 
 
-def _revisions(detail: DeploymentDetail, tone: Tone) -> Text:
-    text = Text()
-    for i, rs in enumerate(detail.replicasets[:4]):
-        style = tone("accent") if i == 0 else tone("quiet")
-        text.append(f"revision {rs.revision or '?'}: {rs.ready}/{rs.replicas} ready   ", style)
-    return text if text else Text("no ReplicaSet yet", tone("quiet"))
+def _revision_title(word: str, found: ReplicaSet | None, revision: str) -> str:
+    return f"{word} {found.revision if found is not None else revision or shown.MISSING}"
 
 
-def _replicas(detail: DeploymentDetail, now: datetime, tone: Tone) -> RenderableType:
-    if not detail.replicas:
-        return Text("no pods", tone("quiet"))
-    table = Table.grid(padding=(0, 2))
-    for i, title in enumerate(("replica", *(name for _, name in STAGES), "node")):
-        table.add_column(title, no_wrap=i != len(STAGES) + 1)
-    table.add_row(*(Text(t, tone("quiet")) for t in ("replica", *(name for _, name in STAGES), "node")))
-    for row in detail.replicas:
-        table.add_row(*_replica(row, now, tone))
-    return table
+def _revision_remark(detail: DeploymentDetail, found: ReplicaSet | None, now: datetime) -> str:
+    workload = detail.workload
+    ready = sum(row.assessment.phase is Phase.RUNNING for row in detail.replicas if row.current)
+    parts = [f"{ready} of {workload.replicas} ready"]
+    if found is not None and found.meta.created is not None:
+        parts.append(f"{shown.age(found.meta.created, now)} old")
+    parts.append("stops all, then starts" if workload.strategy == "Recreate" else "replaces one by one")
+    if workload.paused:
+        parts.append("PAUSED")
+    return "   ".join(parts)
 
 
-def _replica(row: ReplicaRow, now: datetime, tone: Tone) -> list[Text]:
-    name = row.pod.meta.name.rsplit("-", 1)[-1]
-    since = dict(row.stages)
-    reached = [phase for phase, _ in STAGES if phase in since]
-    current = row.assessment.phase
-    cells = [Text(("" if row.current else "old ") + name, Style() if row.current else tone("quiet"))]
-    for phase, _ in STAGES:
-        cells.append(_stage(phase, current, since, reached, now, tone))
-    restarts = sum(state.restarts for state in row.pod.states)
-    place = row.pod.node or shown.MISSING
-    cells.append(
-        Text(place + (f"  {restarts} restart{'s' if restarts > 1 else ''}" if restarts else ""), tone("quiet"))
+def _bars(rows: list[ReplicaRow], now: datetime, width: int) -> Grid:
+    cell = CELL if width < 110 else 14
+    head: Line = (
+        Bit("replica", "label"),
+        *(Bit(f"{title:<{cell}}"[:cell], "label") for _, title in STAGES),
+        Bit("node", "label"),
     )
-    return cells
+    return Grid((head, *(_bar(row, now, cell) for row in rows)), cut=True, gap=1)
 
 
-def _stage(
-    phase: Phase, current: Phase, since: dict[Phase, datetime], reached: list[Phase], now: datetime, tone: Tone
-) -> Text:
-    """A stage: done with its time, going on, failed, or still to come."""
-    look = shown.phase_look(current)
-    at = since.get(phase)
-    later = [p for p in reached if STAGES_ORDER[p] > STAGES_ORDER[phase]]
-    if at is not None and later and current is not Phase.FAILED:
-        if phase is Phase.RUNNING:
-            return Text("✔", tone("good"))
-        return Text(f"{shown.seconds((since[later[0]] - at).total_seconds())} ✔", tone("good"))
-    if phase is Phase.RUNNING and current is Phase.RUNNING:
-        return Text("✔", tone("good"))
-    if phase is current or (at is not None and not later and current in (Phase.FAILED, Phase.TERMINATING)):
-        spent = shown.seconds((now - at).total_seconds()) if at is not None else ""
-        return Text(f"{look.glyph} {spent}".strip(), tone(look.tone))
-    return Text(shown.MISSING, tone("quiet"))
+def _bar(row: ReplicaRow, now: datetime, cell: int) -> Line:
+    stages = stages_of(row, now)
+    cells = [_cell(stage, row, cell, last=i == len(stages) - 1) for i, stage in enumerate(stages)]
+    going = row.assessment.phase is Phase.TERMINATING
+    name = Bit(short_name(row.pod.meta.name), "quiet" if going or not row.current else "strong")
+    return (name, *cells, Bit(_place(row), "quiet"))
 
 
-STAGES_ORDER = {phase: i for i, (phase, _) in enumerate(STAGES)}
+def _cell(stage: Stage, row: ReplicaRow, size: int, *, last: bool) -> Bit:
+    state, tone = stage.state, _TONES[stage.state]
+    if row.assessment.phase is Phase.TERMINATING:
+        tone = "quiet"
+    elif state is StageState.STUCK and row.assessment.phase is not Phase.FAILED:
+        tone = "waiting"
+    took = "" if stage.seconds is None else shown.seconds(stage.seconds).replace(" ", "")
+    if state is StageState.DONE:
+        text = f"✔ {took}"
+    elif state is StageState.NOW:
+        text = f"{shown.phase_look(row.assessment.phase).glyph} {_share(stage) or took}"
+    elif state is StageState.STUCK:
+        text = f"{shown.phase_look(row.assessment.phase).glyph} {took}"
+    else:
+        text = "" if state is StageState.SKIPPED else "·"
+    text = text.strip()
+    rail = "" if last else _RAILS[state] * (size - len(text) - (1 if text else 0))
+    return Bit(f"{text} {rail}".strip() if rail else text, tone)
 
 
-def merged(events: tuple[Event, ...]) -> list[Event]:
-    """The newest of what was said the same way about the same object, newest first."""
-    found: dict[tuple[str, str, str], Event] = {}
-    for event in events:
-        found[event.regarding_name, event.reason, event.message] = event
-    ordered = sorted(found.values(), key=lambda e: (e.last_seen is not None, e.last_seen, e.meta.name), reverse=True)
-    return ordered[:EVENTS_SHOWN]
+def _share(stage: Stage) -> str:
+    return "" if stage.progress is None else shown.percent(stage.progress)
 
 
-def _events(detail: DeploymentDetail, tone: Tone) -> RenderableType:
-    events = merged(detail.events)
-    if not events:
-        return Text("no events (they are kept for an hour)", tone("quiet"))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style=tone("quiet"))
-    table.add_column(no_wrap=True, style=tone("quiet"))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for event in events:
-        style = tone("waiting") if event.type == "Warning" else Style()
-        times = f" ×{event.count}" if event.count > 1 else ""
-        about = (
-            event.regarding_name.rsplit("-", 1)[-1] if event.regarding_kind == "Pod" else event.regarding_kind.lower()
+def _place(row: ReplicaRow) -> str:
+    if row.pod.node is None:
+        return shown.MISSING
+    restarts = sum(state.restarts for state in row.pod.states)
+    return row.pod.node + (f" ↻{restarts}" if restarts else "")
+
+
+def _causes(rows: list[ReplicaRow]) -> Iterator[Block]:
+    """Why replicas are where they are; what holds for several is said once."""
+    said: dict[tuple[str, str | None], list[str]] = {}
+    for row in rows:
+        if row.assessment.cause:
+            said.setdefault((row.assessment.cause, row.assessment.fix), []).append(short_name(row.pod.meta.name))
+    for (cause, fix), names in said.items():
+        who = "" if len(rows) == len(names) else f"{', '.join(names)}: "
+        yield Text(f"{who}{cause}", "strong", 2)
+        if fix:
+            yield Text(f"do: {fix}", "", 2)
+
+
+def _events(told: tuple[Happening, ...], width: int) -> Grid:
+    rows = tuple(
+        (
+            Bit(shown.clock(item.last), "quiet"),
+            Bit(item.about, "quiet"),
+            Bit(item.reason + (f" ×{item.times}" if item.times > 1 else ""), "waiting" if item.warning else ""),
+            Bit(item.message),
         )
-        table.add_row(shown.clock(event.last_seen), about, Text(event.reason + times, style), Text(event.message))
-    return table
+        for item in told
+    )
+    return Grid(rows)

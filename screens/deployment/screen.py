@@ -1,26 +1,34 @@
-"""One deployment on five tabs, live, with everything that can be done to it."""
+"""One deployment on five tabs, live, with everything that can be done to it.
+
+Data path: the picture's `DeploymentDetail` -> blocks (pure functions of `overview`, `rollout`, `api`) -> sheets that
+redraw the lines that changed. What is shown is kept when the deployment goes while it is looked at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import ClassVar
 
-from rich.style import Style
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.containers import Container, VerticalScroll
+from textual.widgets import ContentSwitcher
 
+from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.rows import DeploymentDetail, Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
 from screens.base import ConsoleScreen
-from screens.deployment.logs import LogPane
-from screens.deployment.overview import overview
-from screens.deployment.rollout import rollout
+from screens.deployment.api import ApiPane
+from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.logs import LogsPane
+from screens.deployment.manifest import ManifestPane
+from screens.deployment.overview import spec_blocks, state_blocks
+from screens.deployment.rollout import moving, rollout
 from screens.deployment.scaling import scale_text
+from screens.deployment.searching import SearchedText
+from screens.deployment.sheet import Bit, Block, Grid, Sheet, Text
 from screens.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from screens.dialogs.number import NumberDialog
 from screens.dialogs.problem import ProblemDialog
@@ -34,197 +42,237 @@ TABS = (
 )
 VERBS = {"scale": "patch", "edit": "patch", "restart": "patch", "delete": "delete"}
 """The verb on apps/deployments each writing action needs."""
+WIDE = 110
 
 
 class DeploymentScreen(ConsoleScreen):
-    """Opened from the list, on one of its tabs."""
+    """Opened from the list, on one of its tabs.
+
+    Args:
+        ref: the deployment.
+        tab: the tab to begin with; an unknown one is the first.
+    """
 
     HELP = """\
 # One deployment
 
-`1` to `5` open the tabs. The rollout shows for each replica how long every stage took; the cause and the next step
-stand below it. In the logs, space stops following, `tab` goes to the next replica, `p` shows the run before a crash.
+`1` to `5`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do about it, and what was asked for.
+*Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
+container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
+printed. *Manifest* has the live object and the document.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back", id="deployment.back", tooltip="Back to the list"),
-        Binding("c", "chat", "Chat", id="deployment.chat", tooltip="Talk to it in the playground"),
-        Binding("l", "tab('logs')", "Logs", show=False, id="deployment.logs", tooltip="Show its logs"),
-        Binding("s", "scale", "Scale", id="deployment.scale", tooltip="Change how many replicas it has; 0 stops it"),
-        Binding("e", "edit", "Edit", id="deployment.edit", tooltip="Change its settings in the form"),
-        Binding("r", "restart", "Restart", id="deployment.restart", tooltip="Replace every pod"),
-        Binding("ctrl+d", "delete", "Delete", id="deployment.delete", tooltip="Delete it with what belongs to it"),
+        Binding("c", "chat", "chat", id="deployment.chat", tooltip="Talk to it in the playground"),
+        Binding("e", "edit", "edit", id="deployment.edit", tooltip="Change its settings in the form"),
+        Binding("s", "scale", "scale", id="deployment.scale", tooltip="Change how many replicas it has; 0 stops it"),
+        Binding("r", "restart", "restart", id="deployment.restart", tooltip="Replace every pod"),
+        Binding("ctrl+d", "delete", "delete", id="deployment.delete", tooltip="Delete it with what belongs to it"),
+        Binding("l", "tab('logs')", "logs", id="deployment.logs", tooltip="Show its logs"),
+        Binding("escape", "leave", "back", id="deployment.back", tooltip="End the search, or back to the list"),
+        Binding("tab", "next_tab(1)", "next tab", show=False, id="deployment.next", tooltip="The tab to the right"),
+        Binding("shift+tab", "next_tab(-1)", "tab before", show=False, id="deployment.before",
+                tooltip="The tab to the left"),
         *(
-            Binding(str(n), f"tab('{name}')", title, show=False, id=f"deployment.tab.{name}", tooltip=f"Open {title}")
+            Binding(str(n), f"tab('{name}')", title, show=False, id=f"deployment.{name}", tooltip=f"Open {title}")
             for n, (name, title) in enumerate(TABS, 1)
         ),
-    ]
+    ]  # fmt: skip
     WRITES: ClassVar[frozenset[str]] = frozenset(VERBS)
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"detail--{tone}" for tone in ("good", "waiting", "bad", "busy", "quiet", "accent")
-    }
 
     def __init__(self, ref: Ref, tab: str = "overview") -> None:
         super().__init__()
-        self._ref, self._first_tab = ref, tab
+        self._ref = ref
+        self._tab = tab if tab in dict(TABS) else TABS[0][0]
         self._last: DeploymentDetail | None = None
-        self._asked: set[str] = set()
+        self._gone = False
 
     def compose_body(self) -> ComposeResult:
         """Title, banner, tabs."""
-        yield Static("", id="detail-title")
-        yield Static("", id="detail-banner", markup=False)
-        with TabbedContent(initial=self._first_tab, id="detail-tabs"):
-            for number, (name, title) in enumerate(TABS, 1):
-                with TabPane(f"{number} {title}", id=name):
-                    if name == "logs":
-                        yield LogPane(self.services, self._ref)
-                    else:
-                        with VerticalScroll(id=f"detail-{name}-scroll"):
-                            yield Static("", id=f"detail-{name}", classes="detail--text")
+        operations = self.services.operations
+        yield Sheet(id="deployment-title")
+        yield ChoiceLine(id="deployment-tabs")
+        yield Sheet(id="deployment-banner")
+        with ContentSwitcher(initial=_pane_id(self._tab), id="deployment-panes"):
+            with VerticalScroll(id=_pane_id("overview"), classes="sheet--scroll"), Container(id="overview-columns"):
+                yield Sheet(id="overview-state")
+                yield Sheet(id="overview-spec")
+            with VerticalScroll(id=_pane_id("rollout"), classes="sheet--scroll"):
+                yield Sheet(id="rollout-sheet")
+            yield LogsPane(operations, self._ref, id=_pane_id("logs"))
+            yield ApiPane(self.services.playground, self._ref, id=_pane_id("api"))
+            yield ManifestPane(operations, self._ref, id=_pane_id("manifest"))
 
     def on_mount(self) -> None:
         """Draw what is known; ask what this identity may do here."""
         self.refresh_from_picture()
-        self._focus_tab()
-        self.run_worker(self._learn(), exit_on_error=False)
-        self.set_interval(1, self._tick)
+        self.call_after_refresh(self._open, self._tab)
+        self.run_worker(self._learn(), group="permissions", exit_on_error=False)
+        self.set_interval(1.0, self._tick)
 
     async def _learn(self) -> None:
         try:
             await self.services.operations.check_permissions(self._ref.namespace)
         except GenaiTuiError as error:
+            # Unknown counts as permitted: the cluster has the last word when something is done.
             self.log.warning(error.problem.line)
         self.refresh_bindings()
 
-    # -- drawing ------------------------------------------------------------------------------------------------
-
-    @property
-    def tab(self) -> str:
-        """The open tab."""
-        return self.query_one("#detail-tabs", TabbedContent).active or self._first_tab
-
-    def _tone(self, name: str) -> Style:
-        return Style(color=self.get_component_rich_style(f"detail--{name}").color)
+    # Following the picture --------------------------------------------------------------------------------------------
 
     def refresh_from_picture(self) -> None:
-        """Follow the deployment; keep the last state when it is gone."""
+        """Follow the deployment; keep its last state when it is gone."""
         detail = self.services.picture.deployment(self._ref)
+        gone = detail is None and self._last is not None and self.services.picture.health.link is Link.LIVE
         if detail is not None:
             self._last = detail
-        self._show_banner(gone=detail is None)
+        if gone != self._gone:
+            self._gone = gone
+            self.set_class(gone, "-gone")
         self._show_title()
-        self._show_tab()
+        self._show_banner()
+        self._show_tabs()
+        self._show_pane()
+        self.refresh_bindings()
 
     def _tick(self) -> None:
         """Times go on while something is under way."""
-        if not self.is_current or self.tab != "rollout" or self._last is None:
-            return
-        if any(shown.phase_look(row.assessment.phase).tone == "busy" for row in self._last.replicas):
-            self._show_tab()
+        looked_at = self.is_current and self._tab == "rollout" and not self._gone
+        if looked_at and self._last is not None and moving(self._last):
+            self._show_pane()
 
     def _show_title(self) -> None:
-        line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(f"{self._ref.namespace} / ", self._tone("quiet"))
-        line.append(self._ref.name, Style(bold=True))
+        name = Bit(f"{self._ref.namespace} / {self._ref.name}", "strong")
+        cells: tuple[Bit, ...] = (name,)
         if self._last is not None:
             row = self._last.row
             look = shown.phase_look(row.assessment.phase)
-            line.append(f"   {look.glyph} {row.assessment.phase.value}", self._tone(look.tone))
-            line.append(f"   {row.ready}/{row.replicas} ready", self._tone("quiet"))
-            if row.foreign:
-                line.append(f"   made by {row.managed_by}, read-only", self._tone("waiting"))
-        self.query_one("#detail-title", Static).update(line)
+            if self._gone:
+                cells = (name, Bit("gone", "bad"))
+            else:
+                cells = (
+                    name,
+                    Bit(f"{shown.ratio(row.ready, row.replicas)} ready", "quiet"),
+                    Bit(f"{look.glyph} {shown.phase_text(row.assessment)}", look.tone),
+                )
+        self.query_one("#deployment-title", Sheet).show([Grid((cells,), cut=True, gap=3)])
 
-    def _show_banner(self, *, gone: bool) -> None:
-        health = self.services.picture.health
-        text = ""
-        if gone:
-            known = health.link is Link.LIVE
-            text = "it does not exist any more; this is its last state" if known else "nothing is known of it yet"
-        elif health.link in (Link.STALE, Link.OFFLINE) and health.problem is not None:
-            text = f"▲ last known state, from {shown.clock(health.stale_since)} UTC: {health.problem.line}"
-        banner = self.query_one("#detail-banner", Static)
-        banner.update(text)
+    def _show_banner(self) -> None:
+        text, tone = self._banner()
+        banner = self.query_one("#deployment-banner", Sheet)
         banner.display = bool(text)
+        banner.show([Text(text, tone)] if text else [])
 
-    def _show_tab(self) -> None:
-        detail, tab = self._last, self.tab
+    def _banner(self) -> tuple[str, str]:
+        health = self.services.picture.health
+        problem = f": {health.problem.line}" if health.problem is not None else ""
+        if self._gone:
+            return "✖ It does not exist any more: it was deleted. Below is its last state.", "bad"
+        if health.link in (Link.STALE, Link.OFFLINE):
+            if self._last is None:
+                return f"✖ Nothing is known of it yet{problem}", "bad"
+            return f"▲ Last known state, from {shown.clock(health.stale_since)} UTC{problem}", "waiting"
+        if self._last is None:
+            waiting = health.link is Link.CONNECTING
+            return ("Connecting ...", "quiet") if waiting else (f"✖ There is no deployment {self._ref}.", "bad")
+        if self._last.row.foreign:
+            return f"Made by {self._last.row.managed_by}: nothing here writes to it.", "quiet"
+        return "", ""
+
+    # Tabs -------------------------------------------------------------------------------------------------------------
+
+    def _show_tabs(self) -> None:
+        choices = (
+            Choice(str(n), title, f"tab('{name}')", name == self._tab) for n, (name, title) in enumerate(TABS, 1)
+        )
+        self.query_one("#deployment-tabs", ChoiceLine).show(tuple(choices))
+
+    def _show_pane(self) -> None:
+        detail = self._last
         if detail is None:
             return
         now = self.services.clock()
-        if tab == "overview":
-            body = self.query_one("#detail-overview", Static)
-            body.update(overview(detail, now, self._tone, self.size.width))
-        elif tab == "rollout":
-            self.query_one("#detail-rollout", Static).update(rollout(detail, now, self._tone))
-        elif tab == "logs":
-            self.query_one(LogPane).show(detail.replicas)
-        elif tab not in self._asked:
-            self._asked.add(tab)
-            self._ask(tab)
+        match self._tab:
+            case "overview":
+                self.query_one("#overview-state", Sheet).show(state_blocks(detail, now))
+                self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
+            case "rollout":
+                self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width))
+            case "logs":
+                self.query_one(LogsPane).show(() if self._gone else detail.replicas)
+            case "api":
+                self.query_one(ApiPane).show(detail, self._endpoint())
+            case "manifest":
+                self.query_one(ManifestPane).show(detail)
 
-    @work(exit_on_error=False, group="ask")
-    async def _ask(self, tab: str) -> None:
-        """What has to be fetched: the samples, the manifest."""
-        body = self.query_one(f"#detail-{tab}", Static)
-        body.update(Text("asking …", self._tone("quiet")))
-        try:
-            body.update(await (self._api() if tab == "api" else self._manifest()))
-        except GenaiTuiError as error:
-            self._asked.discard(tab)
-            body.update(Text(f"✖ {error.problem.line}", self._tone("bad")))
+    def _show_sheet(self, selector: str, blocks: Sequence[Block]) -> None:
+        """Keep the end in sight for somebody who is at the end: that is where new events come."""
+        sheet = self.query_one(selector, Sheet)
+        scroll = sheet.parent
+        at_end = isinstance(scroll, VerticalScroll) and 0 < scroll.max_scroll_y <= scroll.scroll_y
+        sheet.show(blocks)
+        if at_end and isinstance(scroll, VerticalScroll):
+            self.call_after_refresh(scroll.scroll_end, animate=False)
 
-    async def _api(self) -> Text:
-        text = Text()
-        detail = self._last
-        names = detail.row.served_names if detail is not None else ()
-        text.append("served names   ", self._tone("quiet"))
-        text.append(", ".join(names) if names else "none answered yet")
-        text.append("\nendpoint       ", self._tone("quiet"))
-        text.append((detail.row.endpoint if detail is not None else None) or shown.MISSING)
-        text.append("\nkey            ", self._tone("quiet"))
-        text.append("the samples read it from $API_KEY; an address inside the cluster wants none\n")
-        for language, title in (("curl", "curl"), ("python", "Python"), ("node", "Node")):
-            text.append(f"\n{title}\n", self._tone("accent"))
-            text.append(await self.services.playground.sample_code(self._ref, language))  # type: ignore[arg-type]
-        return text
+    def _model(self) -> Model | None:
+        name = self._last.row.model if self._last is not None else None
+        return next((row.document for row in self.services.picture.models() if row.name == name), None)
 
-    async def _manifest(self) -> Text:
-        return Text(await self.services.operations.live_manifest(self._ref))
+    def _endpoint(self) -> Endpoint | None:
+        name = self._last.row.endpoint if self._last is not None else None
+        return next((row.document for row in self.services.picture.endpoints() if row.name == name), None)
 
-    def _focus_tab(self) -> None:
-        tab = self.tab
-        target = "#log-lines" if tab == "logs" else f"#detail-{tab}-scroll"
-        self.query_one(target).focus()
+    def on_resize(self) -> None:
+        """Two columns where there is room."""
+        self.set_class(self.size.width >= WIDE, "-wide")
+        if self.is_mounted and self._last is not None:
+            self._show_pane()
 
-    @on(TabbedContent.TabActivated)
-    def _activated(self) -> None:
-        self._asked.discard("manifest")
-        self._show_tab()
-        self._focus_tab()
-
-    # -- acting -------------------------------------------------------------------------------------------------
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What others made has no writing actions at all."""
-        if action in VERBS and self._last is not None and self._last.row.foreign:
-            return False
-        return super().check_action(action, parameters)
-
-    def refusal(self, action: str) -> str:
-        """The verb this identity lacks in the deployment's namespace."""
-        if action not in VERBS:
-            return ""
-        return self.services.operations.permission(VERBS[action], "apps/deployments", self._ref.namespace).reason
-
-    def action_leave(self) -> None:
-        """Close a search, or the screen."""
-        if not (self.tab == "logs" and self.query_one(LogPane).clear_search()):
-            self.dismiss()
+    def _open(self, name: str) -> None:
+        self._tab = name
+        self.query_one("#deployment-panes", ContentSwitcher).current = _pane_id(name)
+        self._show_tabs()
+        self._show_pane()
+        pane = self.query_one(f"#{_pane_id(name)}")
+        if isinstance(pane, SearchedText | ApiPane):
+            pane.focus_text()
+        else:
+            pane.focus(scroll_visible=False)
 
     def action_tab(self, name: str) -> None:
         """Open a tab."""
-        self.query_one("#detail-tabs", TabbedContent).active = name
+        self._open(name)
+
+    def action_next_tab(self, by: int) -> None:
+        """Open a neighbouring tab."""
+        names = [name for name, _ in TABS]
+        self._open(names[(names.index(self._tab) + by) % len(names)])
+
+    @on(ChoiceLine.Clicked, "#deployment-tabs")
+    async def _tab_clicked(self, event: ChoiceLine.Clicked) -> None:
+        event.stop()
+        await self.run_action(event.action)
+
+    def action_leave(self) -> None:
+        """End a search, or leave the screen."""
+        pane = self.query_one(f"#{_pane_id(self._tab)}")
+        if not (isinstance(pane, SearchedText) and pane.end_search()):
+            self.dismiss()
+
+    # Acting -----------------------------------------------------------------------------------------------------------
+
+    def refusal(self, action: str) -> str:
+        """Why it cannot be done to this deployment by this identity now."""
+        if action not in VERBS and action != "chat":
+            return ""
+        if self._last is None:
+            return f"nothing is known of {self._ref}"
+        if self._gone:
+            return f"{self._ref} does not exist any more"
+        if action == "chat":
+            return "" if self._last.row.ready else f"no replica of {self._ref} is ready: nobody would answer"
+        if self._last.row.foreign:
+            return f"{self._ref} was made by {self._last.row.managed_by}: nothing here writes to it"
+        return self.services.operations.permission(VERBS[action], "apps/deployments", self._ref.namespace).reason
 
     def action_chat(self) -> None:
         """Talk to it."""
@@ -234,32 +282,39 @@ stand below it. In the logs, space stops following, `tab` goes to the next repli
         """Change its settings."""
         self.app.open_wizard(edit=self._ref)
 
-    @work(exit_on_error=False, group="act")
+    @work(exclusive=True, group="act", exit_on_error=False)
     async def action_scale(self) -> None:
         """Ask for a number of replicas."""
         if self._last is None:
             return
         row = self._last.row
-        dialog = NumberDialog(f"Replicas of {self._ref}", row.replicas, text=scale_text(row))
+        dialog = NumberDialog(f"Scale {self._ref}", row.replicas, text=scale_text(row))
         wanted = await self.app.push_screen_wait(dialog)
         if wanted is not None and wanted != row.replicas:
-            await self._act(self.services.operations.scale(self._ref, wanted), f"{self._ref}: {wanted} replicas wanted")
+            said = (
+                f"{self._ref}: {shown.plural(wanted, 'replica')} wanted" if wanted else f"{self._ref} is being stopped"
+            )
+            await self._act(self.services.operations.scale(self._ref, wanted), said)
 
-    @work(exit_on_error=False, group="act")
+    @work(exclusive=True, group="act", exit_on_error=False)
     async def action_restart(self) -> None:
         """Ask, then replace every pod."""
         if self._last is None:
             return
-        stops = self._last.workload.strategy == "Recreate"
+        stops = self._last.workload.strategy == "Recreate" or self._last.row.replicas <= 1
         text = f"In {self.services.session.context}: every pod is replaced. "
-        text += "Requests fail until the new one is ready." if stops else "One after the other; it goes on answering."
+        text += (
+            "Requests fail until a new one is ready." if stops else "One after the other; the others go on answering."
+        )
         if await self.app.push_screen_wait(ConfirmDialog(f"Restart {self._ref}?", text, yes="Restart")):
             await self._act(self.services.operations.restart(self._ref), f"{self._ref} is being restarted")
 
-    @work(exit_on_error=False, group="act")
+    @work(exclusive=True, group="act", exit_on_error=False)
     async def action_delete(self) -> None:
         """Ask for the name, then delete."""
-        text = f"In {self.services.session.context}: its pods, Service and cache end with it. No undo."
+        text = (
+            f"In {self.services.session.context}: its pods, its Service and its own cache are deleted with it. No undo."
+        )
         dialog = TypedConfirmDialog(f"Delete {self._ref}?", self._ref.name, text)
         if await self.app.push_screen_wait(dialog):
             deleting = self.services.operations.delete("ModelDeployment", self._ref.name, self._ref.namespace)
@@ -272,3 +327,7 @@ stand below it. In the logs, space stops following, `tab` goes to the next repli
             self.app.push_screen(ProblemDialog(error.problem))
         else:
             self.notify(done)
+
+
+def _pane_id(name: str) -> str:
+    return f"pane-{name}"

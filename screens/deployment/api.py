@@ -1,0 +1,136 @@
+"""The API: where the deployment answers, under which names, and a request that runs as printed."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+
+from genai_tui.domain.documents import Endpoint
+from genai_tui.domain.rows import DeploymentDetail, Ref
+from genai_tui.errors import GenaiTuiError
+from genai_tui.services import Playground
+from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.sheet import Block, Fact, Heading, Sheet, Space, Text
+
+Language = Literal["curl", "python", "node"]
+LANGUAGES: tuple[tuple[Language, str], ...] = (("curl", "curl"), ("python", "Python"), ("node", "Node"))
+
+
+def api_blocks(detail: DeploymentDetail, endpoint: Endpoint | None) -> list[Block]:
+    """Where it answers."""
+    row = detail.row
+    served = ", ".join(row.served_names)
+    blocks: list[Block] = [
+        Heading("WHERE IT ANSWERS"),
+        Fact("endpoint", _where(row.endpoint, endpoint)),
+        Fact("model", f"{served}   as the engine itself says" if served else "the engine has not answered yet"),
+        Fact("paths", "/v1/chat/completions, /v1/completions, /v1/models: the OpenAI protocol"),
+        Fact("key", "read from the environment variable API_KEY, so that it is in no file and no command line"),
+    ]
+    return blocks
+
+
+def _where(name: str | None, endpoint: Endpoint | None) -> str:
+    if name is None:
+        return "none: it was made by others"
+    if endpoint is None:
+        return name
+    outside = endpoint.spec.exposure == "gateway"
+    return f"{name}   {endpoint.spec.hostname}, {'through a gateway' if outside else 'inside the cluster'}"
+
+
+class ApiPane(Vertical):
+    """Shows it.
+
+    Args:
+        playground: where samples come from.
+        ref: the deployment.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "language(1)", "next language", show=False, id="api.next", tooltip="The sample after it"),
+        Binding("left", "language(-1)", "language before", show=False, id="api.before", tooltip="The sample before"),
+        Binding("y", "copy", "copy", show=False, id="api.copy", tooltip="Copy the sample to the clipboard"),
+    ]
+
+    def __init__(self, playground: Playground, ref: Ref, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._playground, self._ref = playground, ref
+        self._language = 0
+        self._samples: dict[Language, str] = {}
+        self._told = ""
+        self._about: list[Block] = []
+        self._asked_with: tuple[object, ...] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Where it answers, which language, the sample."""
+        with VerticalScroll(classes="sheet--scroll"):
+            yield Sheet(id="api-where")
+            yield ChoiceLine(id="api-languages")
+            yield Sheet(id="api-sample")
+
+    def show(self, detail: DeploymentDetail, endpoint: Endpoint | None) -> None:
+        """Follow the deployment: ask for the samples again when their address or name may have changed."""
+        self._about = api_blocks(detail, endpoint)
+        asked_with = (detail.row.served_names, detail.row.endpoint, endpoint)
+        if asked_with != self._asked_with:
+            self._asked_with = asked_with
+            self._ask()
+        self._draw()
+
+    @work(exclusive=True, group="samples", exit_on_error=False)
+    async def _ask(self) -> None:
+        try:
+            self._samples = {name: await self._playground.sample_code(self._ref, name) for name, _ in LANGUAGES}
+            self._told = ""
+        except GenaiTuiError as error:
+            self._told = error.problem.line
+            self._asked_with = None
+        self._draw()
+
+    def focus_text(self) -> None:
+        """Give the sheet the keys."""
+        self.query_one(VerticalScroll).focus(scroll_visible=False)
+
+    def _draw(self) -> None:
+        self.query_one("#api-where", Sheet).show([*self._about, Space()])
+        choices = [Choice("", title, f"choose({i})", i == self._language) for i, (_, title) in enumerate(LANGUAGES)]
+        self.query_one("#api-languages", ChoiceLine).show(
+            (*choices, Choice("← →", "language", "language(1)"), Choice("y", "copy", "copy"))
+        )
+        if self._told:
+            blocks: list[Block] = [Text(self._told, "waiting")]
+        else:
+            blocks = [_code_line(line) for line in self._sample().splitlines()]
+        self.query_one("#api-sample", Sheet).show([Space(), *blocks])
+
+    def _sample(self) -> str:
+        return self._samples.get(LANGUAGES[self._language][0], "")
+
+    @on(ChoiceLine.Clicked)
+    async def _clicked(self, event: ChoiceLine.Clicked) -> None:
+        event.stop()
+        await self.run_action(event.action)
+
+    def action_choose(self, number: int) -> None:
+        """A language by its number from 0."""
+        self._language = number
+        self._draw()
+
+    def action_language(self, by: int) -> None:
+        """Another language."""
+        self.action_choose((self._language + by) % len(LANGUAGES))
+
+    def action_copy(self) -> None:
+        """Copy the sample; terminals that allow it (OSC 52) hand it to the desktop."""
+        self.app.copy_to_clipboard(self._sample())
+        self.notify(f"the {LANGUAGES[self._language][1]} sample was copied", timeout=3)
+
+
+def _code_line(line: str) -> Block:
+    comment = line.startswith(("# ", "// "))
+    return Text(line, "quiet" if comment else "") if line else Space()
