@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _STYLES = Path(styles.__file__).parent
-
-
-def _style_sheets() -> list[str | PurePath]:
-    """The tokens first, then every screen's own."""
-    found = sorted(_STYLES.glob("*.tcss"), key=lambda path: (path.stem != "app", path.name))
-    return list(found)
+_FIRST_SHEETS = (_STYLES / "app.tcss", _STYLES / "deployments.tcss")
+"""What the first paint needs; the others are read right after it."""
 
 
 def _deployments() -> Screen[None]:
@@ -76,7 +72,7 @@ class GenaiTui(App[None]):
     """
 
     TITLE = "genai-tui"
-    CSS_PATH = _style_sheets()
+    CSS_PATH: ClassVar[list[str | PurePath]] = [*_FIRST_SHEETS]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "deployments": _deployments,
         "models": _models,
@@ -105,14 +101,27 @@ class GenaiTui(App[None]):
         self._unsubscribe: Callable[[], None] | None = None
         for theme in themes.all_themes():
             self.register_theme(theme)
+        self._painted = False
         self.theme = themes.default_theme(self.console.color_system, services.preferences.get("theme"))
+        self.stylesheet.set_variables(self.get_css_variables())
 
     # Life -------------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         """Follow the picture; connect once the first screen has been painted."""
         self._unsubscribe = self.services.picture.subscribe(self._picture_changed)
-        self.call_after_refresh(self.connect)
+        self.call_after_refresh(self._first_painted)
+
+    def _first_painted(self) -> None:
+        self._painted = True
+        self.stylesheet.read_all([path for path in sorted(_STYLES.glob("*.tcss")) if path not in _FIRST_SHEETS])
+        self.refresh_css(animate=False)
+        self.connect()
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Apply another theme. Before the first paint there is none: the sheets were read with the right tokens."""
+        if self._painted:
+            super().refresh_css(animate)
 
     def connect(self) -> None:
         """Begin to watch the cluster; safe to call again after a failure."""

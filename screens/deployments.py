@@ -1,7 +1,8 @@
 """Home: every model deployment of the cluster in one list, the cause beside its phase.
 
 Data path: the picture's rows become cells (`deployment_cells`), the table draws the lines that changed. Keys act on
-the row under the cursor; a write asks first, and the watch brings back what it did.
+the row under the cursor; a write asks first, and the watch brings back what it did. Dialogs are imported when they are
+opened: the first paint does without them.
 """
 
 from __future__ import annotations
@@ -16,17 +17,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.rows import DeploymentRow, Ref
 from genai_tui.errors import GenaiTuiError
 from screens.base import AreaScreen
 from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of, scale_note
 from screens.deployment_states import Nothing, banner_text, nothing_text
-from screens.dialogs.confirm import TypedConfirmDialog
-from screens.dialogs.explain import ExplainDialog
-from screens.dialogs.number import NumberDialog
-from screens.dialogs.problem import ProblemDialog
-from screens.forms.picker import PickerScreen
 from screens.widgets.virtual_table import VirtualTable
 
 _AGES_EVERY_S = 30.0
@@ -257,6 +252,9 @@ the order round, and once more takes it away.
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_namespace(self) -> None:
         """Choose a namespace."""
+        from genai_tui.domain.form_facts import Choice
+        from screens.forms.picker import PickerScreen
+
         names = list(self.services.picture.namespaces())
         here = [row.ref.namespace for row in self.services.picture.deployments()]
         choices = [Choice("all namespaces", f"{len(here)} deployments")]
@@ -308,6 +306,8 @@ the order round, and once more takes it away.
 
     def action_describe(self) -> None:
         """Say why it is as it is."""
+        from screens.dialogs.explain import ExplainDialog
+
         row = self.current()
         if row is not None:
             self.app.push_screen(ExplainDialog(row))
@@ -329,6 +329,8 @@ the order round, and once more takes it away.
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_scale(self) -> None:
         """Ask for a number of replicas."""
+        from screens.dialogs.number import NumberDialog
+
         row = self.current()
         if row is None:
             return
@@ -340,6 +342,8 @@ the order round, and once more takes it away.
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_delete(self) -> None:
         """Ask for the name, then delete."""
+        from screens.dialogs.confirm import TypedConfirmDialog
+
         row = self.current()
         if row is None:
             return
@@ -351,6 +355,8 @@ the order round, and once more takes it away.
 
     async def _act(self, doing: Awaitable[object], done: str) -> None:
         """Wait for a write and say how it went."""
+        from screens.dialogs.problem import ProblemDialog
+
         try:
             await doing
         except GenaiTuiError as error:
