@@ -140,7 +140,8 @@ class _Wiring:
                 while not self._picture.complete:
                     self._raise_failure()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._picture.changed(), 1.0)
+                        async with asyncio.timeout(1.0):
+                            await self._picture.changed()
                 await self._sampler.once()
         except TimeoutError as error:
             raise TimedOut(f"{self._session.server} did not list everything in {SETTLE_LIMIT_S:.0f} s") from error
@@ -222,9 +223,12 @@ class _Wiring:
         return tuple(_key_row(item["metadata"]) for item in response.json().get("items") or ())
 
     async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # One cancellation can be lost to a wait that ends at the same moment (python/cpython#81839): insist.
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=0.5)
         await self._connection.close()
         await self._ledger.close()
 

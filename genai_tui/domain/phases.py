@@ -55,7 +55,7 @@ def assess_replica(pod: Pod, events: Sequence[Event], around: Surroundings) -> A
         problem = _container_problem(state, events, around)
         if problem is not None:
             return problem
-    return _starting(pod, events)
+    return _starting(pod, events, around)
 
 
 def _ended(pod: Pod, around: Surroundings) -> Assessment:
@@ -199,8 +199,19 @@ def _crash(
     return Assessment(Phase.FAILED, f"crashed: {last or shown}{again}", (last or shown,), "see its previous log")
 
 
-def _starting(pod: Pod, events: Sequence[Event]) -> Assessment:
+def _loading_again(state: ContainerState, events: Sequence[Event], around: Surroundings) -> Assessment:
+    """A start after a crash: one restart may mend it, more of them are a crash loop, whatever it is doing right now."""
+    last = _crash(state.last_message, state.last_reason, state.last_exit_code, state.restarts, around, events)
+    if state.restarts > 1:
+        return last
+    return Assessment(Phase.LOADING, f"once more, after: {last.cause}", last.evidence, last.fix)
+
+
+def _starting(pod: Pod, events: Sequence[Event], around: Surroundings) -> Assessment:
     main = [state for state in pod.states if not state.init]
+    again = next((s for s in main if s.state == "running" and not s.started and s.restarts and s.last_exit_code), None)
+    if again is not None:
+        return _loading_again(again, events, around)
     if any(state.state == "running" for state in main):
         started = all(state.started for state in main)
         return Assessment(Phase.WARMING_UP if started else Phase.LOADING)

@@ -37,7 +37,8 @@ class Sampler:
         while True:
             await self._round()
             try:
-                await asyncio.wait_for(self._picture.changed(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._picture.changed()
             except TimeoutError:
                 continue
             # A start writes many changes a second; asking once for all of them is enough.
