@@ -14,8 +14,8 @@ Data = dict[str, Any]
 Fields = st.SearchStrategy[Data]
 
 LABEL = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
-SERVICE_NAME = LABEL.map("d{}".format)
-CATALOGUE_NAME = st.one_of(LABEL, st.just("llama-3.1-8b"))
+SERVICE_NAME = st.one_of(LABEL.map("d{}".format), st.just("d" * 63))
+CATALOGUE_NAME = st.one_of(LABEL, st.just("llama-3.1-8b"), st.just("m" * 56))
 QUALIFIED = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,10}[A-Za-z0-9])?", fullmatch=True)
 LABEL_KEY = st.one_of(
     QUALIFIED, QUALIFIED.map("example.com/{}".format), QUALIFIED.map("topology.kubernetes.io/{}".format)

@@ -7,10 +7,11 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Final
 
+Check = Callable[[str], str]
 GROUP = "genai-tui.dev"
 API_VERSION: Final = "genai-tui.dev/v1alpha1"
 MANAGER = "genai-tui"

@@ -180,7 +180,7 @@ def _claim(name: str, namespace: str, size: str, storage_class: str | None) -> J
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": _metadata(cache_claim(name), namespace),
+        "metadata": {**_metadata(name, namespace), "name": cache_claim(name)},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": size}},
