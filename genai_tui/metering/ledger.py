@@ -47,7 +47,7 @@ _PRICE_KEYS = "cluster, namespace, deployment, from_at, currency, input_per_mill
 _FIRST_SEEN = f"""
     insert into prices ({_PRICE_KEYS})
     select :cluster, :namespace, :deployment, :at, :currency, :input_per_million, :output_per_million
-    where :currency is not null and not exists (
+    where not exists (
         select 1 from prices where cluster = :cluster and namespace = :namespace and deployment = :deployment)
 """
 
@@ -97,11 +97,13 @@ class Ledger:
         The price of a deployment that has no price history yet begins it.
         """
         rows = [request_row(request) for request in requests]
+        priced = (row for row in reversed(rows) if row["currency"] is not None)
+        first_seen = {(row["cluster"], row["namespace"], row["deployment"]): row for row in priced}
 
         def write(db: sqlite3.Connection) -> None:
             with transaction(db):
                 db.executemany(_INSERT, rows)
-                db.executemany(_FIRST_SEEN, rows)
+                db.executemany(_FIRST_SEEN, first_seen.values())
 
         await self._do(write)
 
