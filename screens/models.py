@@ -26,7 +26,7 @@ class ModelsScreen(CatalogueScreen):
         Column("use", "USE", least=4, most=10, rank=2),
         Column("size", "SIZE", least=4, most=7, right=True),
         Column("context", "CONTEXT", least=7, most=9, right=True, rank=3),
-        Column("source", "SOURCE", least=16, flexible=True, rank=1),
+        Column("source", "SOURCE", least=34, flexible=True, rank=1),
         Column("deployments", "DEPLOYED", least=8, most=8, right=True),
         Column("age", "AGE", least=3, most=4, right=True, rank=4),
     )

@@ -36,7 +36,7 @@ pytest_textual_snapshot.SVGImageExtension = _Snapshots
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes what belongs to the person who runs it."""
     for name in list(os.environ):
-        if name.startswith(_UNWANTED):
+        if name.startswith(_UNWANTED) and not name.startswith("TEXTUAL_SNAPSHOT"):  # the plugin's own
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

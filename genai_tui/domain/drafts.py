@@ -30,6 +30,7 @@ from genai_tui.domain.form_lines import (
     read_selector,
     read_tolerations,
     read_value,
+    without_secrets,
     write_arguments,
     write_env,
     write_names,
@@ -104,6 +105,15 @@ def from_document(document: ModelDeployment) -> dict[str, str]:
 def draft_key(kind: str, editing: Ref | str | None) -> str:
     """Under which key a form in the making is kept: one per edited object, one for a new one of each kind."""
     return f"{kind}/{editing}" if editing else f"{kind}/new"
+
+
+_SECRET = re.compile(r"(?:hf_|nvapi-|sk-|ghp_)[A-Za-z0-9_-]{16,}")
+
+
+def may_be_kept(draft: Draft) -> dict[str, str]:
+    """The form as it may stand on disk: without what is known to be a secret, wherever it was typed."""
+    kept = {**draft, "advanced.env": without_secrets(draft.get("advanced.env", ""))}
+    return {field: _SECRET.sub("", text) for field, text in kept.items()}
 
 
 # From text to values --------------------------------------------------------------------------------------------------
@@ -196,7 +206,7 @@ def _read_none(text: str) -> Parsed[Any]:
 
 
 _TEXT = _Codec(_stripped, _plain)
-_FREE = _Codec(_read_free, _write_free)
+_FREE = _Codec(_read_free, lambda value: _write_free(value) if value else "")
 _AMOUNT = _Codec(_stripped, lambda value: "" if value is None else plain(value))
 _BY_KIND: Final[Mapping[FieldKind, _Codec]] = {
     FieldKind.TEXT: _TEXT,
@@ -208,7 +218,8 @@ _BY_KIND: Final[Mapping[FieldKind, _Codec]] = {
 _CODECS: Final[Mapping[str, _Codec]] = {
     "description": _FREE,
     "provider": _FREE,
-    "source.revision": _FREE,
+    # Its default is not empty: an empty one has to be written.
+    "source.revision": _Codec(_read_free, _write_free),
     "source.path": _FREE,
     "engine.contextLength": _Codec(_read_context, _plain),
     "engine.nimGeneration": _Codec(_read_generation, lambda value: "auto" if value is None else str(value)),

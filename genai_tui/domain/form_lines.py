@@ -119,7 +119,30 @@ def _read_env(line: str) -> EnvVar:
         if not slash or not secret or not key:
             raise ValueError(f"write {name}=secret:NAME/KEY, the name of a Secret and one of its keys")
         return EnvVar(name=name, secret=SecretKey(name=secret, key=key))
-    return EnvVar(name=name, value=read_value(value))
+    plain = read_value(value)
+    if holds_secret(name, plain):
+        raise ValueError(f"{name} is a secret: write {name}=secret:NAME/KEY, the Secret and the key that hold it")
+    return EnvVar(name=name, value=plain)
+
+
+def holds_secret(name: str, value: str) -> bool:
+    """Whether the file format refuses this value because it is a secret."""
+    try:
+        EnvVar(name=name, value=value)
+    except ValidationError as error:
+        return "holds a secret" in explain_validation(error)
+    return False
+
+
+def without_secrets(text: str) -> str:
+    """The lines of an environment as they may be kept on disk: a value that is a secret is left out."""
+    return "\n".join(_without_secret(line) for line in text.split("\n"))
+
+
+def _without_secret(line: str) -> str:
+    name, equals, value = line.partition("=")
+    secret = equals and not value.strip().startswith("secret:") and holds_secret(name.strip(), value.strip(" \t'\""))
+    return f"{name}=" if secret else line
 
 
 def read_env(text: str) -> Parsed[tuple[EnvVar, ...]]:

@@ -29,7 +29,7 @@ from screens.forms.state import FormState
 CatalogueKind = Literal["Model", "Endpoint"]
 
 
-class CatalogueFormScreen(FormScreen):
+class CatalogueFormScreen(FormScreen, inherit_bindings=False):
     """Creates or edits a catalogue entry.
 
     Args:
@@ -38,7 +38,8 @@ class CatalogueFormScreen(FormScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "Save", id="catalogue.save", tooltip="Save to the cluster"),
+        Binding("ctrl+s", "save", "Save", id="form.save", tooltip="Save to the cluster"),
+        *FormScreen.BINDINGS,
     ]
     HELP = """\
 # The form of a catalogue entry
@@ -97,12 +98,13 @@ class CatalogueFormScreen(FormScreen):
         rows = self.facts.models if self._kind == "Model" else self.facts.endpoints
         name = draft.get("name", "").strip()
         if self._entry is None and any(row.name == name for row in rows):
-            text = f"there is already a {self._kind.lower()} named {name}; choose another name"
+            text = f"{self._kind.lower()} {name} exists already; choose another name"
             return Findings((FieldProblem("name", text),))
         return Findings()
 
     def on_mount(self) -> None:
         """Offer a kept form, or begin."""
+        self._say(None)
         if self._refusal:
             self._say(Problem(self._refusal))
             self.query_one("#catalogue-middle").display = False
@@ -152,8 +154,12 @@ class CatalogueFormScreen(FormScreen):
         self._begin(draft)
 
     def _say(self, problem: Problem | None) -> None:
-        text = "" if problem is None else f"✖ {problem.line}"
-        self.query_one("#form-verdict", Static).update(text)
+        self._tell("" if problem is None else f"✖ {problem.line}")
+
+    def _tell(self, text: str) -> None:
+        line = self.query_one("#form-verdict", Static)
+        line.update(text)
+        line.display = bool(text)
 
     async def action_save(self) -> None:
         """Save to the cluster, or go to the first wrong field."""
@@ -172,7 +178,7 @@ class CatalogueFormScreen(FormScreen):
 
     @work(exclusive=True, group="apply", exit_on_error=False)
     async def _apply(self, document: Model | Endpoint) -> None:
-        self.query_one("#form-verdict", Static).update("· saving...")
+        self._tell("· saving...")
         try:
             await self.services.operations.apply(document, create_only=self._entry is None)
         except GenaiTuiError as error:

@@ -11,6 +11,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from genai_tui.domain.drafts import may_be_kept
 from genai_tui.domain.form_facts import Choice, Facts, choices_of
 from genai_tui.domain.form_field import FieldKind
 from genai_tui.errors import GenaiTuiError
@@ -33,11 +34,12 @@ class FormScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "choose", "Choose", id="form.choose", tooltip="List what can be put into this field"),
-        Binding("ctrl+g", "next_problem", "Next problem", id="form.problem", tooltip="Go to the next wrong field"),
+        Binding("ctrl+g", "next_problem", "Problem", id="form.problem", tooltip="Go to the next wrong field"),
         Binding("escape", "leave", "Leave", id="form.leave", tooltip="Leave the form; it can be kept as a draft"),
         Binding("f1", "app.show_help", "Help", show=False, tooltip="What can be done here"),
         Binding("tab", "field(1)", "Next field", show=False),
         Binding("shift+tab", "field(-1)", "Field before", show=False),
+        Binding("ctrl+c,super+c", "screen.copy_text", "Copy selected text", show=False),
     ]
 
     def __init__(self) -> None:
@@ -115,7 +117,7 @@ class FormScreen(ConsoleScreen):
     # Keeping ----------------------------------------------------------------------------------------------------------
 
     def _keep_soon(self) -> None:
-        self.keeper.note(self.draft_title(), self.state.draft)
+        self.keeper.note(self.draft_title(), may_be_kept(self.state.draft))
         if self._timer is None:
             self._timer = self.set_timer(_KEEP_AFTER, self.keep_now)
 
@@ -242,7 +244,7 @@ class FormScreen(ConsoleScreen):
         ]
         chosen = await self.app.push_screen_wait(PickerScreen("Leave the form?", choices, narrowing=False))
         if chosen == 0:
-            self.keeper.note(self.draft_title(), self.state.draft)
+            self.keeper.note(self.draft_title(), may_be_kept(self.state.draft))
             await self.keeper.write()
         elif chosen == 1:
             await self.keeper.discard()

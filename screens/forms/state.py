@@ -38,7 +38,7 @@ class FormState(Generic[D]):
         document: what the draft stands for; None while something is wrong.
         typed: ids of fields a person changed; the others hold suggestions.
         seen: ids of fields whose problems are shown.
-        refused: problems the cluster told after an attempt, until their field is typed in again.
+        refused: problems told after an attempt, until something is typed.
     """
 
     form: Form[D]
@@ -61,7 +61,8 @@ class FormState(Generic[D]):
         self.draft[field_id] = text
         self.typed.add(field_id)
         self.seen.add(field_id)
-        self.refused.pop(field_id, None)
+        # A refusal may rest on several fields: it is asked for anew.
+        self.refused.clear()
         self.validate()
         return True
 

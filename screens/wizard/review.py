@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar
 
 from textual import on
@@ -22,6 +23,7 @@ from genai_tui.services import Preview
 from screens.forms.controls import AdvanceRequested, ChoiceControl, Edited
 
 SUMMARY, MANIFEST, DIFF = "summary", "manifest", "diff"
+_LABEL = 13
 _VIEW = FormField("view", "Review", "Show", "What to look at.", FieldKind.CHOICE, options=(SUMMARY, MANIFEST, DIFF))
 
 
@@ -145,6 +147,10 @@ class ReviewPane(Vertical):
             remark.text,
         )
 
+    def on_resize(self) -> None:
+        """Wrap again."""
+        self._show_view()
+
     def _styled(self, name: str) -> Style:
         return self.get_visual_style(name)
 
@@ -180,7 +186,11 @@ class ReviewPane(Vertical):
         label = self._styled("review--label")
         if self._lead:
             lines += [Content(self._lead), Content("")]
-        lines += [Content.assemble(Content.styled(f"{name:<13}", label), text) for name, text in self._summary]
+        width = max(20, self.query_one("#review-content").size.width - _LABEL - 3)
+        for name, text in self._summary:
+            first, *more = wrap(text, width) or [""]
+            lines.append(Content.assemble(Content.styled(f"{name:<{_LABEL}}", label), first))
+            lines += [Content(" " * _LABEL + rest) for rest in more]
         if self._preview is not None:
             lines += [Content(""), Content.styled("On the server", label)]
             lines += [Content(f"  {outcome:<10}{what}") for what, outcome in self._preview.outcomes.items()]

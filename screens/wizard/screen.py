@@ -38,7 +38,7 @@ from screens.wizard.start import Start, offered_drafts, start_of
 from screens.wizard.summary import gpu_note, limits_note, summary
 
 
-class WizardScreen(FormScreen):
+class WizardScreen(FormScreen, inherit_bindings=False):
     """Creates or edits a model deployment.
 
     Args:
@@ -47,10 +47,12 @@ class WizardScreen(FormScreen):
         draft: a kept form to go on with.
     """
 
+    # Not inherited but listed, so that the most useful comes first in the footer.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+n,f4,alt+right", "step(1)", "Next step", id="wizard.next", tooltip="Go to the next step"),
-        Binding("ctrl+s", "save", "Save and deploy", id="wizard.save", tooltip="Review, then save to the cluster"),
-        Binding("f3,alt+left", "step(-1)", "Step back", id="wizard.back", tooltip="Go to the step before"),
+        Binding("ctrl+n,f4,alt+right", "step(1)", "Next", id="wizard.next", tooltip="Go to the next step"),
+        Binding("ctrl+s", "save", "Save", id="wizard.save", tooltip="Review, then save and deploy"),
+        *FormScreen.BINDINGS,
+        Binding("f3,alt+left", "step(-1)", "Back", id="wizard.back", tooltip="Go to the step before"),
     ]
     HELP = """\
 # The deployment form
@@ -257,7 +259,10 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         try:
             preview = await self.services.operations.preview(document)
         except GenaiTuiError as error:
-            pane.show_failure(error.problem)
+            if isinstance(error, BadInput) and error.fields:
+                self._refused(error.fields)
+            else:
+                pane.show_failure(error.problem)
             return
         if preview.problems:
             self._refused(preview.problems)

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
 
-from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
-from genai_tui.domain.deployment import DeploymentSpec
+from genai_tui.domain.deployment import DeploymentSpec, EnvVar
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, parse_document
 from genai_tui.domain.drafts import (
     DEPLOYMENT_FORM,
@@ -19,19 +17,22 @@ from genai_tui.domain.drafts import (
     ENDPOINT_FORM,
     MODEL_FORM,
     from_document,
+    may_be_kept,
     to_document,
 )
 from genai_tui.domain.form_field import FieldKind
 from genai_tui.domain.form_fields import TABS
-
-NAME = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)
-KEY = st.builds(
-    "{}{}".format,
-    st.sampled_from(["", "nvidia.com/", "topology.kubernetes.io/"]),
-    st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?", fullmatch=True),
+from genai_tui.domain.form_lines import (
+    Parsed,
+    read_annotations,
+    read_arguments,
+    read_env,
+    write_arguments,
+    write_env,
+    write_pairs,
 )
-GPU = st.sampled_from(["nvidia.com/gpu", "nvidia.com/mig-1g.10gb", "amd.com/gpu"])
-VALUE = st.from_regex(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?)?", fullmatch=True)
+from tests.strategies import DEPLOYMENTS, ENDPOINTS, MODELS
+
 AWKWARD = st.sampled_from(
     [
         "",
@@ -53,121 +54,22 @@ AWKWARD = st.sampled_from(
     ]
 )
 TEXT = st.one_of(AWKWARD, st.text(max_size=12))
-QUANTITY = st.sampled_from(["2", "500m", "16Gi", "1.5", "1e3", "4G"])
-COUNT = st.integers(min_value=1, max_value=10**12)
-OPTIONAL_COUNT = st.none() | COUNT
 
 
-def record(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A mapping; a field whose value is None is left out."""
-    return st.fixed_dictionaries(fields).map(lambda data: {k: v for k, v in data.items() if v is not None})
+@given(st.lists(TEXT, max_size=4))
+def test_any_arguments_survive_as_lines(arguments: list[str]) -> None:
+    assert read_arguments(write_arguments(arguments)) == Parsed(tuple(arguments))
 
 
-def many(of: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(of, max_size=4)
+@given(st.lists(TEXT, max_size=4))
+def test_any_values_survive_as_lines(values: list[str]) -> None:
+    variables = tuple(EnvVar(name=f"A{at}", value=value) for at, value in enumerate(values))
+    assert read_env(write_env(variables)) == Parsed(variables)
+    pairs = {f"a{at}": value for at, value in enumerate(values)}
+    assert read_annotations(write_pairs(pairs)) == Parsed(pairs)
 
 
-def pairs(keys: st.SearchStrategy[str], values: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, str]]:
-    return st.dictionaries(keys, values, max_size=4)
-
-
-SECRET_KEY = record(name=NAME, key=st.from_regex(r"[-._a-zA-Z0-9]{1,8}", fullmatch=True))
-ENV = st.one_of(
-    record(name=st.from_regex(r"[-._a-zA-Z][-._a-zA-Z0-9]{0,8}", fullmatch=True), value=TEXT),
-    record(name=st.from_regex(r"[-._a-zA-Z][-._a-zA-Z0-9]{0,8}", fullmatch=True), secret=SECRET_KEY),
-)
-TOLERATION = record(
-    key=st.none() | KEY,
-    operator=st.none() | st.sampled_from(["Exists", "Equal"]),
-    value=st.none() | VALUE,
-    effect=st.none() | st.sampled_from(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
-    tolerationSeconds=st.none() | st.integers(0, 10**6),
-)
-REQUIREMENT = record(
-    key=KEY,
-    operator=st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"]),
-    values=st.lists(VALUE, max_size=3),
-)
-
-
-def valid(kind: str, of: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Only those parts the strict models accept."""
-    import genai_tui.domain.deployment as module
-
-    adapter: TypeAdapter[Any] = TypeAdapter(getattr(module, kind))
-
-    def accepted(data: dict[str, Any]) -> bool:
-        try:
-            adapter.validate_python(data, by_alias=True, by_name=False)
-        except ValidationError:
-            return False
-        return True
-
-    return of.filter(accepted)
-
-
-TERM = record(
-    labelSelector=record(matchLabels=pairs(KEY, VALUE), matchExpressions=many(valid("Requirement", REQUIREMENT))),
-    topologyKey=KEY,
-    namespaces=many(NAME),
-)
-TERMS = st.none() | record(
-    requiredDuringSchedulingIgnoredDuringExecution=many(TERM),
-    preferredDuringSchedulingIgnoredDuringExecution=many(record(weight=st.integers(1, 100), podAffinityTerm=TERM)),
-)
-LIMITS = record(tokensPerMinute=OPTIONAL_COUNT, requestsPerMinute=OPTIONAL_COUNT)
-MONEY = st.decimals(0, 10**8, places=9).map(lambda amount: format(amount, "f"))
-ADVANCED = record(
-    env=st.lists(valid("EnvVar", ENV), max_size=4, unique_by=lambda variable: variable["name"]),
-    labels=pairs(KEY, VALUE),
-    annotations=pairs(KEY, TEXT),
-    tolerations=many(valid("Toleration", TOLERATION)),
-    nodeSelector=pairs(KEY, VALUE),
-    podAffinity=record(podAffinity=TERMS, podAntiAffinity=TERMS),
-    extraArgs=many(TEXT),
-    runtimeClass=st.none() | NAME,
-    sharedMemory=st.none() | QUANTITY,
-    cache=st.one_of(st.none(), record(claim=NAME), record(size=QUANTITY, storageClass=st.none() | NAME)),
-    strategy=st.none() | st.sampled_from(["auto", "Recreate", "RollingUpdate"]),
-)
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> ModelDeployment:
-    """Any deployment the file format accepts."""
-    engine = {
-        "type": draw(st.sampled_from(["vllm", "nim"])),
-        "image": draw(st.sampled_from(["vllm/vllm-openai:v0.33.0", "host:5000/a/b@sha256:" + "0" * 64])),
-        "replicas": draw(st.integers(0, 1000)),
-        "contextLength": draw(st.just("auto") | COUNT),
-        "promptCaching": draw(st.booleans()),
-        "startupBudgetSeconds": draw(st.none() | st.integers(60, 86_400)),
-    }
-    if engine["type"] == "nim":
-        engine["nimGeneration"] = draw(st.sampled_from([None, 1, 2]))
-        engine["ngc"] = draw(st.none() | record(pullSecret=st.none() | NAME, apiKey=st.none() | SECRET_KEY))
-    mode = draw(st.sampled_from(["none", "all", "organizations"]))
-    spec = {
-        "description": draw(TEXT),
-        "model": draw(NAME),
-        "endpoint": draw(NAME),
-        "engine": engine,
-        "resources": draw(record(cpu=QUANTITY, memory=QUANTITY, gpu=st.integers(0, 64), gpuResource=st.none() | GPU)),
-        "advanced": draw(ADVANCED),
-        "rateLimits": draw(record(organization=LIMITS, user=LIMITS, apiKey=LIMITS)),
-        "pricing": draw(
-            st.none() | record(currency=st.sampled_from(["USD", "JPY"]), inputPerMillion=MONEY, outputPerMillion=MONEY)
-        ),
-        "sharing": {
-            "mode": mode,
-            "organizations": draw(st.lists(NAME, min_size=1, max_size=4)) if mode == "organizations" else [],
-        },
-    }
-    metadata = draw(record(name=NAME.map("d{}".format), namespace=st.none() | NAME))
-    return ModelDeployment.model_validate({"metadata": metadata, "spec": spec})
-
-
-@given(documents())
+@given(DEPLOYMENTS)
 @settings(max_examples=300, deadline=None)
 def test_a_deployment_passes_through_the_form_unchanged(document: ModelDeployment) -> None:
     reading = to_document(from_document(document))
@@ -177,47 +79,15 @@ def test_a_deployment_passes_through_the_form_unchanged(document: ModelDeploymen
     assert reading.document.spec.canonical_json() == document.spec.canonical_json()
 
 
-SOURCES = st.one_of(
-    record(
-        type=st.just("huggingface"), repository=st.just("a/b"), revision=st.sampled_from(["main", "v1.0", "refs/pr/1"])
-    ),
-    record(type=st.just("ngc"), image=st.just("nvcr.io/nim/meta/llama:2.1")),
-    record(type=st.just("storage"), claim=NAME, path=st.sampled_from(["", "llama", "a/b", " a", 'x"'])),
-)
-
-
-@given(
-    record(
-        description=TEXT,
-        useCase=st.sampled_from(["chat", "rerank"]),
-        provider=TEXT,
-        source=SOURCES,
-        contextLength=OPTIONAL_COUNT,
-        parameters=st.sampled_from([None, "135M", "70.6B"]),
-    )
-)
+@given(MODELS)
 @settings(deadline=None)
-def test_a_model_passes_through_its_form_unchanged(spec: dict[str, Any]) -> None:
-    document = Model.model_validate({"metadata": {"name": "m"}, "spec": ModelSpec.model_validate(spec)})
+def test_a_model_passes_through_its_form_unchanged(document: Model) -> None:
     assert MODEL_FORM.read(MODEL_FORM.write(document)).document == document
 
 
-@given(
-    st.one_of(
-        record(description=TEXT, hostname=st.just("llm.example")),
-        record(
-            description=TEXT,
-            hostname=st.just("llm.example"),
-            exposure=st.just("gateway"),
-            gateway=record(namespace=NAME, name=NAME),
-            enforcement=st.sampled_from([None, "kuadrant", "envoy-ai-gateway"]),
-            tlsSecret=st.none() | NAME,
-        ),
-    )
-)
+@given(ENDPOINTS)
 @settings(deadline=None)
-def test_an_endpoint_passes_through_its_form_unchanged(spec: dict[str, Any]) -> None:
-    document = Endpoint.model_validate({"metadata": {"name": "e"}, "spec": EndpointSpec.model_validate(spec)})
+def test_an_endpoint_passes_through_its_form_unchanged(document: Endpoint) -> None:
     assert ENDPOINT_FORM.read(ENDPOINT_FORM.write(document)).document == document
 
 
@@ -298,6 +168,20 @@ def test_a_wrong_text_is_told_at_its_field_and_line(field: str, text: str, line:
     first = next(problem for problem in problems if message in problem.message)
     assert (first.line, len(problems)) == (line, 1)
     assert first.field == field or (field, first.field) == ("advanced.cache.storageClass", "advanced.cache.size")
+
+
+def test_a_secret_is_refused_as_a_value_and_never_kept_on_disk() -> None:
+    ((field, line, message),) = told(advanced__env="A=1\nHF_TOKEN='hf_abcdefghijklmnopqrst'")
+    assert (field, line) == ("advanced.env", 2)
+    assert "HF_TOKEN=secret:NAME/KEY" in message
+    assert "hf_abc" not in message
+    kept = may_be_kept(
+        {
+            "advanced.env": "A=1\nHF_TOKEN='hf_abcdefghijklmnopqrst'\nB=secret:b/token",
+            "advanced.extraArgs": "--api-key sk-abcdefghijklmnopqrst",
+        }
+    )
+    assert kept == {"advanced.env": "A=1\nHF_TOKEN=\nB=secret:b/token", "advanced.extraArgs": "--api-key "}
 
 
 def test_every_wrong_line_is_told() -> None:

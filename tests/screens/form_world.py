@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from textual import events
@@ -69,7 +69,7 @@ class FormWorld(FakeServices):
 class Console(GenaiTui):
     """The console with nothing under the screen in question; remembers where it was sent."""
 
-    CSS_PATH: ClassVar[list[str | Path]] = [str(ROOT / "screens" / path) for path in GenaiTui.CSS_PATH]
+    CSS_PATH: ClassVar[list[str | PurePath]] = [str(ROOT / "screens" / path) for path in GenaiTui.CSS_PATH]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {"deployments": Screen}
 
     def __init__(self, world: FormWorld) -> None:
