@@ -24,7 +24,7 @@ def container(image: str, *words: str, args: tuple[str, ...] = (), **env: str) -
         (container("vllm/vllm-openai:v0.9", args=("--model", "a/b")), "vllm", "a/b", ("a/b",)),
         (container("vllm/vllm-openai", args=("a/b", "--port", "80")), "vllm", "a/b", ("a/b",)),
         (container("host:5000/vllm", "vllm", "serve", "a/b"), "vllm", "a/b", ("a/b",)),
-        (container("x", "/bin/vllm", "serve", args=("a/b", "--served-model-name", "x", "y")), "vllm", "a/b", ("x", "y")),
+        (container("x", "/bin/vllm", "serve", "a", "--served-model-name", args=("x", "y")), "vllm", "a", ("x", "y")),
         (container("x", "vllm", "serve", "a/b", "--served_model_name=x"), "vllm", "a/b", ("x",)),
         (container("x", "vllm", "serve", "a/b", "-tp", "2"), "vllm", "a/b", ("a/b",)),
         (container("x", "python3", "-m", "vllm.entrypoints.openai.api_server", "--model=a/b"), "vllm", "a/b", ("a/b",)),
