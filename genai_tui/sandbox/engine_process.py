@@ -1,18 +1,22 @@
 """The real engine: llama.cpp with a small model, as a process that ends with its parent.
 
-Prints one JSON line, {"address": ...}, when it answers; ends when its standard input does.
+Prints one JSON line, {"address": ...}, when it answers; ends when its standard input does, which the kernel closes
+when the parent dies in whatever way.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import sys
+from typing import Any
 
 
 def main(path: str, context: int, slots: int) -> None:
     """Serve the model file until standard input ends. `context` tokens are shared by `slots` requests at a time."""
-    import xllamacpp
-
+    # A compiled module without type information.
+    xllamacpp: Any = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.n_ctx = context
@@ -25,6 +29,8 @@ def main(path: str, context: int, slots: int) -> None:
     sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")
     sys.stdout.flush()
     sys.stdin.buffer.read()
+    # The server's own shutdown waits for requests in flight; nobody is left to read their answers.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,300 +1,355 @@
 """How an engine container starts: its arguments read as the engine reads them, then the log lines it would write.
 
 Failures come from the container itself (an unknown flag, a context the model or the memory does not allow) with the
-engine's own words, recorded from vLLM 0.32; or staged by name through the annotation `sandbox.genai-tui.dev/stage`.
+engine's own words, recorded from vLLM 0.32; or staged by name.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from genai_tui.engines.vllm_flags import FLAGS
 from genai_tui.sandbox import known
-from genai_tui.sandbox.engine import MODEL_CONTEXT, MODEL_NAME
-from genai_tui.sandbox.vllm_shim import VERSION, Serving
+from genai_tui.sandbox.engine_metrics import Cache
+from genai_tui.sandbox.engine_model import MODEL_CONTEXT, MODEL_NAME
+from genai_tui.sandbox.launch_failures import API, CORE, Launch, fail_in_api, fail_in_core, fail_validation
+from genai_tui.sandbox.launch_stages import (
+    DIES_AFTER_S,
+    HUB_OFFLINE,
+    NO_CACHE_BLOCKS,
+    context_over_model,
+    cuda_oom,
+    fail_staged,
+    gated,
+    vllm_port,
+)
+from genai_tui.sandbox.vllm_arguments import AUTO, Arguments, UsageError, context_of, parse
+from genai_tui.sandbox.vllm_dialect import VERSION, Serving
 
-STAGE_ANNOTATION = "sandbox.genai-tui.dev/stage"
-_LISTS = ("--served-model-name",)
-_VALUED_OFF = ("--disable-access-log-for-endpoints", "--disabled-routers")
-GPU_UTILIZATION = 0.9
-_OVERHEAD = 2 * 2**30
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """The container ends with `code` after `after` seconds."""
-
-    code: int
-    after: float
-    reason: str = "Error"
-
-
-@dataclass(slots=True)
-class Launch:
-    """What happens after a container starts: lines at their times, then ready or an end."""
-
-    lines: list[tuple[float, str]] = field(default_factory=list)
-    ready_after: float | None = None
-    exit: Exit | None = None
-    serving: Serving | None = None
-
-    def fail(self, at: float, text: str, *, code: int = 1, reason: str = "Error") -> Launch:
-        """End here with the last lines of a real failing start."""
-        self.lines += [(at, line) for line in text.splitlines()]
-        self.exit = Exit(code, at + 0.5, reason)
-        self.ready_after = None
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """Flags by name, their values in order; what stands alone; what no engine knows."""
-
-    flags: Mapping[str, tuple[str, ...]]
-    positional: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-
-def parse(words: Sequence[str]) -> Arguments:
-    """Read arguments as argparse does in vLLM: `--flag value`, `--flag=value`, lists, switches."""
-    flags: dict[str, tuple[str, ...]] = {}
-    positional: list[str] = []
-    unknown: list[str] = []
-    current: str | None = None
-    for word in words:
-        if word.startswith("-") and not word.lstrip("-").isdigit():
-            name, equals, value = word.partition("=")
-            name = "--tensor-parallel-size" if name == "-tp" else name
-            plain = "--" + name[2:].split(".", 1)[0].replace("_", "-")
-            if plain not in FLAGS:
-                unknown.append(word)
-                current = None
-                continue
-            flags[plain] = (value,) if equals else ()
-            current = None if equals or _is_switch(plain) else plain
-        elif current is not None:
-            flags[current] = (*flags[current], word)
-            current = current if current in _LISTS else None
-        else:
-            positional.append(word)
-    return Arguments(flags, tuple(positional), tuple(unknown))
-
-
-def _is_switch(flag: str) -> bool:
-    if flag in _VALUED_OFF:
-        return False
-    return flag.startswith(("--enable-", "--no-", "--disable-")) or flag in ("--enforce-eager", "--trust-remote-code")
+DEFAULT_MODEL = "Qwen/Qwen3-0.6B"
+OVERHEAD = 2 * 2**30
+"""GPU memory taken by CUDA graphs, activations and the runtime, in bytes."""
+_HOST_MEMORY = 1_200 * 2**20
+_CPU_CACHE = 4 * 2**30
+_TAG = re.compile(r":v?(\d+\.\d+\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the container runs: its GPUs, their memory in bytes, the environment with secrets resolved."""
+    """Where the container runs: GPUs and their memory, the memory limit (bytes), the environment with secrets resolved.
+
+    `mounts` are the paths of its volumes; `engine_problem` why no engine can answer; `pace` stretches every duration;
+    `full_tracebacks` makes failing starts as long-winded as real ones.
+    """
 
     gpus: int
     gpu_bytes: int
     environment: Mapping[str, str]
     stage: str = ""
     engine_problem: str | None = None
+    memory: int | None = None
+    mounts: tuple[str, ...] = ()
+    pace: float = 1.0
+    node: str = ""
+    full_tracebacks: bool = False
 
 
-def launch_vllm(words: Sequence[str], place: Place, node: str) -> Launch:
+@dataclass(slots=True)
+class _Plan:
+    """A start being worked out."""
+
+    start: Launch
+    args: Arguments
+    place: Place
+    model: str
+    shape: known.Model
+    version: str = VERSION
+    at: float = 0.0
+    context: int | str = AUTO
+    tensor: int = 1
+    cache: Cache = field(default_factory=lambda: Cache(0))
+
+    @property
+    def ranks(self) -> int:
+        """GPUs the engine uses."""
+        return self.tensor * self.args.number("--pipeline-parallel-size", 1)
+
+
+def launch_vllm(words: Sequence[str], place: Place, version: str = VERSION) -> Launch:
     """What `vllm serve` does with these arguments here."""
-    start = Launch()
-    args = parse(words)
-    extra = [*args.unknown, *args.positional[1:]]
-    if extra:
-        return start.fail(
-            1.5,
-            f"usage: vllm serve [model_tag] [options]\nvllm: error: unrecognized arguments: {' '.join(extra)}",
-            code=2,
-        )
-    model = args.positional[0] if args.positional else _last(args, "--model") or "Qwen/Qwen3-0.6B"
-    tensor = _last(args, "--tensor-parallel-size") or "1"
-    wanted = _last(args, "--max-model-len") or "auto"
-    for flag, text in (("--tensor-parallel-size", tensor), ("--max-model-len", wanted)):
-        if not text.isdigit() and text not in ("auto", "-1"):
-            kind = "int" if flag != "--max-model-len" else "human_readable_int_or_auto"
-            return start.fail(1.5, f"vllm serve: error: argument {flag}: invalid {kind} value: '{text}'", code=2)
-    return _vllm(start, args, model, int(tensor), wanted, place, node)
+    start = Launch(full_tracebacks=place.full_tracebacks)
+    try:
+        args = parse(words)
+    except UsageError as error:
+        return start.end(1.5 * place.pace, str(error), code=2)
+    model = args.model or DEFAULT_MODEL
+    plan = _Plan(start, args, place, model, known.model(model, args.last("--quantization") or ""), version)
+    plan.context = context_of(args.last("--max-model-len") or AUTO) or AUTO
+    plan.tensor = args.number("--tensor-parallel-size", 1)
+    return _run(plan)
 
 
-def _last(args: Arguments, flag: str) -> str | None:
-    values = args.flags.get(flag)
-    return values[-1] if values else None
+def version_of(image: str) -> str:
+    """The engine's version as the image's tag says."""
+    match = _TAG.search(image)
+    return match[1] if match else VERSION
 
 
-def _vllm(start: Launch, args: Arguments, model: str, tensor: int, wanted: str, place: Place, node: str) -> Launch:
-    shape = known.model(model)
-    api, core = "(APIServer pid=1)", "(EngineCore pid=131)"
-    start.lines += [
-        (0.2, f"{api} INFO [api_utils.py:347]   vLLM version {VERSION}, model {model}"),
-        (0.3, f"{api} WARNING [sandbox] simulated GPU node {node}: whatever the model, {MODEL_NAME} answers"),
-        (0.5, f"{api} INFO [model.py:733] Resolved architecture: LlamaForCausalLM"),
-    ]
-    failed = _refused(start, model, shape, tensor, wanted, place)
-    if failed is not None:
-        return failed
-    download = shape.weights / known.HUB_BYTES_PER_S
-    loading = max(2.0, shape.weights / known.LOAD_BYTES_PER_S)
-    at = 1.0
-    if not model.startswith("/"):
-        steps = 5 if download > 5 else 2
-        for step in range(1, steps + 1):
-            share = 100 * step // steps
-            start.lines.append(
-                (at + download * step / steps, f"{core} INFO [weight_utils.py:481] Downloading weights: {share}%")
-            )
-        at += download
-        start.lines.append((at, f"{core} INFO [weight_utils.py:483] Time spent downloading weights: {download:.2f} s"))
-    start.lines.append((at, f"{core} INFO [gpu_model_runner.py:68] Starting to load model {model}..."))
-    shards = max(1, min(8, shape.weights // 5_000_000_000))
-    for shard in range(1, shards + 1):
-        share = 100 * shard // shards
-        text = f"{core} Loading safetensors checkpoint shards: {share}% Completed | {shard}/{shards}"
-        start.lines.append((at + loading * shard / shards, text))
-    at += loading
-    return _ready(start, args, model, shape, wanted, place, at)
+def _run(plan: _Plan) -> Launch:
+    """The stages of a start, each of which may end it."""
+    _greet(plan)
+    for stage in (_fail_before, _fail_configuration, _load, _reserve):
+        if stage(plan):
+            return plan.start
+    _serve(plan)
+    return plan.start
 
 
-def _refused(start: Launch, model: str, shape: known.Model, tensor: int, wanted: str, place: Place) -> Launch | None:
-    """The failures that end a start, in the order in which the engine meets them."""
-    staged = _STAGED.get(place.stage)
-    if staged is not None:
-        return start.fail(3.0, staged.text, code=staged.code, reason=staged.reason)
+def _greet(plan: _Plan) -> None:
+    start, pace = plan.start, plan.place.pace
+    banner = (
+        "",
+        "       █     █     █▄   ▄█",
+        f" ▄▄ ▄█ █     █     █ ▀▄▀ █  version {plan.version}",
+        f"  █▄█▀ █     █     █     █  model   {plan.model}",
+        "   ▀▀  ▀▀▀▀▀ ▀▀▀▀▀ ▀     ▀",
+        "",
+    )
+    for text in banner:
+        start.say(0.2 * pace, API, f"[api_utils.py:347] {text}".rstrip())
+    given = {name[2:].replace("-", "_"): _shown(name, values) for name, values in plan.args.flags.items()}
+    start.say(0.2 * pace, API, f"[api_utils.py:286] non-default args: { ({'model_tag': plan.model} | given)!r}")
+    text = f"[sandbox] simulated node {plan.place.node}: whatever the model is named, {MODEL_NAME} answers"
+    start.say(0.3 * pace, API, text, "WARNING")
+    plan.at = 0.5 * pace
+
+
+def _shown(flag: str, values: tuple[str, ...]) -> object:
+    if flag == "--api-key":
+        return ["***"]
+    if not values:
+        return not flag.startswith("--no-")
+    return list(values) if flag == "--served-model-name" else values[-1]
+
+
+def _fail_before(plan: _Plan) -> bool:
+    """What ends a start before the model is looked at."""
+    place, start, at = plan.place, plan.start, plan.at
     if place.engine_problem:
-        return start.fail(1.0, f"(APIServer pid=1) ERROR [sandbox] no engine: {place.engine_problem}")
+        message = f"no engine: {place.engine_problem}"
+        start.say(at, API, f"[sandbox] {message}", "ERROR")
+        start.end(at, "", message=message)
+    elif fail_staged(start, place.stage, plan.model) is not None:
+        return True
+    elif plan.model.startswith("/"):
+        if not any(plan.model == mount or plan.model.startswith(f"{mount.rstrip('/')}/") for mount in place.mounts):
+            text = f"Repo id must be in the form 'repo_name' or 'namespace/repo_name': '{plan.model}'."
+            fail_in_api(
+                start, at, f"huggingface_hub.errors.HFValidationError: {text} Use `repo_type` argument if needed."
+            )
+    elif place.environment.get("HF_HUB_OFFLINE") == "1" and not place.mounts:
+        fail_in_api(start, at, HUB_OFFLINE)
+    elif not known.exists_on_hub(plan.model):
+        text = f"{plan.model} is not a local folder and is not a valid model identifier listed on"
+        fail_in_api(start, at, f"OSError: {text} 'https://huggingface.co/models'")
+    elif plan.shape.gated and not place.environment.get("HF_TOKEN"):
+        fail_in_api(start, at, gated(plan.model, forbidden=False))
+    return start.exit is not None
+
+
+def _fail_configuration(plan: _Plan) -> bool:
+    """What the engine's configuration refuses."""
+    start, shape, pace = plan.start, plan.shape, plan.place.pace
+    plan.at += 0.6 * pace
+    start.say(plan.at, API, "[model.py:733] Resolved architecture: LlamaForCausalLM")
+    longest = shape.context
+    if isinstance(plan.context, int) and plan.context > longest and not plan.place.environment.get(
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
+    ):  # fmt: skip
+        fail_validation(start, plan.at, "ModelConfig", context_over_model(plan.context, longest))
+        return True
+    start.say(plan.at, API, f"[model.py:2152] Using max model len {plan.context if plan.context != AUTO else longest}")
+    if shape.heads % plan.tensor:
+        divisor = f"must be divisible by tensor parallel size ({plan.tensor})."
+        text = f"Total number of attention heads ({shape.heads}) {divisor}"
+        fail_validation(start, plan.at, "VllmConfig", text)
+    elif plan.place.gpus and plan.ranks > plan.place.gpus:
+        text = (
+            f"World size ({plan.ranks}) is larger than the number of available GPUs ({plan.place.gpus}) in this node."
+        )
+        fail_validation(start, plan.at, "ParallelConfig", text)
+    return start.exit is not None
+
+
+def _load(plan: _Plan) -> bool:
+    """Download and load the weights, unless the port variable, the host's or the GPUs' memory forbid it."""
+    start, place, shape = plan.start, plan.place, plan.shape
+    plan.at += 0.5 * place.pace
+    names = f"model='{plan.model}', tokenizer='{plan.model}', tensor_parallel_size={plan.tensor}"
+    start.say(plan.at, CORE, f"[core.py:133] Initializing a V1 LLM engine (v{plan.version}) with config: {names}")
     port = place.environment.get("VLLM_PORT", "")
     if "://" in port:
-        return start.fail(
-            2.0,
-            f"(Worker pid=133) ERROR [multiproc_executor.py:953] ValueError: VLLM_PORT '{port}' appears to be a URI. This "
-            "may be caused by a Kubernetes service discovery issue,check the warning in: "
-            "https://docs.vllm.ai/en/latest/configuration/env_vars.html\n"
-            "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
-        )
-    if shape.gated and not place.environment.get("HF_TOKEN"):
-        return start.fail(
-            2.0,
-            f"OSError: You are trying to access a gated repo.\n403 Client Error. Cannot access gated repo for url "
-            f"https://huggingface.co/{model}/resolve/main/config.json.\nAccess to model {model} is restricted and you "
-            "are not in the authorized list.",
-        )
-    if shape.heads % tensor:
-        return start.fail(
-            2.0,
-            "pydantic_core._pydantic_core.ValidationError: 1 validation error for VllmConfig\n  Value error, Total number "
-            f"of attention heads ({shape.heads}) must be divisible by tensor parallel size ({tensor}).",
-        )
-    if wanted.isdigit() and int(wanted) > shape.context:
-        return start.fail(
-            1.5,
-            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
-            f"User-specified max_model_len ({wanted}) is greater than the derived max_model_len "
-            f"(max_position_embeddings={shape.context} or model_max_length=None in model's config.json).",
-        )
-    return _too_big(start, shape, wanted, place)
+        fail_in_core(start, plan.at + 1.0, vllm_port(port), worker=True)
+        return True
+    start.say(plan.at, CORE, f"[gpu_model_runner.py:68] Starting to load model {plan.model}...")
+    if not plan.model.startswith("/"):
+        _download(plan)
+    if place.memory is not None and place.memory < _HOST_MEMORY + min(shape.weights // plan.ranks, 2**30):
+        start.end(plan.at + 0.5, "", code=137, reason="OOMKilled")
+    elif place.gpus and shape.weights > plan.ranks * place.gpu_bytes:
+        fail_in_core(start, plan.at + 1.0, cuda_oom(place.gpu_bytes))
+    else:
+        _read_weights(plan)
+    return start.exit is not None
 
 
-def _too_big(start: Launch, shape: known.Model, wanted: str, place: Place) -> Launch | None:
-    if not place.gpus:
-        return None
-    usable = place.gpus * place.gpu_bytes * GPU_UTILIZATION
-    if shape.weights > place.gpus * place.gpu_bytes:
-        return start.fail(
-            4.0,
-            "(EngineCore pid=131) ERROR [core.py:1510] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate "
-            "448.00 MiB. GPU 0 has a total capacity of "
-            f"{place.gpu_bytes / 2**30:.2f} GiB.\nRuntimeError: Engine core initialization failed. See root cause above.",
-        )
-    left = usable - shape.weights * 1.05 - _OVERHEAD
-    if left <= 0:
-        return start.fail(
-            6.0,
-            "(EngineCore pid=131) ERROR [core.py:1510] ValueError: No available memory for the cache blocks. Try "
-            "increasing `gpu_memory_utilization` when initializing the engine.\nRuntimeError: Engine core initialization "
-            "failed. See root cause above. Failed core proc(s): {}",
-        )
-    tokens = int(left / shape.kv_bytes_per_token)
-    asked = int(wanted) if wanted.isdigit() else 0
-    if asked > tokens:
-        needed = asked * shape.kv_bytes_per_token / 2**30
-        return start.fail(
-            6.0,
-            f"(EngineCore pid=131) ERROR [core.py:1510] ValueError: To serve at least one request with the model's max "
-            f"seq len ({asked}), ({needed:.2f} GiB KV cache is needed, which is larger than the available KV cache memory "
-            f"({left / 2**30:.2f} GiB). Based on the available memory, the estimated maximum model length is {tokens}. Try "
-            "increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine.\n"
-            "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
-        )
-    return None
+def _download(plan: _Plan) -> None:
+    seconds = plan.shape.weights / known.HUB_BYTES_PER_S * plan.place.pace
+    shards = _shards(plan.shape)
+    for step in range(1, 11):
+        share, done = 10 * step, shards * step // 10
+        text = f"Downloading shards: {share:>3}%|{'█' * step:<10}| {done}/{shards}"
+        plan.start.lines.append((plan.at + seconds * step / 10, f"{CORE} {text}"))
+    plan.at += seconds
+    took = f"[weight_utils.py:483] Time spent downloading weights for {plan.model}: {seconds:.6f} seconds"
+    plan.start.say(plan.at, CORE, took)
 
 
-def _ready(
-    start: Launch, args: Arguments, model: str, shape: known.Model, wanted: str, place: Place, at: float
-) -> Launch:
-    api, core = "(APIServer pid=1)", "(EngineCore pid=131)"
-    context = min(int(wanted) if wanted.isdigit() else shape.context, MODEL_CONTEXT)
-    kind = "GPU" if place.gpus else "CPU"
-    left = max(2**30, place.gpus * place.gpu_bytes * GPU_UTILIZATION - shape.weights * 1.05 - _OVERHEAD)
-    tokens = int(left / shape.kv_bytes_per_token)
-    start.lines += [
-        (at + 0.2, f"{core} INFO [gpu_worker.py:298] Available KV cache memory: {left / 2**30:.2f} GiB"),
-        (at + 0.3, f"{core} INFO [kv_cache_utils.py:2327] {kind} KV cache size: {tokens:,} tokens, Maximum concurrency for "
-                   f"{context:,} tokens per request: {tokens / context:.2f}x"),
-        (at + 0.8, f"{core} INFO [core.py:402] init engine (profile, create kv cache, warmup model) took 1.10 s"),
-        (at + 1.0, f"{api} INFO [entry.py:140] Starting vLLM server on http://0.0.0.0:8000"),
-        (at + 1.1, "INFO:     Application startup complete."),
-    ]  # fmt: skip
-    if context < (int(wanted) if wanted.isdigit() else shape.context):
-        start.lines.append((at + 0.1, f"{core} WARNING [sandbox] context limited to {context} tokens by {MODEL_NAME}"))
+def _shards(shape: known.Model) -> int:
+    return max(1, round(shape.weights / 5e9))
+
+
+def _read_weights(plan: _Plan) -> None:
+    seconds = (0.6 + plan.shape.weights / known.LOAD_BYTES_PER_S) * plan.place.pace
+    shards = _shards(plan.shape)
+    for shard in range(shards + 1):
+        text = f"Loading safetensors checkpoint shards: {100 * shard // shards:>3}% Completed | {shard}/{shards}"
+        plan.start.lines.append((plan.at + seconds * shard / shards, f"{CORE} {text}"))
+    plan.at += seconds
+    plan.start.say(plan.at, CORE, f"[base_loader.py:82] Loading weights took {seconds:.2f} seconds")
+
+
+def _reserve(plan: _Plan) -> bool:
+    """Make the KV cache out of what memory is left."""
+    start, place, shape = plan.start, plan.place, plan.shape
+    plan.at += 0.4 * place.pace
+    share = plan.args.share("--gpu-memory-utilization", 0.9)
+    room = plan.ranks * (place.gpu_bytes * share - OVERHEAD) - shape.weights if place.gpus else float(_CPU_CACHE)
+    if room <= 0:
+        fail_in_core(start, plan.at, NO_CACHE_BLOCKS)
+        return True
+    tokens = int(room / shape.kv_bytes_per_token) // 16 * 16
+    start.say(plan.at, CORE, f"[gpu_worker.py:298] Available KV cache memory: {room / plan.ranks / 2**30:.2f} GiB")
+    if isinstance(plan.context, int) and plan.context > tokens:
+        needed = plan.context * shape.kv_bytes_per_token / 2**30
+        fail_in_core(
+            start,
+            plan.at,
+            "ValueError: To serve at least one request with the model's max seq len "
+            f"({plan.context}), ({needed:.2f} GiB KV cache is needed, which is larger than the available KV cache "
+            f"memory ({room / 2**30:.2f} GiB). Based on the available memory, the estimated maximum model length is "
+            f"{tokens}. Try increasing `gpu_memory_utilization` (which also controls CPU memory on the CPU backend) or decreasing "
+            "`max_model_len` when initializing the engine. See "
+            "https://docs.vllm.ai/en/latest/configuration/conserving_memory/ for more details.",
+        )
+        return True
+    if plan.context == AUTO:
+        plan.context = min(shape.context, tokens)
+        if tokens < shape.context:
+            text = f"Auto-fit max_model_len: reduced from {shape.context} to {tokens}"
+            start.say(plan.at, CORE, f"[kv_cache_utils.py:2290] {text}")
+    plan.cache = Cache(tokens, share, plan.args.on("--enable-prefix-caching", default=True))
+    return False
+
+
+def _serve(plan: _Plan) -> None:
+    start, place, args = plan.start, plan.place, plan.args
+    asked = int(plan.context)
+    context = min(asked, MODEL_CONTEXT)
+    tokens = max(plan.cache.tokens, context)
+    kind, warm_up = ("GPU", 0.6 + 3.0 * plan.shape.weights / 16e9) if place.gpus else ("CPU", 0.6)
+    concurrency = f"Maximum concurrency for {asked:,} tokens per request: {tokens / asked:.2f}x"
+    start.say(plan.at, CORE, f"[kv_cache_utils.py:2327] {kind} KV cache size: {tokens:,} tokens, {concurrency}")
+    if place.gpus and not args.on("--enforce-eager"):
+        start.say(plan.at + 0.1, CORE, "[gpu_model_runner.py:5120] Capturing CUDA graphs (decode, FULL)")
+    plan.at += warm_up * place.pace * (10 if place.stage == "slow" else 1)
+    took = f"init engine (profile, create kv cache, warmup model) took {warm_up * place.pace:.2f} s"
+    start.say(plan.at, CORE, f"[core.py:402] {took}")
+    if context < asked:
+        text = f"[sandbox] requests are limited to {context} tokens, which is what {MODEL_NAME} can do"
+        start.say(plan.at, API, text, "WARNING")
+    port = args.number("--port", 8000)
+    start.say(plan.at + 0.1, API, f"[entry.py:140] Starting vLLM server on http://0.0.0.0:{port}")
+    for text in ("Started server process [1]", "Waiting for application startup.", "Application startup complete."):
+        start.lines.append((plan.at + 0.2, f"INFO:     {text}"))
     start.lines.sort(key=lambda line: line[0])
-    start.ready_after = at + 1.1
+    start.ready_after = plan.at + 0.2
+    start.dies_after = plan.at + DIES_AFTER_S if place.stage == "engine-dead" else None
+    keys = [place.environment.get("VLLM_API_KEY", ""), *args.flags.get("--api-key", ())]
+    silent = (args.last("--disable-access-log-for-endpoints") or "").split(",")
     start.serving = Serving(
-        served_names=args.flags.get("--served-model-name") or (model,),
+        served_names=args.flags.get("--served-model-name") or (plan.model,),
+        root=plan.model,
         context=context,
-        api_key=place.environment.get("VLLM_API_KEY") or _last(args, "--api-key"),
-        force_usage="--enable-force-include-usage" in args.flags,
-        prompt_details="--enable-prompt-tokens-details" in args.flags,
+        cache=replace(plan.cache, tokens=tokens),
+        api_keys=tuple(key for key in keys if key),
+        force_usage=args.on("--enable-force-include-usage"),
+        prompt_details=args.on("--enable-prompt-tokens-details"),
+        max_seqs=args.number("--max-num-seqs", 256),
+        silent=None if args.on("--disable-uvicorn-access-log") else frozenset(filter(None, silent)),
+        port=port,
+        version=plan.version,
     )
-    return start
 
 
-def launch_nim(image: str, place: Place, node: str) -> Launch:
+def launch_nim(image: str, place: Place, words: Sequence[str] = ()) -> Launch:
     """What a NIM image does with this environment: generation 2 runs vLLM, generation 1 behaves alike here."""
     environment = place.environment
-    if not environment.get("NGC_API_KEY"):
-        start = Launch()
-        return start.fail(1.0, "Authentication Error: NGC_API_KEY is not set; the NIM cannot fetch its model profile.")
-    model = environment.get("NIM_MODEL_PATH", image.split("@")[0].rsplit(":", 1)[0].split("/nim/")[-1])
-    names = [n.strip() for n in environment.get("NIM_SERVED_MODEL_NAME", "").split(",") if n.strip()]
-    words = [model.removeprefix("hf://"), "--served-model-name", *(names or [model])]
-    words += ["--max-model-len", environment.get("NIM_MAX_MODEL_LEN", "auto")]
-    words += ["--tensor-parallel-size", environment.get("NIM_TENSOR_PARALLEL_SIZE", "1")]
-    words += shlex.split(environment.get("NIM_PASSTHROUGH_ARGS", ""))
+    if not (environment.get("NGC_API_KEY") or environment.get("NGC_CLI_API_KEY")):
+        start = Launch(lines=[(0.5, "INFO  NIM starting")])
+        return start.end(1.0, "Authentication Error: NGC_API_KEY is not set; the model's profile cannot be fetched.")
+    found = known.image(image)
+    own = image.split("@")[0].rsplit(":", 1)[0].split("/nim/")[-1]
+    model = environment.get("NIM_MODEL_PATH", own).removeprefix("hf://").removeprefix("ngc://")
+    names = [name.strip() for name in environment.get("NIM_SERVED_MODEL_NAME", "").split(",") if name.strip()]
+    arguments = [model, "--served-model-name", *(names or [model]), "--tensor-parallel-size"]
+    arguments.append(environment.get("NIM_TENSOR_PARALLEL_SIZE") or str(max(1, place.gpus)))
+    arguments += ["--max-model-len", environment.get("NIM_MAX_MODEL_LEN") or AUTO]
+    arguments += ["--port", environment.get("NIM_SERVER_PORT") or environment.get("NIM_HTTP_API_PORT") or "8000"]
+    if found.generation == 1:
+        if environment.get("NIM_ENABLE_KV_CACHE_REUSE") == "0":
+            arguments.append("--no-enable-prefix-caching")
+    else:
+        arguments += shlex.split(environment.get("NIM_PASSTHROUGH_ARGS", ""))
     # The image's own model is licensed by the NGC key, not by the hub.
-    resolved = Place(place.gpus, place.gpu_bytes, {"HF_TOKEN": "ngc", **environment}, place.stage, place.engine_problem)
-    return launch_vllm(words, resolved, node)
+    licensed = {"HF_TOKEN": "ngc", **environment}
+    launch = launch_vllm([*arguments, *words], replace(place, environment=licensed), version_of(image))
+    if launch.serving is not None:
+        launch.serving = replace(launch.serving, nim=True)
+    return launch
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    text: str
-    code: int = 1
-    reason: str = "Error"
+_SLEEP = re.compile(r"(?:^|\s)sleep (\d+(?:\.\d+)?)\s*$")
+_EXIT = re.compile(r"(?:^|[\s;&])exit (\d+)\s*$")
 
 
-_STAGED = {
-    "cuda-oom": _Staged("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."),
-    "oom-killed": _Staged("", 137, "OOMKilled"),
-    "gated": _Staged(
-        "403 Client Error. Access to model org/model is restricted and you are not in the authorized list."
-    ),
-    "hub-offline": _Staged(
-        "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find an appropriate cached snapshot folder"
-    ),
-    "nccl-shm": _Staged("NCCL WARN Error while creating shared memory segment /dev/shm/nccl-Xk2p (size 9637888)"),
-    "nim-profile": _Staged("ValueError: Unknown profiles provided: {'tensorrt_llm-h100-fp8-tp2'}"),
-    "port-in-use": _Staged("OSError: [Errno 98] Address already in use"),
-}
+def launch_plain(words: Sequence[str], stage: str, *, is_init: bool) -> Launch | None:
+    """What any other container does: exit, sleep and echo are understood; the rest runs, or is done when it is an init.
+
+    None for a container that just runs.
+    """
+    start = Launch()
+    if fail_staged(start, stage, "") is not None:
+        return start
+    text = " ".join(words)
+    if words and words[0] in ("echo", "printf"):
+        return start.end(0.2, " ".join(words[1:]), code=0)
+    if words and words[0] in ("true", "false"):
+        return start.end(0.2, "", code=int(words[0] == "false"))
+    if (match := _EXIT.search(text)) is not None:
+        return start.end(0.5, "", code=int(match[1]))
+    if (match := _SLEEP.search(text)) is not None and is_init:
+        return start.end(float(match[1]), "", code=0)
+    return start.end(1.5, "", code=0) if is_init else None

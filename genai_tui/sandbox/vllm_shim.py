@@ -1,153 +1,164 @@
-"""An engine pod's HTTP face: vLLM's dialect in front of the real engine, with counts of its own.
+"""An engine pod's HTTP face: vLLM's dialect (and NIM's paths) in front of the real engine.
 
-Answers, errors and stream chunks have the form recorded from vLLM 0.32. The text and the token counts are the real
-engine's; nothing is made up: without an engine requests are refused with the reason.
+Without an engine requests are refused with the reason. Requests go: ASGI -> key, access log and counts here ->
+`vllm_generation` -> the engine's process.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import secrets
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
+from http import HTTPStatus
 
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
-from genai_tui.errors import GenaiTuiError
 from genai_tui.sandbox.engine import Engine
 from genai_tui.sandbox.engine_metrics import EngineMetrics
+from genai_tui.sandbox.http_metrics import HttpMetrics, process_lines
+from genai_tui.sandbox.vllm_dialect import Answer, Json, Refusal, Serving, models, parse_body
+from genai_tui.sandbox.vllm_generation import Generation, Piece
 
-Json = dict[str, Any]
-VERSION = "0.33.0"
-_PASSED_ON = (
-    "temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "top_k", "min_p", "logprobs",
-    "top_logprobs", "response_format",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How the pod was started: names, context, key, options."""
-
-    served_names: tuple[str, ...]
-    context: int
-    api_key: str | None = None
-    force_usage: bool = False
-    prompt_details: bool = False
-    prefix: str = ""
-    nim: bool = False
-
-
-class Refusal(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, code: int, message: str, kind: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.response = JSONResponse(
-            {"error": {"message": message, "type": kind, "param": param, "code": code}}, status_code=code
-        )
-
-
-@dataclass(slots=True)
-class _Run:
-    """One request being answered."""
-
-    id: str
-    model: str
-    prompt: int
-    began: float
-    completion: int = 0
-    cached: int = 0
-    reason: str = ""
-    last: float = 0.0
-    text: list[str] = field(default_factory=list)
-    logprobs: list[Json] = field(default_factory=list)
+CLIENT_CLOSED_REQUEST = 499
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_METRICS_TYPE = "text/plain; version=1.0.0"
+_OPEN_NIM_PATHS = ("/v1/health/", "/v1/metrics")
 
 
 class Shim:
-    """One pod's engine."""
+    """One pod's engine. `say` takes a line of the container's log."""
 
     def __init__(self, engine: Engine | None, serving: Serving, say: Callable[[str], None]) -> None:
-        self._engine, self._serving, self._say = engine, serving, say
-        self.metrics = EngineMetrics(serving.served_names[0], serving.context)
-        self.up = False
-        self.app = self._build()
+        self.serving = serving
+        self.metrics = EngineMetrics(serving.served_names[0], serving.context, serving.cache)
+        self._say = say
+        self._generation = Generation(engine, serving, self.metrics)
+        self._http = HttpMetrics()
+        self._started = time.time()
+        routes = self._build()
+        self._paths = frozenset(route.path for route in routes)
+        self._routes = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+        self._up = False
+        self.dead = False
+        self.on_health: Callable[[], None] = lambda: None
 
-    def _build(self) -> Starlette:
+    @property
+    def up(self) -> bool:
+        """Whether it listens."""
+        return self._up
+
+    @up.setter
+    def up(self, value: bool) -> None:
+        self._up = value
+        self.on_health()
+
+    def listen(self) -> None:
+        """Open the port."""
+        self.up = True
+
+    def die(self) -> None:
+        """From now on `/health` answers 503, as when the engine behind the API server has died."""
+        self.dead = True
+        self.on_health()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the key, pass on, log and count."""
+        if scope["type"] != "http":
+            return
+        began, status = time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._log_access(scope, status)
+            await send(message)
+
+        inner: Starlette | Response = self._routes
+        if not self._is_permitted(scope):
+            inner = JSONResponse({"error": "Unauthorized"}, 401)
+        try:
+            await inner(scope, receive, noting)
+        finally:
+            handler = scope["path"] if scope["path"] in self._paths else "none"
+            self._http.count(handler, scope["method"], status, time.monotonic() - began)
+
+    def _is_permitted(self, scope: Scope) -> bool:
+        path, keys = scope["path"], self.serving.api_keys
+        if not keys or not path.startswith("/v1"):
+            return True
+        if self.serving.nim and path.startswith(_OPEN_NIM_PATHS):
+            return True
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return any(secrets.compare_digest(given, f"Bearer {key}".encode()) for key in keys)
+
+    def _log_access(self, scope: Scope, status: int) -> None:
+        silent = self.serving.silent
+        if silent is None or scope["path"] in silent:
+            return
+        host, port = scope.get("client") or ("127.0.0.1", 0)
+        query = scope.get("query_string", b"").decode("latin-1")
+        path = scope["path"] + (f"?{query}" if query else "")
+        phrase = _PHRASES.get(status, "")
+        self._say(f'INFO:     {host}:{port} - "{scope["method"]} {path} HTTP/1.1" {status} {phrase}')
+
+    def _build(self) -> list[Route]:
         routes = [
             Route("/health", self._health),
             Route("/ping", self._health, methods=["GET", "POST"]),
-            Route("/v1/health/ready", self._health),
-            Route("/v1/health/live", self._health),
             Route("/version", self._version),
             Route("/metrics", self._metrics),
-            Route("/v1/metrics", self._metrics),
             Route("/v1/models", self._models),
             Route("/tokenize", self._tokenize, methods=["POST"]),
             Route("/v1/chat/completions", self._chat, methods=["POST"]),
             Route("/v1/completions", self._completions, methods=["POST"]),
         ]
-        return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+        if self.serving.nim:
+            routes += [
+                Route("/v1/health/ready", self._nim_health),
+                Route("/v1/health/live", self._nim_health),
+                Route("/v1/metrics", self._metrics),
+            ]
+        return routes
 
     async def _health(self, request: Request) -> Response:
-        return Response(status_code=200 if self.up else 503)
+        return Response(status_code=503 if self.dead else 200)
+
+    async def _nim_health(self, request: Request) -> Response:
+        word = request.url.path.rsplit("/", 1)[-1]
+        if self.dead and word == "ready":
+            message = "Service is not ready to receive requests."
+            return JSONResponse({"object": "error", "message": message, "type": "ServiceUnavailable", "code": 503}, 503)
+        return JSONResponse({"object": "health.response", "message": f"Service is {word}."})
 
     async def _version(self, request: Request) -> Response:
-        return JSONResponse({"version": VERSION})
+        return JSONResponse({"version": self.serving.version})
 
     async def _metrics(self, request: Request) -> Response:
-        return PlainTextResponse(self.metrics.text(), media_type="text/plain; version=0.0.4")
+        lines = [*process_lines(self._started), *self._http.lines()]
+        return PlainTextResponse(self.metrics.text() + "\n".join(lines) + "\n", media_type=_METRICS_TYPE)
 
     async def _models(self, request: Request) -> Response:
-        if (refused := self._unauthorized(request)) is not None:
-            return refused
-        first = self._serving.served_names[0]
-        data: list[Json] = [
-            {
-                "id": name,
-                "object": "model",
-                "created": int(time.time()),
-                "owned_by": "vllm",
-                "root": first,
-                "parent": None,
-                "max_model_len": self._serving.context,
-                "permission": [],
-            }
-            for name in self._serving.served_names
-        ]
-        return JSONResponse({"object": "list", "data": data})
-
-    def _unauthorized(self, request: Request) -> Response | None:
-        key = self._serving.api_key
-        if key is None or request.headers.get("authorization") == f"Bearer {key}":
-            return None
-        return JSONResponse({"error": "Unauthorized"}, status_code=401)
-
-    def _log(self, request: Request, code: int) -> None:
-        phrase = {200: "OK", 400: "Bad Request", 404: "Not Found", 401: "Unauthorized"}.get(code, "Error")
-        self._say(f'INFO:     127.0.0.1:0 - "{request.method} {request.url.path} HTTP/1.1" {code} {phrase}')
-
-    # -- requests -----------------------------------------------------------------------------------------------
+        return JSONResponse(models(self.serving))
 
     async def _tokenize(self, request: Request) -> Response:
         try:
-            body = await self._read(request)
-            client = await self._client()
-            prompt = body.get("prompt")
-            text = prompt if isinstance(prompt, str) else await _template(client, body.get("messages") or [])
-            tokens = await _tokens(client, text)
+            body = parse_body(await request.body())
+            tokens = await self._generation.tokenize(body)
         except Refusal as refusal:
             return refusal.response
-        return JSONResponse(
-            {"count": len(tokens), "max_model_len": self._serving.context, "tokens": tokens, "token_strs": None}
-        )
+        found = {"count": len(tokens), "max_model_len": self.serving.context, "tokens": tokens, "token_strs": None}
+        return JSONResponse(found)
+
+    # -- generation ---------------------------------------------------------------------------------------------
 
     async def _chat(self, request: Request) -> Response:
         return await self._answer(request, chat=True)
@@ -156,238 +167,80 @@ class Shim:
         return await self._answer(request, chat=False)
 
     async def _answer(self, request: Request, *, chat: bool) -> Response:
-        if (refused := self._unauthorized(request)) is not None:
-            self._log(request, 401)
-            return refused
         try:
-            body = await self._read(request)
-            run, asked, client = await self._prepare(body, chat=chat)
+            body = parse_body(await request.body())
+            answer, asked = await self._generation.prepare(body, chat=chat)
+            pieces = self._generation.pieces(answer, asked)
+            if body.get("stream"):
+                return self._streamed(answer, pieces, body)
+            return await self._collected(request, answer, pieces)
         except Refusal as refusal:
-            self._log(request, refusal.response.status_code)
+            if refusal.code == 404:
+                self._say(f"(APIServer pid=1) ERROR [serving.py:274] Error with model error={refusal.message!r}")
             return refusal.response
-        self._log(request, 200)
-        pieces = self._run(run, asked, client, chat=chat)
-        if body.get("stream"):
-            usage = self._serving.force_usage or bool((body.get("stream_options") or {}).get("include_usage"))
-            lines = self._stream(run, pieces, chat=chat, usage=usage)
-            return StreamingResponse(lines, media_type="text/event-stream")
-        try:
+
+    async def _collected(self, request: Request, answer: Answer, pieces: AsyncGenerator[Piece, None]) -> Response:
+        """The whole answer; a client that hangs up stops the engine."""
+
+        async def collect() -> None:
             async with aclosing(pieces):
                 async for _ in pieces:
                     pass
-        except Refusal as refusal:
-            return refusal.response
-        return JSONResponse(self._whole(run, chat=chat))
 
-    async def _read(self, request: Request) -> Json:
+        async def hang_up() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
+        work, gone = asyncio.create_task(collect()), asyncio.create_task(hang_up())
         try:
-            body = await request.json()
-        except ValueError as error:
-            raise Refusal(400, f"Invalid JSON: {error}", "BadRequestError") from error
-        if not isinstance(body, dict):
-            raise Refusal(400, "Input should be a valid dictionary", "BadRequestError")
-        return body
-
-    async def _client(self) -> httpx.AsyncClient:
-        if self._engine is None:
-            raise Refusal(503, "no engine is installed in this sandbox", "ServiceUnavailableError")
-        try:
-            return await self._engine.client()
-        except GenaiTuiError as error:
-            raise Refusal(503, error.problem.line, "ServiceUnavailableError") from error
-
-    async def _prepare(self, body: Json, *, chat: bool) -> tuple[_Run, Json, httpx.AsyncClient]:
-        """Check the request as vLLM does, and what to ask the engine."""
-        names = self._serving.served_names
-        model = body.get("model", names[0])
-        if model not in names:
-            message = f"The model `{model}` does not exist. Valid aliases: {', '.join(names)}."
-            raise Refusal(404, message, "NotFoundError", "model")
-        _check_sampling(body)
-        client = await self._client()
-        if chat:
-            messages = body.get("messages")
-            if not isinstance(messages, list) or not messages:
-                raise Refusal(400, "messages: Field required", "BadRequestError", "messages")
-            asked: Json = {"messages": messages}
-            prompt_text = await _template(client, messages)
-        else:
-            prompt_text = str(body.get("prompt", ""))
-            asked = {"prompt": prompt_text}
-        prompt = len(await _tokens(client, prompt_text))
-        limit = self._limit(body, prompt)
-        asked |= {name: body[name] for name in _PASSED_ON if body.get(name) is not None}
-        asked |= {"max_tokens": limit, "stream": True, "stream_options": {"include_usage": True}, "cache_prompt": True}
-        kind = "chatcmpl" if chat else "cmpl"
-        run = _Run(f"{kind}-{uuid.uuid4().hex[:16]}", str(model), prompt, time.monotonic())
-        return run, asked, client
-
-    def _limit(self, body: Json, prompt: int) -> int:
-        """How many tokens may be generated; vLLM's own refusals when the prompt or the wish is too long."""
-        context = self._serving.context
-        if prompt >= context:
-            raise Refusal(
-                400,
-                f"This model's maximum context length is {context} tokens. However, your prompt contains at least "
-                f"{prompt} input tokens, which exceeds this limit even without any output tokens. Please reduce the "
-                f"length of the input prompt. (parameter=input_tokens, value={prompt})",
-                "BadRequestError",
-                "input_tokens",
-            )
-        wanted = body.get("max_completion_tokens") or body.get("max_tokens")
-        if wanted is None:
-            return context - prompt if "messages" in body else 16
-        if wanted > context:
-            raise Refusal(
-                400,
-                f"max_tokens={wanted} cannot be greater than max_model_len={context}. Please request fewer output "
-                f"tokens. (parameter=max_tokens, value={wanted})",
-                "BadRequestError",
-                "max_tokens",
-            )
-        return min(int(wanted), context - prompt)
-
-    async def _run(
-        self, run: _Run, asked: Json, client: httpx.AsyncClient, *, chat: bool
-    ) -> AsyncGenerator[tuple[str, Json | None], None]:
-        """The pieces of text with their log probabilities. Hanging up on this hangs up on the engine."""
-        path = "/v1/chat/completions" if chat else "/v1/completions"
-        self.metrics.running += 1
-        self.metrics.tokens_in_use += run.prompt
-        held = run.prompt
-        try:
-            async with client.stream("POST", path, json=asked) as response:
-                if response.status_code != 200:
-                    said = (await response.aread()).decode("utf-8", "replace")
-                    raise Refusal(response.status_code, said, "InternalServerError")
-                async for line in response.aiter_lines():
-                    piece = self._piece(run, line)
-                    if piece is not None:
-                        self.metrics.tokens_in_use += 1
-                        held += 1
-                        yield piece
-        except httpx.HTTPError as error:
-            run.reason = run.reason or "error"
-            raise Refusal(500, f"EngineCore encountered an issue: {error}", "InternalServerError") from error
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                return Response(status_code=CLIENT_CLOSED_REQUEST)
+            work.result()
+            return JSONResponse(answer.whole())
         finally:
-            self.metrics.running -= 1
-            self.metrics.tokens_in_use -= held
-            seconds = time.monotonic() - run.began
-            self.metrics.answered(run.prompt, run.completion, run.cached, run.reason or "abort", seconds)
+            for task in (work, gone):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Refusal):
+                    await task
 
-    def _piece(self, run: _Run, line: str) -> tuple[str, Json | None] | None:
-        """One line of the engine's stream."""
-        if not line.startswith("data: ") or line == "data: [DONE]":
-            return None
-        data = json.loads(line[6:])
-        usage = data.get("usage")
-        if usage:
-            run.prompt, run.completion = usage["prompt_tokens"], usage["completion_tokens"]
-            run.cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
-        if not data.get("choices"):
-            return None
-        choice = data["choices"][0]
-        run.reason = choice.get("finish_reason") or run.reason
-        text = (choice.get("delta") or {}).get("content") if "delta" in choice else choice.get("text")
-        if not text:
-            return None
-        now = time.monotonic()
-        (self.metrics.itl if run.last else self.metrics.ttft).observe(now - (run.last or run.began))
-        run.last = now
-        run.completion += 1
-        run.text.append(text)
-        return text, choice.get("logprobs")
+    def _streamed(self, answer: Answer, pieces: AsyncGenerator[Piece, None], body: Json) -> Response:
+        """Server-sent events; what goes wrong after the request was accepted is an event too."""
+        forced = self.serving.force_usage
+        options = body.get("stream_options") or {}
+        running = forced or bool(options.get("continuous_usage_stats") and options.get("include_usage"))
+        events = _events(answer, pieces, running=running, final=forced or bool(options.get("include_usage")))
+        return StreamingResponse(events, media_type="text/event-stream")
 
-    # -- answers ------------------------------------------------------------------------------------------------
 
-    def _usage(self, run: _Run, *, last: bool) -> Json:
-        usage: Json = {
-            "prompt_tokens": run.prompt,
-            "total_tokens": run.prompt + run.completion,
-            "completion_tokens": run.completion,
-        }
-        if last and self._serving.prompt_details:
-            usage["prompt_tokens_details"] = {"cached_tokens": run.cached}
-        return usage
-
-    def _whole(self, run: _Run, *, chat: bool) -> Json:
-        text, head = "".join(run.text), {"id": run.id, "created": int(time.time()), "model": run.model}
-        choice: Json = {"index": 0, "logprobs": None, "finish_reason": run.reason or "stop", "stop_reason": None}
-        if chat:
-            choice["message"] = {"role": "assistant", "content": text, "refusal": None}
-        else:
-            choice["text"] = text
-        kind = "chat.completion" if chat else "text_completion"
-        return head | {"object": kind, "choices": [choice], "usage": self._usage(run, last=True)}
-
-    async def _stream(
-        self, run: _Run, pieces: AsyncGenerator[tuple[str, Json | None], None], *, chat: bool, usage: bool
-    ) -> AsyncIterator[bytes]:
-        kind = "chat.completion.chunk" if chat else "text_completion"
-        head: Json = {"id": run.id, "object": kind, "created": int(time.time()), "model": run.model}
-
-        def event(choices: list[Json], *, last: bool = False) -> bytes:
-            running = usage and (self._serving.force_usage or last)
-            data = head | {"choices": choices} | ({"usage": self._usage(run, last=last)} if running else {})
-            return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
-
-        def choice(text: str, reason: str | None = None, logprobs: Json | None = None) -> Json:
-            inner: Json = {"delta": {"content": text}} if chat else {"text": text}
-            return {"index": 0, **inner, "logprobs": logprobs, "finish_reason": reason}
-
-        if chat:
-            first = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
-            yield event([first])
+async def _events(
+    answer: Answer, pieces: AsyncGenerator[Piece, None], *, running: bool, final: bool
+) -> AsyncIterator[bytes]:
+    """The chunks: role (with the first token), pieces, how it ended, usage, [DONE]."""
+    async with aclosing(pieces):
+        ended = False
         try:
-            async with aclosing(pieces):
-                async for text, logprobs in pieces:
-                    yield event([choice(text, logprobs=logprobs)])
+            piece = await anext(pieces, None)
+            if answer.chat:
+                yield _event(answer.opening(usage=running))
+            while piece is not None:
+                # A full budget is known with its last token; the end of the text only afterwards.
+                ended = answer.completion >= answer.limit
+                yield _event(answer.chunk(*piece, "length" if ended else None, usage=running))
+                piece = await anext(pieces, None)
         except Refusal as refusal:
-            yield b"data: " + bytes(refusal.response.body) + b"\n\ndata: [DONE]\n\n"
+            yield _event(refusal.body)
+            yield b"data: [DONE]\n\n"
             return
-        yield event([choice("", run.reason or "stop")])
-        if usage:
-            yield event([], last=True)
+        if not ended:
+            yield _event(answer.chunk("", None, answer.reason or "stop", usage=running))
+        if final:
+            yield _event(answer.closing())
         yield b"data: [DONE]\n\n"
 
 
-async def _template(client: httpx.AsyncClient, messages: Any) -> str:  # noqa: ANN401
-    """The prompt the chat template makes of the messages."""
-    response = await _post(client, "/apply-template", {"messages": messages})
-    return str(response.get("prompt", ""))
-
-
-async def _tokens(client: httpx.AsyncClient, text: str) -> list[int]:
-    response = await _post(client, "/tokenize", {"content": text, "add_special": False, "parse_special": True})
-    found: list[int] = response.get("tokens", [])
-    return found
-
-
-async def _post(client: httpx.AsyncClient, path: str, body: Json) -> Json:
-    try:
-        response = await client.post(path, json=body)
-    except httpx.HTTPError as error:
-        raise Refusal(500, f"EngineCore encountered an issue: {error}", "InternalServerError") from error
-    data: Json = response.json()
-    if response.status_code != 200:
-        raise Refusal(400, str(data.get("error", {}).get("message", data)), "BadRequestError")
-    return data
-
-
-def _check_sampling(body: Json) -> None:
-    temperature = body.get("temperature")
-    if temperature is not None and (not isinstance(temperature, int | float) or temperature < 0):
-        message = f"temperature must be non-negative, got {temperature}. (parameter=temperature, value={temperature})"
-        raise Refusal(400, message, "BadRequestError", "temperature")
-    top_p = body.get("top_p")
-    if top_p is not None and (not isinstance(top_p, int | float) or not 0 < top_p <= 1):
-        message = f"top_p must be in (0, 1], got {top_p}. (parameter=top_p, value={top_p})"
-        raise Refusal(400, message, "BadRequestError", "top_p")
-    for name in ("max_tokens", "max_completion_tokens"):
-        wanted = body.get(name)
-        if wanted is not None and (not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1):
-            message = f"max_tokens must be at least 1, got {wanted}. (parameter=max_tokens, value={wanted})"
-            raise Refusal(400, message, "BadRequestError", "max_tokens")
+def _event(data: Json) -> bytes:
+    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
