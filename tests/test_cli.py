@@ -79,8 +79,8 @@ def first_line(process: subprocess.Popen[str], limit: float) -> str:
 
 
 @contextlib.contextmanager
-def sandbox(directory: Path) -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "genai_tui", "sandbox", "serve", "--dir", str(directory), "--speed", "20"]
+def sandbox(directory: Path, speed: str = "20") -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "genai_tui", "sandbox", "serve", "--dir", str(directory), "--speed", speed]
     environment = {**os.environ, "XDG_STATE_HOME": str(directory / "state")}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
