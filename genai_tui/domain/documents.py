@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from genai_tui.domain.catalogue import EndpointSpec, ModelSpec, OrganizationSpec
@@ -75,7 +75,9 @@ class ModelDeployment(Written):
 CatalogueEntry = Model | Endpoint | Organization
 Document = Annotated[Model | Endpoint | Organization | ModelDeployment, Field(discriminator="kind")]
 KINDS: tuple[str, ...] = ("Model", "Endpoint", "Organization", "ModelDeployment")
-_ADAPTER: TypeAdapter[Model | Endpoint | Organization | ModelDeployment] = TypeAdapter(Document)
+_ADAPTER: TypeAdapter[Model | Endpoint | Organization | ModelDeployment] = TypeAdapter(
+    Document, config=ConfigDict(hide_input_in_errors=True)
+)
 
 
 def parse_document(data: Mapping[str, Any]) -> Model | Endpoint | Organization | ModelDeployment:
@@ -121,9 +123,9 @@ def _is_noise(location: tuple[int | str, ...], index: int) -> bool:
         return False
     if index == 0:
         return part in KINDS
-    if index == len(location) - 1:
-        return part in ("constrained-int", "[key]") or part.startswith("literal[")
-    return part in _SOURCE_TYPES and location[index - 1] == "source"
+    if part in _SOURCE_TYPES and location[index - 1] == "source":
+        return True
+    return index == len(location) - 1 and (part in ("constrained-int", "[key]") or part.startswith("literal["))
 
 
 def _message(detail: ErrorDetails, path: str) -> str:
