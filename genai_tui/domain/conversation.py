@@ -1,0 +1,85 @@
+"""A conversation as it was held: which turns the next question carries along, and what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from genai_tui.domain.chat import Answered, Message
+from genai_tui.domain.money import Cost, total
+from genai_tui.domain.problems import Problem
+from genai_tui.domain.usage import TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and what became of it.
+
+    `end` is the whole answer's counts; `stopped` is an answer the operator ended early; `problem` why there is none.
+    `usage` and `cost` are the last running figures of an answer that has no end.
+    """
+
+    question: str
+    answer: str = ""
+    thoughts: str = ""
+    end: Answered | None = None
+    stopped: bool = False
+    problem: Problem | None = None
+    running_usage: TokenUsage | None = None
+    running_cost: Cost | None = None
+
+    @property
+    def usage(self) -> TokenUsage | None:
+        """What the engine reported, at the end or up to where it was stopped."""
+        return self.end.usage if self.end is not None else self.running_usage
+
+    @property
+    def cost(self) -> Cost | None:
+        """What that costs."""
+        return self.end.cost if self.end is not None else self.running_cost
+
+    @property
+    def carried(self) -> bool:
+        """Whether the next question carries this turn: there must be something of an answer."""
+        return self.problem is None and bool(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the questions of a conversation came to.
+
+    `unreported` of them were answered without a usage and `failed` were not answered: they are in no sum.
+    """
+
+    questions: int
+    unreported: int
+    failed: int
+    usage: TokenUsage | None
+    costs: tuple[Cost, ...]
+
+
+def totals(turns: Iterable[Turn]) -> Totals:
+    """Sum a conversation, one amount for each currency."""
+    asked = tuple(turns)
+    usage: TokenUsage | None = None
+    for turn in asked:
+        if turn.usage is not None:
+            usage = turn.usage if usage is None else usage + turn.usage
+    failed = sum(1 for turn in asked if turn.problem is not None)
+    unreported = sum(1 for turn in asked if turn.usage is None and turn.problem is None)
+    return Totals(len(asked), unreported, failed, usage, total(turn.cost for turn in asked if turn.cost is not None))
+
+
+def messages(system: str, turns: Iterable[Turn], question: str) -> tuple[Message, ...]:
+    """What is sent: the system prompt where there is one, the turns that have an answer, the question."""
+    said = [Message("system", system)] if system.strip() else []
+    for turn in turns:
+        if turn.carried:
+            said += [Message("user", turn.question), Message("assistant", turn.answer)]
+    return (*said, Message("user", question))
+
+
+def context_used(turns: Iterable[Turn]) -> int | None:
+    """Tokens the conversation took of the context at the last answer that reported them; None when none did."""
+    counts = [turn.usage.total for turn in turns if turn.usage is not None]
+    return counts[-1] if counts else None

@@ -1,0 +1,85 @@
+"""One question and its answer on the screen. The answer is drawn as Markdown, a few times a second while it streams."""
+
+from __future__ import annotations
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Markdown, Static
+
+from genai_tui.domain.conversation import Turn
+from screens.chat.words import answer_line, running_line, safe_lines
+
+
+def _keep_lines(state: StateCore) -> None:
+    """A line break of the model is a line break on the screen."""
+    for token in state.tokens:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
+
+
+def answer_parser() -> MarkdownIt:
+    """Markdown that swallows nothing a model says: HTML is shown as text, line breaks stay."""
+    parser = MarkdownIt("gfm-like", {"html": False})
+    parser.core.ruler.push("keep_lines", _keep_lines)
+    return parser
+
+
+class TurnView(Vertical):
+    """The question, thoughts where there are any, the answer, and a line of counts or the problem."""
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__(classes="turn")
+        self.turn = turn
+        self._drawn = 0
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield Static(f"› {safe_lines(self.turn.question)}", classes="turn--question", markup=False)
+        yield Static("", classes="turn--thoughts", markup=False)
+        yield Markdown("", classes="turn--answer", parser_factory=answer_parser, open_links=False)
+        yield Static("", classes="turn--line", markup=False)
+        with Vertical(classes="turn--problem"):
+            yield Static("", classes="turn--what", markup=False)
+            yield Static("", classes="turn--why", markup=False)
+            yield Static("", classes="turn--step", markup=False)
+
+    async def on_mount(self) -> None:
+        """Draw a turn that is over, or begin an empty one."""
+        ended = self.turn.end is not None or self.turn.stopped or self.turn.problem is not None
+        await self.draw(self.turn, running=not ended)
+
+    async def draw(self, turn: Turn, *, running: bool) -> None:
+        """Show the turn as it is now; only what is new of the answer is parsed and drawn."""
+        self.turn = turn
+        thoughts = self.query_one(".turn--thoughts", Static)
+        thoughts.display = bool(turn.thoughts)
+        # While it thinks the end is of interest; afterwards that it did.
+        thoughts.update(_tail(turn.thoughts) if not turn.answer else f"(thought {len(turn.thoughts.split())} words)")
+        fresh, self._drawn = turn.answer[self._drawn :], len(turn.answer)
+        markdown = self.query_one(Markdown)
+        markdown.display = bool(turn.answer)
+        if fresh:
+            await markdown.append(safe_lines(fresh))
+        line = self.query_one(".turn--line", Static)
+        line.update(running_line(turn) if running else answer_line(turn))
+        line.set_class(running, "-running")
+        line.display = turn.problem is None or turn.usage is not None
+        self._draw_problem(turn)
+
+    def _draw_problem(self, turn: Turn) -> None:
+        problem = turn.problem
+        self.query_one(".turn--problem").display = problem is not None
+        if problem is None:
+            return
+        self.query_one(".turn--what", Static).update(f"✖ {safe_lines(problem.what)}")
+        for name, lead, text in (("why", "", problem.why), ("step", "→ ", problem.next_step)):
+            part = self.query_one(f".turn--{name}", Static)
+            part.display = bool(text)
+            part.update(lead + safe_lines(text))
+
+
+def _tail(thoughts: str, most: int = 400) -> str:
+    return safe_lines(thoughts if len(thoughts) <= most else f"…{thoughts[-most:]}")

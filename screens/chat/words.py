@@ -1,0 +1,94 @@
+"""What the playground says about answers: counts, speed, cost. What the engine did not say is said to be unknown."""
+
+from __future__ import annotations
+
+from genai_tui.domain.conversation import Totals, Turn
+from genai_tui.domain.text import printable
+from genai_tui.domain.usage import TokenUsage
+from screens.format import count, milliseconds, money, percent, plural, rate
+
+NO_USAGE = "usage not reported by the engine"
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def safe_lines(text: str) -> str:
+    """Text of a machine, made safe to show; lines stay lines."""
+    return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def answer_line(turn: Turn) -> str:
+    """Counts, speed, cost and how it ended, in one line that breaks between facts only."""
+    return facts_line([*_usage(turn.usage), *_speed(turn), *_cost(turn), _ending(turn)])
+
+
+def running_line(turn: Turn) -> str:
+    """What is known while it streams."""
+    if not turn.answer and not turn.thoughts:
+        return "waiting for the first token"
+    state = "answering" if turn.answer else "thinking"
+    return facts_line([state, *_usage(turn.running_usage, unknown=""), *_cost(turn)])
+
+
+def totals_line(sums: Totals) -> str:
+    """The conversation so far, short."""
+    if not sums.questions:
+        return ""
+    parts = [plural(sums.questions, "question")]
+    if sums.usage is not None:
+        parts.append(f"{count(sums.usage.total)} tokens")
+    parts += [money(cost) for cost in sums.costs]
+    if sums.unreported:
+        parts.append(f"{sums.unreported} unreported")
+    if sums.failed:
+        parts.append(f"{sums.failed} failed")
+    return facts_line(parts)
+
+
+def context_line(used: int | None, most: int | None) -> str:
+    """How much of the context the conversation takes: `context 1,204 of 4,096  29%`."""
+    if most is None:
+        return f"context {count(used)} tokens" if used is not None else "context –"
+    share = f"  {percent(used / most)}" if used is not None else ""
+    return f"context {count(used)} of {count(most)}{share}"
+
+
+def gauge(used: int | None, most: int | None, width: int) -> str:
+    """A bar of `width` cells; empty when either is not known."""
+    if used is None or not most:
+        return "░" * width
+    full = min(width, max(1 if used else 0, round(width * used / most)))
+    return "█" * full + "░" * (width - full)
+
+
+def facts_line(facts: list[str]) -> str:
+    """Facts in one line, which breaks between them only; empty ones are left out."""
+    return "  ".join(fact.replace(" ", _NO_BREAK) for fact in facts if fact)
+
+
+def _usage(usage: TokenUsage | None, unknown: str = NO_USAGE) -> list[str]:
+    if usage is None:
+        return [unknown]
+    found = [f"prompt {count(usage.prompt)}", f"completion {count(usage.completion)}", f"total {count(usage.total)}"]
+    return [*found, f"cached {count(usage.cached)}"] if usage.cached else found
+
+
+def _speed(turn: Turn) -> list[str]:
+    if turn.end is None:
+        return []
+    timings = turn.end.timings
+    first = f"first {milliseconds(timings.ttft_ms)}" if timings.ttft_ms is not None else ""
+    speed = f"{rate(timings.tokens_per_second)} tok/s" if timings.tokens_per_second is not None else ""
+    return [first, speed]
+
+
+def _cost(turn: Turn) -> list[str]:
+    if turn.cost is not None:
+        return [money(turn.cost)]
+    return ["no price"] if turn.end is not None and turn.usage is not None else []
+
+
+def _ending(turn: Turn) -> str:
+    if turn.stopped:
+        return "■ stopped by you"
+    reason = turn.end.finish_reason if turn.end is not None else ""
+    return {"length": "▲ length: cut short"}.get(reason, printable(reason))

@@ -1,0 +1,355 @@
+"""The playground, used with keys and mouse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Markdown
+
+from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message, Sampling, TextDelta, ThoughtDelta
+from genai_tui.domain.money import Cost
+from genai_tui.domain.usage import Timings, TokenUsage
+from genai_tui.errors import EngineRefused, GenaiTuiError, Unreachable
+from screens.chat.prompt import Prompt
+from screens.forms.picker import PickerScreen
+from screens.playground import PlaygroundScreen
+from tests.fakes import tour
+from tests.fakes.services import FakePlayground, FakeServices
+from tests.fakes.tour import CHAT, CHAT_LONG
+from tests.screens.console import page, paste, showing, shown, wait_until
+
+NARROW, WIDE = (80, 24), (160, 48)
+
+
+@dataclass
+class Scripted(FakePlayground):
+    """Says what it is told, then fails, waits or ends; remembers whether it was closed early."""
+
+    script: list[ChatEvent | Exception | None] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        self.asked.append(request)
+        try:
+            for step in self.script:
+                if isinstance(step, Exception):
+                    raise step
+                if step is None:
+                    await asyncio.Event().wait()
+                else:
+                    yield step
+        except (GeneratorExit, asyncio.CancelledError):
+            self.closed.append("early")
+            raise
+
+
+def world_of(*script: ChatEvent | Exception | None) -> tuple[FakeServices, Scripted]:
+    world = FakeServices()
+    playground = world.playground = Scripted(script=list(script))
+    return world, playground
+
+
+def end(text: str, *, counted: bool = True) -> Answered:
+    usage = TokenUsage(34, 7, 41) if counted else None
+    cost = Cost(Decimal("0.0000110"), "USD") if counted else None
+    return Answered(text, "stop", usage, Timings(82.4, 197.0, 61.2), cost)
+
+
+async def ask(pilot: Pilot[Any], text: str) -> None:
+    await paste(pilot, text)
+    await pilot.press("enter")
+
+
+def typed(pilot: Pilot[Any]) -> str:
+    return pilot.app.screen.query_one(Prompt).text
+
+
+async def test_an_answer_shows_its_tokens_speed_and_cost_to_the_last_digit() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Name three colours.")
+        await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
+        lines = [line.strip() for line in page(pilot.app).splitlines()]
+        assert "› Name three colours." in lines
+        assert "Red, green and blue." in lines
+        assert "prompt 34  completion 7  total 41  first 82 ms  61 tok/s  $0.000011  stop" in lines
+        assert "context 41 of 4,096  1%" in shown(pilot, "#chat-context")
+        await ask(pilot, "And three more.")
+        await wait_until(pilot, lambda: "2 questions" in shown(pilot, "#chat-totals"))
+        assert "82 tokens  $0.000022" in shown(pilot, "#chat-totals")
+    assert world.playground.asked[1] == ChatRequest(
+        CHAT,
+        (
+            Message("user", "Name three colours."),
+            Message("assistant", "Red, green and blue."),
+            Message("user", "And three more."),
+        ),
+    )
+
+
+async def test_settings_are_sent_and_an_empty_one_is_left_to_the_engine() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("f3", *"Brief", "tab", *"0.7", "tab", "tab", *"64", "f3")
+        await ask(pilot, "Hi")
+        await wait_until(pilot, lambda: world.playground.asked)
+    (request,) = world.playground.asked
+    assert request.messages == (Message("system", "Brief"), Message("user", "Hi"))
+    assert request.sampling == Sampling(temperature=0.7, max_tokens=64)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+@pytest.mark.parametrize(
+    ("tabs", "text", "message"),
+    [
+        (1, "0,7", "temperature: write 0.7, with a point"),
+        (2, "2", "top-p: must be more than 0 and at most 1, not 2"),
+        (3, "5000", "max tokens: must be at most the context of 4,096 tokens, not 5,000"),
+    ],
+)
+async def test_a_wrong_setting_is_said_at_once_and_nothing_is_sent(
+    size: tuple[int, int], tabs: int, text: str, message: str
+) -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT), size=size) as pilot:
+        await wait_until(pilot, lambda: "4,096" in shown(pilot, "#chat-context"))
+        await pilot.press("f3", *["tab"] * tabs, *text)
+        assert shown(pilot, "#chat-wrong") == message
+        await pilot.press("f3", *"Hi", "enter")
+        await pilot.pause()
+        assert world.playground.asked == []
+        assert typed(pilot) == "Hi"
+        assert pilot.app.focused is not pilot.app.screen.query_one(Prompt)
+
+
+async def test_escape_stops_the_answer_and_keeps_what_came_with_its_counts() -> None:
+    usage = TokenUsage(12, 2, 14)
+    world, playground = world_of(TextDelta("Once upon", usage, Cost(Decimal("0.0000036"), "USD")), None)
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Tell me")
+        await wait_until(pilot, lambda: "Once upon" in page(pilot.app))
+        assert "answering" in shown(pilot, ".turn--line")
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: "stopped by you" in shown(pilot, ".turn--line"))
+        assert "total 14" in shown(pilot, ".turn--line")
+        assert "$0.0000036" in shown(pilot, ".turn--line")
+        assert playground.closed == ["early"]
+        playground.script = [end("there was")]
+        await ask(pilot, "Go on")
+        await wait_until(pilot, lambda: len(playground.asked) == 2)
+        assert Message("assistant", "Once upon") in playground.asked[1].messages
+
+
+async def test_a_stop_before_the_first_word_gives_the_question_back() -> None:
+    world, playground = world_of(None)
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Tell me")
+        await wait_until(pilot, lambda: "waiting for the first token" in page(pilot.app))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: typed(pilot) == "Tell me")
+        assert "usage not reported by the engine" in shown(pilot, ".turn--line")
+        assert isinstance(pilot.app.screen, PlaygroundScreen)
+    assert playground.closed == ["early"]
+
+
+async def test_an_engine_that_reports_no_usage_is_never_shown_as_zero() -> None:
+    world, _ = world_of(TextDelta("Hi"), end("Hi", counted=False))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
+        line = shown(pilot, ".turn--line")
+        assert "usage not reported by the engine" in line
+        assert "total" not in line
+        assert "1 question  1 unreported" in shown(pilot, "#chat-totals")
+        assert "context – of 4,096" in shown(pilot, "#chat-context")
+
+
+async def test_an_error_says_what_why_and_what_to_do_and_keeps_the_question() -> None:
+    refused = EngineRefused(
+        "too many requests or tokens", status=429, why="over the limit", next_step="ask again in 17 s"
+    )
+    world, playground = world_of(refused)
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "too many requests" in page(pilot.app))
+        assert "over the limit" in page(pilot.app)
+        assert "→ ask again in 17 s" in page(pilot.app)
+        assert typed(pilot) == "Hello"
+        playground.script = [TextDelta("Hi"), end("Hi")]
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "1 failed" in shown(pilot, "#chat-totals"))
+        await wait_until(pilot, lambda: "stop" in page(pilot.app))
+    assert playground.asked[1].messages == (Message("user", "Hello"),)
+
+
+async def test_a_broken_off_answer_stays_readable_and_is_not_carried_along() -> None:
+    world, playground = world_of(
+        TextDelta("half an ans"), Unreachable("the answer broke off after 1 pieces", why="reset")
+    )
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "broke off" in page(pilot.app))
+        assert "half an ans" in page(pilot.app)
+        playground.script = [end("")]
+        await pilot.press(*"again", "enter")
+        await wait_until(pilot, lambda: len(playground.asked) == 2)
+    assert playground.asked[1].messages == (Message("user", "again"),)
+
+
+async def test_a_ledger_that_fails_leaves_the_answer_and_is_said() -> None:
+    world, _ = world_of(TextDelta("Hi"), end("Hi"), GenaiTuiError("the ledger failed", why="the disk is full"))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "the disk is full" in page(pilot.app))
+        assert "prompt 34" in shown(pilot, ".turn--line")
+        assert not pilot.app.screen.query_one(".turn--problem").display
+
+
+async def test_a_defect_is_told_and_the_console_stays() -> None:
+    world, _ = world_of(RuntimeError("unforeseen"))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "unforeseen" in page(pilot.app))
+        assert typed(pilot) == "Hello"
+
+
+async def test_thoughts_are_shown_apart_and_copying_takes_the_answer_alone() -> None:
+    world, _ = world_of(ThoughtDelta("let me see "), ThoughtDelta("now"), TextDelta("**Four**"), end("**Four**"))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "2 + 2?")
+        await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
+        assert shown(pilot, ".turn--thoughts") == "(thought 4 words)"
+        await pilot.press("f5")
+        assert pilot.app.clipboard == "**Four**"
+
+
+async def test_nothing_a_model_says_is_swallowed_or_reaches_the_terminal_raw() -> None:
+    said = "<b>bold?</b>\nline two\x1b[31m\x07\n\n<script>x</script>"
+    world, _ = world_of(TextDelta(said), end(said))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
+        assert pilot.app.screen.query_one(Markdown).source.count("\x1b") == 0
+        lines = [line.strip() for line in page(pilot.app).splitlines()]
+        assert "<b>bold?</b>" in lines
+        assert any(line.startswith("line two") for line in lines)
+        assert "<script>x</script>" in lines
+
+
+async def test_a_deployment_that_does_not_run_says_why_chat_may_fail() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT_LONG)) as pilot:
+        await wait_until(pilot, lambda: shown(pilot, "#chat-warning"))
+        assert "questions may fail until it is Running. Loading 62%" in shown(pilot, "#chat-warning")
+        row = next(row for row in world.picture.deployments() if row.ref == CHAT_LONG)
+        world.picture.put(replace(row, assessment=tour.chat_row().assessment, ready=1))
+        await wait_until(pilot, lambda: not pilot.app.screen.query_one("#chat-warning").display)
+        world.picture.remove(CHAT_LONG)
+        await wait_until(pilot, lambda: "not in the list of deployments" in shown(pilot, "#chat-who"))
+
+
+async def test_opened_without_a_deployment_it_asks_which_those_that_answer_first() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen()) as pilot:
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PickerScreen))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlaygroundScreen))
+        await wait_until(pilot, lambda: "team-a/chat" in shown(pilot, "#chat-who"))
+        await ask(pilot, "Hi")
+        await wait_until(pilot, lambda: world.playground.asked)
+        await pilot.press("f2", *"summ", "enter")
+        await wait_until(pilot, lambda: "team-b/summarize" in shown(pilot, "#chat-who"))
+    assert world.playground.asked[0].ref == CHAT
+
+
+async def test_leaving_the_choice_leaves_the_playground() -> None:
+    async with showing(FakeServices(), PlaygroundScreen()) as pilot:
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PickerScreen))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, PlaygroundScreen | PickerScreen))
+
+
+async def test_leaving_and_coming_back_finds_the_conversation_and_what_was_typed() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("f3")
+        await paste(pilot, "Be brief.")
+        await pilot.press("f3")
+        await ask(pilot, "Hi")
+        await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
+        await pilot.press(*"unsent", "escape")
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, PlaygroundScreen))
+        pilot.app.push_screen(PlaygroundScreen(CHAT))
+        await wait_until(pilot, lambda: "› Hi" in page(pilot.app))
+        assert typed(pilot) == "unsent"
+        assert "Red, green and blue." in page(pilot.app)
+        assert "Be brief." in page(pilot.app)
+        await pilot.press("ctrl+n")
+        await wait_until(pilot, lambda: "Nothing was asked yet" in page(pilot.app))
+        assert "› Hi" not in page(pilot.app)
+
+
+async def test_leaving_while_an_answer_streams_stops_the_engine() -> None:
+    world, playground = world_of(TextDelta("Once"), None)
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hi")
+        await wait_until(pilot, lambda: "Once" in page(pilot.app))
+        await pilot.app.pop_screen()
+        await wait_until(pilot, lambda: playground.closed == ["early"])
+
+
+async def test_the_request_in_code_can_be_seen_and_copied() -> None:
+    async with showing(FakeServices(), PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("f4")
+        await wait_until(pilot, lambda: "# curl for team-a/chat" in page(pilot.app))
+        await pilot.press("right")
+        await wait_until(pilot, lambda: "# python for team-a/chat" in page(pilot.app))
+        await pilot.press("c")
+        assert pilot.app.clipboard == "# python for team-a/chat\n"
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlaygroundScreen))
+
+
+async def test_several_lines_and_the_last_question_again() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press(*"one", "ctrl+j", *"two")
+        assert typed(pilot) == "one\ntwo"
+        assert pilot.app.screen.query_one(Prompt).size.height == 2
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: world.playground.asked)
+        await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
+        await pilot.press("up")
+        assert typed(pilot) == "one\ntwo"
+
+
+async def test_every_key_of_the_footer_works_by_mouse() -> None:
+    async with showing(FakeServices(), PlaygroundScreen(CHAT)) as pilot:
+        footer = page(pilot.app).splitlines()[-1]
+        assert footer.count("  ") <= 8 * 2
+        await pilot.click("FooterBar", offset=(footer.index("Code"), 0))
+        await wait_until(pilot, lambda: "Ask team-a/chat from a program" in page(pilot.app))
+        await pilot.click("ChoiceRow", offset=(12, 0))
+        await wait_until(pilot, lambda: "# python for" in page(pilot.app))
+
+
+async def test_a_long_answer_follows_its_end_unless_one_reads_above() -> None:
+    hold = asyncio.Event()
+    world = FakeServices()
+    world.playground.words, world.playground.hold = ("line\n\n" * 40, "the end"), hold
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hi")
+        turns = pilot.app.screen.query_one("#chat-turns")
+        await wait_until(pilot, lambda: turns.max_scroll_y > 20 and turns.scroll_y == turns.max_scroll_y)
+        await pilot.press("pageup", "pageup")
+        await wait_until(pilot, lambda: turns.scroll_y < turns.max_scroll_y - 5)
+        reading = turns.scroll_y
+        hold.set()
+        await wait_until(pilot, lambda: "1 question" in shown(pilot, "#chat-totals"))
+        assert turns.scroll_y == reading

@@ -1,0 +1,153 @@
+"""How the playground looks: empty, streaming, answered, failed, and the request in code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, Protocol
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+
+from genai_tui.domain.chat import Answered, TextDelta
+from genai_tui.domain.money import Cost
+from genai_tui.domain.rows import Ref
+from genai_tui.domain.usage import Timings, TokenUsage
+from genai_tui.errors import EngineRefused
+from genai_tui.inference.samples import Language, sample
+from screens.playground import PlaygroundScreen
+from tests.fakes.services import FakeServices
+from tests.fakes.tour import CHAT, CHAT_LONG
+from tests.screens.console import Console, page, paste, wait_until
+from tests.screens.test_playground import Scripted
+
+ANSWER = """Three colours, and where you meet them:
+
+1. **Red**: ripe tomatoes, stop signs
+2. **Green**: leaves in June
+3. **Blue**: the sky, most of the time
+
+```python
+colours = ["red", "green", "blue"]
+```
+"""
+Steps = Callable[[Pilot[Any], Scripted], Awaitable[None]]
+
+
+class Compare(Protocol):
+    """The plugin's fixture."""
+
+    def __call__(
+        self, app: Console, *, terminal_size: tuple[int, int], run_before: Callable[[Pilot[Any]], Awaitable[None]]
+    ) -> bool: ...
+
+
+@pytest.fixture(params=[(80, 24), (160, 48)], ids=["80x24", "160x48"])
+def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+    chosen: tuple[int, int] = request.param
+    return chosen
+
+
+class WithSamples(Scripted):
+    """Shows real code."""
+
+    async def sample_code(self, ref: Ref, language: Language) -> str:
+        return sample(language, f"http://{ref.name}.{ref.namespace}.svc.cluster.local:8000", ref.name)
+
+
+def look(compare: Compare, size: tuple[int, int], ref: Ref, steps: Steps) -> bool:
+    world = FakeServices()
+    playground = world.playground = WithSamples()
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await wait_until(pilot, lambda: "4,096" in page(pilot.app))
+        await steps(pilot, playground)
+        for blinking in (*pilot.app.screen.query(Input), *pilot.app.screen.query(TextArea)):
+            blinking.cursor_blink = False
+        await pilot.pause()
+
+    return compare(Console(world, PlaygroundScreen(ref)), terminal_size=size, run_before=before)
+
+
+async def ask(pilot: Pilot[Any], question: str, until: str) -> None:
+    await paste(pilot, question)
+    await pilot.press("enter")
+    await wait_until(pilot, lambda: until in page(pilot.app))
+
+
+def answered(text: str, prompt: int, completion: int) -> Answered:
+    usage = TokenUsage(prompt, completion, prompt + completion)
+    cost = Cost((prompt * Decimal("0.20") + completion * Decimal("0.60")) / 1_000_000, "USD")
+    return Answered(text, "stop", usage, Timings(82.4, 1_012.0, 61.2), cost)
+
+
+def test_empty(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        await pilot.pause()
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_not_running(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        await pilot.press("f3", "tab", *"0,7")
+
+    assert look(snap_compare, size, CHAT_LONG, steps)
+
+
+def test_streaming(snap_compare: Compare, size: tuple[int, int]) -> None:
+    usage = TokenUsage(34, 21, 55)
+    playing = TextDelta(ANSWER[:120], usage, usage and Cost(Decimal("0.0000194"), "USD"))
+
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        playground.script = [playing, None]
+        await ask(pilot, "Name three colours.", "answering")
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_answered(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        playground.script = [TextDelta(ANSWER), answered(ANSWER, 34, 62)]
+        await ask(pilot, "Name three colours, as a list and as code.", "1 question")
+        playground.script = [TextDelta("Of those, blue."), answered("Of those, blue.", 1_121, 6)]
+        await ask(pilot, "Which of them do people like best?", "2 questions")
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_failed(snap_compare: Compare, size: tuple[int, int]) -> None:
+    why = (
+        "This model's maximum context length is 4096 tokens. However, your prompt contains at least 4097 input tokens."
+    )
+    refused = EngineRefused(
+        "the conversation is longer than the context", status=400, why=why, next_step="shorten it, or begin a new one"
+    )
+
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        playground.script = [TextDelta("Certainly."), answered("Certainly.", 34, 3)]
+        await ask(pilot, "May I ask something long?", "1 question")
+        playground.script = [refused]
+        await ask(pilot, "Here it comes.", "1 failed")
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_code(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        await pilot.press("f4")
+        await wait_until(pilot, lambda: "curl -sS" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_choosing(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def before(pilot: Pilot[Any]) -> None:
+        await wait_until(pilot, lambda: "Talk to which deployment?" in page(pilot.app))
+        for blinking in (*pilot.app.screen.query(Input), *pilot.app.screen.query(TextArea)):
+            blinking.cursor_blink = False
+        await asyncio.sleep(0)
+
+    assert snap_compare(Console(FakeServices(), PlaygroundScreen()), terminal_size=size, run_before=before)
