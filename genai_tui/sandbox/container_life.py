@@ -29,6 +29,7 @@ BACK_OFF_S = (1.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 FORGIVEN_AFTER = timedelta(minutes=10)
 MESSAGE_LIMIT, MESSAGE_LINES = 2048, 80
 RETRY_S = 10.0
+CRASH_LOOP = "CrashLoopBackOff"
 _FALLBACK = "FallbackToLogsOnError"
 
 
@@ -205,9 +206,15 @@ class Life:
             self._pods.event(run, container, "Warning", "BackOff", text)
             container.last = container.state
             message = f"back-off {_duration(delay)} restarting failed container={container.name} pod={whose}"
-            container.state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
+            container.state = {"waiting": {"reason": CRASH_LOOP, "message": message}}
             self._pods.publish(run)
         container.later(self._clock, delay, lambda: self._restart(run, container))
+
+    def resume_back_off(self, run: PodRun, container: Container) -> None:
+        """Take up the wait of a container that has ended; how much of it is over is not known."""
+        if run.restarts_after(container):
+            delay = BACK_OFF_S[min(max(container.failures - 1, 0), len(BACK_OFF_S) - 1)]
+            container.later(self._clock, delay, lambda: self._restart(run, container))
 
     def _restart(self, run: PodRun, container: Container) -> None:
         if "terminated" in container.state:

@@ -178,7 +178,7 @@ def _table(gpu: Gpu, uses: Sequence[GpuUse]) -> str:
     bar = "+" + "-" * 41 + "+" + "-" * 24 + "+" + "-" * 22 + "+"
     lines = [
         "+" + "-" * 89 + "+",
-        f"| NVIDIA-SMI {DRIVER} (simulated)     Driver Version: {DRIVER}     CUDA Version: {CUDA:<11} |",
+        f"| {f'NVIDIA-SMI {DRIVER} (simulated)     Driver Version: {DRIVER}     CUDA Version: {CUDA}':<87} |",
         bar,
         "| GPU  Name                 Persistence-M | Bus-Id          Disp.A | Volatile Uncorr. ECC |",
         "| Fan  Temp   Perf          Pwr:Usage/Cap |           Memory-Usage | GPU-Util  Compute M. |",
@@ -189,8 +189,8 @@ def _table(gpu: Gpu, uses: Sequence[GpuUse]) -> str:
         draw = f"{power(gpu, use):.0f}W / {gpu.watts}W"
         bus, busy = f"00000000:{use.index + 7:02X}:00.0", f"{round(100 * use.busy)}%"
         lines += [
-            f"| {use.index:>3}  {gpu.name:<24}        On  | {bus} Off |                    0 |",
-            f"| N/A  {temperature(use):>3}C    P0     {draw:>18}  | {memory:>22} | {busy:>8}      Default |",
+            f"| {use.index:>3}  {gpu.name:<24}        On  | {bus:<18} Off | {'0':>20} |",
+            f"| N/A  {temperature(use):>3}C    P0     {draw:>18}  | {memory:>22} | {busy:>8} {'Default':>11} |",
             bar,
         ]
     return "\n".join(lines) + "\n"

@@ -6,8 +6,10 @@ What happens to one container is in `container_life`, with pulls in `pulls`, pro
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from genai_tui.sandbox import registry
-from genai_tui.sandbox.container_life import RETRY_S, Life
+from genai_tui.sandbox.container_life import CRASH_LOOP, RETRY_S, Life
 from genai_tui.sandbox.containers import Container, PodRun
 from genai_tui.sandbox.engine import Engine
 from genai_tui.sandbox.environment import MissingReference, environment_of, mount_problem
@@ -205,21 +207,22 @@ class Kubelet:
             if container is None:
                 continue
             container.restarts, container.last = found["restartCount"], found.get("lastState") or {}
-            container.failures = container.restarts
+            container.failures = container.restarts + ("terminated" in found["state"])
             if found.get("imageID"):
                 container.image_id, container.id = found["imageID"], found.get("containerID", "")
                 self.life.puller.remember(run.node, container.image)
             if "running" in found["state"] and found.get("started"):
                 self._resume_running(run, pod, container, found["state"], ready=found["ready"])
-            elif "terminated" in found["state"]:
+            elif "terminated" in found["state"] or found["state"].get("waiting", {}).get("reason") == CRASH_LOOP:
                 container.state = found["state"]
+                self.life.resume_back_off(run, container)
         if not known_states:
             self._begin(run)
         elif not run.initialized:
             self.advance(run)
         else:
             for container in run.main.values():
-                if not container.running:
+                if not container.running and not container.timers:
                     self.life.prepare(run, container)
 
     def _resume_running(self, run: PodRun, pod: Object, container: Container, state: Object, *, ready: bool) -> None:
@@ -231,8 +234,9 @@ class Kubelet:
         if launch is not None and launch.exit is not None:
             return
         container.state, container.ready = state, ready
-        ready_after = launch.ready_after if launch is not None else None
-        self.life.live(run, container, launch, passed=(ready_after or 0.0) + 1.0)
+        ready_after = (launch.ready_after if launch is not None else None) or 0.0
+        ran = (self.clock.now() - datetime.fromisoformat(state["running"]["startedAt"])).total_seconds()
+        self.life.live(run, container, launch, passed=max(ran, ready_after + 1.0))
         container.started = True
 
     # -- what parts of the kubelet share ------------------------------------------------------------------------

@@ -250,8 +250,8 @@ def _reserve(plan: _Plan) -> bool:
             "ValueError: To serve at least one request with the model's max seq len "
             f"({plan.context}), ({needed:.2f} GiB KV cache is needed, which is larger than the available KV cache "
             f"memory ({room / 2**30:.2f} GiB). Based on the available memory, the estimated maximum model length is "
-            f"{tokens}. Try increasing `gpu_memory_utilization` (which also controls CPU memory on the CPU backend) or decreasing "
-            "`max_model_len` when initializing the engine. See "
+            f"{tokens}. Try increasing `gpu_memory_utilization` (which also controls CPU memory on the CPU backend) or "
+            "decreasing `max_model_len` when initializing the engine. See "
             "https://docs.vllm.ai/en/latest/configuration/conserving_memory/ for more details.",
         )
         return True

@@ -1,188 +1,130 @@
-"""The sandbox as a process: HTTPS on loopback, a kubeconfig, state in a directory, until SIGTERM."""
+"""The sandbox as a process: HTTPS on loopback, a kubeconfig, state in a directory, until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import secrets
 import signal
+import socket
 import ssl
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-import trustme
 import uvicorn
-import yaml
 
-from genai_tui.errors import BadInput
-from genai_tui.sandbox import registry
-from genai_tui.sandbox.authz import Identity
+from genai_tui.errors import BadInput, GenaiTuiError
 from genai_tui.sandbox.engine import LocalEngine
-from genai_tui.sandbox.scenarios import Render, build
+from genai_tui.sandbox.running import ANNOUNCEMENT, Announcement, held
+from genai_tui.sandbox.scenarios import Render, build, enliven
+from genai_tui.sandbox.state import Files, Identity, identity, kubeconfig_text, load, restore, save, write_private
 from genai_tui.sandbox.websocket import WebSocketProtocol
 from genai_tui.sandbox.world import ADMIN, OPERATOR, VIEWER, World
 
 SAVE_EVERY_S = 10.0
 HISTORY = timedelta(seconds=250)
-EXTENSION = "sandbox.genai-tui.dev"
-_USERS: tuple[tuple[str, Identity], ...] = (("admin", ADMIN), ("operator", OPERATOR), ("viewer", VIEWER))
+"""A tour has some minutes of history; they are lived through at once, and end now."""
+STOP_LIMIT_S = 5.0
+SEED = 1
+_ROLES = {"admin": ADMIN, "operator": OPERATOR, "viewer": VIEWER}
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """What the state directory holds."""
+class Options:
+    """How to serve: `port` 0 means the last one or a free one; `speed` is of the virtual clock."""
 
+    port: int
     directory: Path
-
-    @property
-    def objects(self) -> Path:
-        """The saved objects."""
-        return self.directory / "objects.json"
-
-    @property
-    def identity(self) -> Path:
-        """The certificate authority and the tokens (0600)."""
-        return self.directory / "identity.json"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The kubeconfig, unless another place is asked for."""
-        return self.directory / "kubeconfig"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
-
-
-def _identity(files: Files) -> dict[str, str]:
-    """Tokens, CA and server certificate; made once, kept with the state."""
-    if files.identity.exists():
-        found: dict[str, str] = json.loads(files.identity.read_text(encoding="utf-8"))
-        return found
-    authority = trustme.CA()
-    leaf = authority.issue_cert("localhost", "127.0.0.1")
-    made = {name: secrets.token_urlsafe(24) for name, _ in _USERS}
-    made |= {
-        "ca": authority.cert_pem.bytes().decode(),
-        "key": leaf.private_key_pem.bytes().decode(),
-        "certificate": b"".join(blob.bytes() for blob in leaf.cert_chain_pems).decode(),
-    }
-    write_private(files.identity, json.dumps(made))
-    return made
-
-
-def kubeconfig_text(server: str, identity: dict[str, str]) -> str:
-    """Contexts sandbox (all rights), sandbox-operator and sandbox-viewer."""
-    import base64
-
-    ca = base64.b64encode(identity["ca"].encode()).decode()
-    extension = {"name": EXTENSION, "extension": {"simulated": True}}
-    cluster = {"server": server, "certificate-authority-data": ca, "extensions": [extension]}
-    names = {"admin": "sandbox", "operator": "sandbox-operator", "viewer": "sandbox-viewer"}
-    return yaml.safe_dump(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "sandbox",
-            "clusters": [{"name": "sandbox", "cluster": cluster}],
-            "users": [{"name": f"sandbox-{role}", "user": {"token": identity[role]}} for role in names],
-            "contexts": [
-                {"name": name, "context": {"cluster": "sandbox", "user": f"sandbox-{role}"}}
-                for role, name in names.items()
-            ],
-        },
-        sort_keys=False,
-    )
-
-
-def save(world: World, files: Files, scenario: str) -> None:
-    """Keep every object."""
-    data = {
-        "scenario": scenario,
-        "version": world.objects.version,
-        "objects": [[*resource.id, resource.version, item] for resource, item in world.objects.everything()],
-    }
-    write_private(files.objects, msgspec.json.encode(data).decode())
-
-
-def load(world: World, files: Files, scenario: str) -> bool:
-    """Put back what was kept; False when there is nothing, or it was kept by another scenario."""
-    if not files.objects.exists():
-        return False
-    data = msgspec.json.decode(files.objects.read_bytes())
-    if data["scenario"] != scenario:
-        return False
-    for group, plural, version, item in data["objects"]:
-        resource = registry.lookup(group, version, plural)
-        if resource is not None:
-            world.objects.restore(resource, item)
-    world.objects.version = max(world.objects.version, data["version"])
-    return True
+    kubeconfig: Path | None
+    scenario: str
+    speed: float
 
 
 def serve(
     port: int, directory: Path, kubeconfig: Path | None, scenario: str, speed: float, render: Render, cache: Path
 ) -> None:
-    """Run until SIGTERM or SIGINT; prints one JSON line when it answers."""
+    """Run until SIGTERM or SIGINT; prints one JSON line when it answers.
+
+    Raises:
+        BadInput: the port or the directory is taken, or there is no such scenario.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asyncio.run(_serve(port, Files(directory), kubeconfig, scenario, speed, render, cache))
+    options = Options(port, directory, kubeconfig, scenario, speed)
+    with held(directory):
+        asyncio.run(_serve(options, render, cache))
 
 
-async def _serve(
-    port: int, files: Files, kubeconfig: Path | None, scenario: str, speed: float, render: Render, cache: Path
-) -> None:
-    identity = _identity(files)
-    engine = LocalEngine(cache)
-    # A tour needs some minutes of history; they are lived through at once, and end now.
-    world = World(engine=engine, start=datetime.now(UTC) - HISTORY, seed=1)
-    world.authz.tokens = {identity[name]: who for name, who in _USERS}
-    if load(world, files, scenario):
-        world.clock.advance(HISTORY.total_seconds())
-        world.resume()
-    else:
-        build(world, scenario, render)
-        world.clock.advance(max(0.0, (datetime.now(UTC) - world.clock.now()).total_seconds()))
-    server = uvicorn.Server(_config(world, port, files, identity))
+async def _serve(options: Options, render: Render, cache: Path) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    ticking = asyncio.create_task(world.clock.run(speed))
-    serving = asyncio.create_task(_run(server))
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    files, engine = Files(options.directory), LocalEngine(cache)
+    own = identity(files)
+    world, last_port = _world(files, engine, options.scenario, render)
+    world.authz.tokens = {own.tokens[role]: who for role, who in _ROLES.items()}
+    listener = _listen(options.port, last_port)
+    port = listener.getsockname()[1]
+    server = uvicorn.Server(_config(world, files, own))
+    # uvicorn's own signal handling would end the server before the state is saved.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    tasks = [
+        asyncio.create_task(world.clock.run(options.speed), name="clock"),
+        asyncio.create_task(server.serve(sockets=[listener]), name="server"),
+    ]
+    fetching = asyncio.create_task(engine.fetch())
     try:
-        address = await _started(server, serving, port)
-        target = kubeconfig or files.kubeconfig
-        write_private(target, kubeconfig_text(address, identity))
-        ready = {"server": address, "kubeconfig": str(target.resolve()), "gateway": None, "pid": os.getpid()}
-        sys.stdout.write(json.dumps(ready) + "\n")
-        sys.stdout.flush()
-        await _keep_saving(world, files, scenario, stop)
+        while not server.started and not tasks[1].done():
+            await asyncio.wait(tasks, timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
+        enliven(world, options.scenario)
+        _announce(options, files, own, port)
+        await _keep_saving(world, files, options.scenario, port, stop, tasks)
     finally:
-        ticking.cancel()
+        fetching.cancel()
         server.should_exit = server.force_exit = True
-        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-            await asyncio.wait_for(serving, 5)
+        tasks[0].cancel()
+        await asyncio.wait(tasks, timeout=STOP_LIMIT_S)
         await world.close()
         await engine.close()
-        save(world, files, scenario)
+        _save(world, files, options.scenario, port)
+        listener.close()
 
 
-def _config(world: World, port: int, files: Files, identity: dict[str, str]) -> uvicorn.Config:
+def _world(files: Files, engine: LocalEngine, scenario: str, render: Render) -> tuple[World, int]:
+    """The world as it was left, else a new one; and the port it had, 0 for none."""
+    now, saved = datetime.now(UTC), load(files, scenario)
+    if saved is None:
+        world = World(engine=engine, start=now - HISTORY, seed=SEED)
+        build(world, scenario, render)
+        world.clock.advance(max(0.0, (datetime.now(UTC) - world.clock.now()).total_seconds()))
+        return world, 0
+    # Faster than life it may be later there than here; time does not go back.
+    world = World(engine=engine, start=max(now, saved.now), seed=saved.version)
+    restore(world.objects, saved)
+    world.resume()
+    return world, saved.port
+
+
+def _listen(port: int, last: int) -> socket.socket:
+    """A loopback socket: on the port asked for, else the last one, so that kubeconfigs stay valid, else any."""
+    for candidate in (port,) if port else (last, 0):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", candidate))
+            return listener
+        except (OSError, OverflowError) as error:
+            listener.close()
+            if port:
+                why = str(error) or "the port is taken, or may not be used"
+                raise BadInput(f"the sandbox cannot listen on port {port}", why=why) from error
+    raise BadInput("the sandbox cannot listen on any loopback port")
+
+
+def _config(world: World, files: Files, own: Identity) -> uvicorn.Config:
     config = uvicorn.Config(
         world.app(),
-        host="127.0.0.1",
-        port=port,
         log_config=None,
         lifespan="off",
         http="httptools",
@@ -192,36 +134,49 @@ def _config(world: World, port: int, files: Files, identity: dict[str, str]) -> 
     )
     config.load()
     certificate, key = files.directory / ".certificate.pem", files.directory / ".key.pem"
-    write_private(certificate, identity["certificate"])
-    write_private(key, identity["key"])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    certificate.unlink()
-    key.unlink()
+    try:
+        write_private(certificate, own.certificate.encode())
+        write_private(key, own.key.encode())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+    finally:
+        certificate.unlink(missing_ok=True)
+        key.unlink(missing_ok=True)
     config.ssl = context
     return config
 
 
-async def _run(server: uvicorn.Server) -> None:
-    # uvicorn's own signal handling would end the server before the state is saved.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    await server.serve()
+def _announce(options: Options, files: Files, own: Identity, port: int) -> None:
+    """Write the kubeconfig, and say that we answer."""
+    server, target = f"https://127.0.0.1:{port}", options.kubeconfig or files.kubeconfig
+    write_private(target, kubeconfig_text(server, own))
+    announcement = Announcement(server, str(target.resolve()), None, os.getpid())
+    write_private(options.directory / ANNOUNCEMENT, announcement.line().encode())
+    sys.stdout.write(announcement.line() + "\n")
+    sys.stdout.flush()
 
 
-async def _started(server: uvicorn.Server, serving: asyncio.Task[None], port: int) -> str:
-    while not server.started:
-        if serving.done():
-            raise BadInput(f"the sandbox cannot listen on port {port}", why="the port is taken, or may not be used")
-        await asyncio.sleep(0.01)
-    found = server.servers[0].sockets[0].getsockname()[1]
-    return f"https://127.0.0.1:{found}"
+async def _keep_saving(
+    world: World, files: Files, scenario: str, port: int, stop: asyncio.Event, tasks: list[asyncio.Task[None]]
+) -> None:
+    """Save what changed from time to time until we are told to stop.
 
-
-async def _keep_saving(world: World, files: Files, scenario: str, stop: asyncio.Event) -> None:
-    saved = -1
-    while not stop.is_set():
-        if world.objects.version != saved and scenario != "scale":
+    Raises:
+        GenaiTuiError: the clock or the server ended by itself.
+    """
+    saved, stopping = -1, asyncio.create_task(stop.wait())
+    while not stopping.done():
+        if world.objects.version != saved:
             saved = world.objects.version
-            save(world, files, scenario)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), SAVE_EVERY_S)
+            _save(world, files, scenario, port)
+        await asyncio.wait([stopping, *tasks], timeout=SAVE_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and not stopping.done():
+                stopping.cancel()
+                raise GenaiTuiError(f"the sandbox's {task.get_name()} stopped") from task.exception()
+
+
+def _save(world: World, files: Files, scenario: str, port: int) -> None:
+    # A big cluster is put there again in less time than it takes to read it back.
+    if not scenario.startswith("scale"):
+        save(world, files, scenario, port)

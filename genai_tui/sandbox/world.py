@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -35,7 +37,11 @@ class World:
         self, *, engine: Engine | None = None, start: datetime | None = None, seed: int = 0, first_version: int = 1000
     ) -> None:
         self.clock = Clock(start)
-        self.objects = Objects(first_version=first_version)
+        identities = random.Random(seed + 1)
+        self.objects = Objects(
+            first_version=first_version,
+            new_uid=lambda: str(uuid.UUID(int=identities.getrandbits(128), version=4)),
+        )
         self.api = Api(self.objects, self.clock, seed=seed)
         self.faults = Faults()
         self.authz = Authz(self.objects, {})
