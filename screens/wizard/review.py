@@ -152,17 +152,15 @@ class ReviewPane(Vertical):
         self._show_view()
 
     def _styled(self, name: str) -> Style:
-        return self.get_visual_style(name)
+        return self.get_visual_style(name, partial=True)
 
     def _verdict(self) -> Content:
         wrong = sum(remark.stops for remark in self._remarks)
         if self._failure is not None:
-            problem = self._failure
-            parts = [f"✖ {problem.what}", problem.why, problem.next_step, problem.detail]
-            return Content.styled("\n  ".join(part for part in parts if part), self._styled("review--bad"))
+            return self._told(self._failure)
         if wrong:
-            text = "1 field needs" if wrong == 1 else f"{wrong} fields need"
-            return Content.styled(f"✖ {text} attention: enter goes to it", self._styled("review--bad"))
+            text = "1 field needs attention" if wrong == 1 else f"{wrong} fields need attention"
+            return Content.styled(f"✖ {text}: enter goes to the field", self._styled("review--bad"))
         if self._saving:
             return Content("· saving...")
         if self._asking:
@@ -174,6 +172,13 @@ class ReviewPane(Vertical):
         if set(self._preview.outcomes.values()) <= {"unchanged"}:
             return Content.styled("✔ Everything is already so: saving changes nothing", self._styled("review--good"))
         return Content.styled("✔ The server accepts it. Ctrl+S saves and deploys", self._styled("review--good"))
+
+    def _told(self, problem: Problem) -> Content:
+        label = self._styled("review--label")
+        lines = [Content.styled(f"✖ {problem.what}", self._styled("review--bad"))]
+        for name, text in (("why", problem.why), ("do", problem.next_step), ("", problem.detail)):
+            lines += [Content.assemble(Content.styled(f"  {name:<5}", label), part) for part in text.splitlines()]
+        return Content("\n").join(lines)
 
     def _show_view(self) -> None:
         texts = {SUMMARY: self._summary_view, MANIFEST: self._manifest_view, DIFF: self._diff_view}

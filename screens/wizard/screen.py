@@ -74,6 +74,8 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         self._resume = draft
         self._visited: set[str] = set()
         self._applying = False
+        self._begun: Ref | None = None
+        """What a save created before it was refused: saving it again is no duplicate."""
         self._step = TABS[0]
         self._start: Start
 
@@ -110,7 +112,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         self.keeper.kept = kept is not None
 
     def _check(self, draft: Draft) -> Findings:
-        return check_against(draft, self.facts, self._edit)
+        return check_against(draft, self.facts, self._edit or self._begun)
 
     def on_mount(self) -> None:
         """Offer kept forms, or begin."""
@@ -298,9 +300,13 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
     async def _apply(self, document: ModelDeployment) -> None:
         pane = self.query_one(ReviewPane)
         pane.show_saving()
+        ref = Ref(document.metadata.namespace or "", document.metadata.name)
+        create_only = self._edit is None and ref != self._begun
         try:
-            await self.services.operations.apply(document, create_only=self._edit is None)
+            await self.services.operations.apply(document, create_only=create_only)
         except GenaiTuiError as error:
+            if isinstance(error, PartlyApplied) and error.created:
+                self._begun = ref
             if isinstance(error, BadInput) and error.fields:
                 self._refused(error.fields)
             else:
@@ -309,7 +315,6 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         finally:
             self._applying = False
         await self.keeper.discard()
-        ref = Ref(document.metadata.namespace or "", document.metadata.name)
         self.app.call_later(self.app.open_deployment, ref, "rollout")
         self.dismiss()
 
@@ -333,7 +338,7 @@ def _in_words(error: GenaiTuiError) -> Problem:
     if not isinstance(error, PartlyApplied):
         return told
     made, missing = ", ".join(error.created) or "nothing", ", ".join(error.missing)
-    return Problem(told.what, told.why, told.next_step, f"created: {made}\n  not created: {missing}")
+    return Problem(told.what, told.why, told.next_step, f"created: {made}\nnot created: {missing}")
 
 
 def _short(text: str) -> str:

@@ -94,9 +94,9 @@ def _price(document: ModelDeployment) -> str:
 def gpu_note(facts: Facts) -> str:
     """How many GPUs are free on each node now, the most first; empty when the nodes are not known."""
     nodes = sorted((row for row in facts.nodes if row.gpu_total), key=lambda row: (-row.gpu_free, row.node.meta.name))
-    parts = [f"{row.node.meta.name} {row.gpu_free} of {row.gpu_total}" for row in nodes[:4]]
+    parts = [f"{row.node.meta.name} {row.gpu_free}/{row.gpu_total}" for row in nodes[:4]]
     more = f", {len(nodes) - 4} more nodes" if len(nodes) > 4 else ""
-    return f"GPUs free now: {', '.join(parts)}{more}" if parts else ""
+    return f"Free GPUs: {', '.join(parts)}{more}" if parts else ""
 
 
 def limits_note(endpoint: str, facts: Facts) -> str:

@@ -18,6 +18,7 @@ from genai_tui.domain.rows import Ref
 from genai_tui.draft_files import DraftFiles
 from genai_tui.services import AnyDocument, Applied, Preview, Services
 from screens.app import GenaiTui
+from screens.forms.controls import LineControl, LinesControl
 from screens.forms.field_row import FieldRow
 from screens.forms.form_screen import FormScreen
 from tests.fakes import tour
@@ -135,11 +136,15 @@ def typed(pilot: Pilot[Any], field_id: str) -> str:
 
 
 async def type_in(pilot: Pilot[Any], field_id: str, text: str) -> None:
-    """Go to a field, empty it, and paste."""
+    """Go to a field and paste over what it holds."""
     screen = form_of(pilot)
     await screen.go_to(field_id)
-    await wait_until(pilot, lambda: row(pilot, field_id).control is screen.focused, field_id)
-    while typed(pilot, field_id):
-        await pilot.press("end", "ctrl+u", "backspace")
-    pilot.app.post_message(events.Paste(text))
+    control = row(pilot, field_id).control
+    assert isinstance(control, LineControl | LinesControl)
+    await wait_until(pilot, lambda: control is screen.focused, field_id)
+    control.select_all()
+    if text:
+        pilot.app.post_message(events.Paste(text))
+    else:
+        await pilot.press("delete")
     await wait_until(pilot, lambda: screen.state.draft[field_id] == text, field_id)
