@@ -171,7 +171,8 @@ class FormScreen(ConsoleScreen):
         controls = self.controls()
         at = next((i for i, control in enumerate(controls) if control is self.focused), None)
         if at is not None and 0 <= at + by < len(controls):
-            controls[at + by].focus()
+            # At once: keys typed ahead over a slow line must not go to the field before.
+            self.set_focus(controls[at + by])
         else:
             await self.past_the_fields(by)
 

@@ -85,14 +85,13 @@ def test_deploy_run_chat_cost(terminal: Terminal, tmp_path: Path) -> None:
 
 def price(terminal: Terminal) -> None:
     """Go on to the step Pricing and fill it in."""
-    for _ in range(8):
+    for step in ("Engine", "Resources", "Advanced", "Rate limits", "Pricing"):
         terminal.keys("C-n")
-        screen = terminal.until(lambda s: "▌" in s, "the rail")
-        if re.search(r"▌\S*\s+Pricing", screen):
-            break
+        opened = re.compile(rf"▌\S*\s+{step}")
+        terminal.until(lambda s, opened=opened: opened.search(s) is not None, step)  # type: ignore[misc]
     terminal.wait("Input", "Output")
-    terminal.keys("Tab")
-    terminal.keys("0.20")
-    terminal.keys("Tab")
-    terminal.keys("0.60")
-    terminal.wait("0.20", "0.60")
+    for title, amount in (("Input tokens", "0.20"), ("Output tokens", "0.60")):
+        terminal.keys("Tab")
+        terminal.wait(f"{title}  Price of one million")
+        terminal.keys(amount)
+        terminal.wait(amount)
