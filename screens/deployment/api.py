@@ -52,9 +52,9 @@ class ApiPane(Vertical):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "language(1)", "next language", show=False, id="api.next", tooltip="The sample after it"),
-        Binding("left", "language(-1)", "language before", show=False, id="api.before", tooltip="The sample before"),
-        Binding("y", "copy", "copy", show=False, id="api.copy", tooltip="Copy the sample to the clipboard"),
+        Binding("right", "language(1)", "Next language", show=False, id="api.next", tooltip="The sample after it"),
+        Binding("left", "language(-1)", "Language before", show=False, id="api.before", tooltip="The sample before"),
+        Binding("y", "copy", "Copy", show=False, id="api.copy", tooltip="Copy the sample to the clipboard"),
     ]
 
     def __init__(self, playground: Playground, ref: Ref, *, id: str | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -24,15 +24,15 @@ class LogBuffer:
     def __init__(self) -> None:
         self._lines: deque[LogLine] = deque(maxlen=KEPT)
         self._reached: datetime | None = None
-        self._at_reached: set[str] = set()
-        self._again = False
+        self._at_reached: Counter[str] = Counter()
+        self._to_skip: Counter[str] | None = None
 
     def __len__(self) -> int:
         return len(self._lines)
 
     def begin_again(self) -> None:
         """The log is read from an earlier place: skip what is known."""
-        self._again = True
+        self._to_skip = Counter(self._at_reached)
 
     def take(self, lines: Iterable[LogLine]) -> list[LogLine]:
         """Keep lines; returns the new ones."""
@@ -40,18 +40,21 @@ class LogBuffer:
         for line in new:
             if line.at is not None and line.at != self._reached:
                 self._reached = line.at
-                self._at_reached = set()
-            self._at_reached.add(line.text)
+                self._at_reached = Counter()
+            self._at_reached[line.text] += 1
         self._lines.extend(new)
         return new
 
     def _is_new(self, line: LogLine) -> bool:
-        if not self._again or self._reached is None or line.at is None:
+        if self._to_skip is None or self._reached is None or line.at is None:
             return True
         if line.at > self._reached:
-            self._again = False
+            self._to_skip = None
             return True
-        return line.at == self._reached and line.text not in self._at_reached
+        if line.at < self._reached:
+            return False
+        self._to_skip[line.text] -= 1
+        return self._to_skip[line.text] < 0
 
     def rows(self, *, times: bool) -> list[Row]:
         """Everything kept, as rows."""

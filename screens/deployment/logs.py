@@ -31,6 +31,8 @@ TAIL = 2_000
 BATCH_S = 0.1
 AGAIN_S = 3.0
 PAUSE_S = 0.5
+GONE = "this replica is gone"
+NO_RUN_BEFORE = "there was no run before this one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,14 @@ class LogsPane(SearchedText):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right_square_bracket", "source(1)", "next replica", show=False, key_display="]", id="logs.next",
+        Binding("right_square_bracket", "source(1)", "Next replica", show=False, key_display="]", id="logs.next",
                 tooltip="The log of the next container or replica"),
-        Binding("left_square_bracket", "source(-1)", "replica before", show=False, key_display="[", id="logs.before",
+        Binding("left_square_bracket", "source(-1)", "Replica before", show=False, key_display="[", id="logs.before",
                 tooltip="The log of the container or replica before"),
-        Binding("f", "follow", "follow", show=False, id="logs.follow", tooltip="Stay at the end, or stop"),
-        Binding("p", "previous", "previous run", show=False, id="logs.previous",
+        Binding("f", "follow", "Follow", show=False, id="logs.follow", tooltip="Stay at the end, or stop"),
+        Binding("p", "previous", "Previous run", show=False, id="logs.previous",
                 tooltip="The run before the last restart, or this one"),
-        Binding("t", "times", "times", show=False, id="logs.times", tooltip="Show when each line was written"),
+        Binding("t", "times", "Times", show=False, id="logs.times", tooltip="Show when each line was written"),
     ]  # fmt: skip
 
     def __init__(self, operations: Operations, ref: Ref, *, id: str | None = None) -> None:
@@ -140,6 +142,8 @@ class LogsPane(SearchedText):
                 await asyncio.wait_for(self._changed.wait(), AGAIN_S)
             # Several changes come at once; one reading is enough for all of them.
             await asyncio.sleep(PAUSE_S)
+            # What has come must be known before it can be skipped.
+            self._flush()
             self._buffer.begin_again()
 
     async def _read_once(self, source: Source, previous: bool) -> bool:
@@ -153,14 +157,17 @@ class LogsPane(SearchedText):
                 async for line in lines:
                     self._incoming.append(line)
         except NotFound as error:
-            self._say("there was no run before this one" if previous else error.problem.line)
-            return previous or self._state(source) is None
+            self._say(GONE if self._is_gone(source) else NO_RUN_BEFORE if previous else error.problem.line)
+            return previous or self._is_gone(source)
         except GenaiTuiError as error:
             self._say(error.problem.line)
             return False
-        gone = all(row.pod.meta.name != source.pod for row in self._replicas)
-        self._say("the end of the previous run" if previous else "this replica is gone" if gone else "it ended")
+        gone = self._is_gone(source)
+        self._say("the end of the previous run" if previous else GONE if gone else "it ended")
         return previous or gone
+
+    def _is_gone(self, source: Source) -> bool:
+        return all(row.pod.meta.name != source.pod for row in self._replicas)
 
     def _not_yet(self, source: Source) -> str:
         """Why there is nothing to read yet."""

@@ -56,7 +56,7 @@ class ManifestPane(SearchedText):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "other", "live or document", show=False, id="manifest.other",
+        Binding("m", "other", "Live or document", show=False, id="manifest.other",
                 tooltip="The live object, or the document it was made from"),
     ]  # fmt: skip
 

@@ -62,15 +62,15 @@ container; `[` and `]` go to the others, `p` to the run before a crash, `/` sear
 printed. *Manifest* has the live object and the document.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "chat", "chat", id="deployment.chat", tooltip="Talk to it in the playground"),
-        Binding("e", "edit", "edit", id="deployment.edit", tooltip="Change its settings in the form"),
-        Binding("s", "scale", "scale", id="deployment.scale", tooltip="Change how many replicas it has; 0 stops it"),
-        Binding("r", "restart", "restart", id="deployment.restart", tooltip="Replace every pod"),
-        Binding("ctrl+d", "delete", "delete", id="deployment.delete", tooltip="Delete it with what belongs to it"),
-        Binding("l", "tab('logs')", "logs", id="deployment.logs", tooltip="Show its logs"),
-        Binding("escape", "leave", "back", id="deployment.back", tooltip="End the search, or back to the list"),
-        Binding("tab", "next_tab(1)", "next tab", show=False, id="deployment.next", tooltip="The tab to the right"),
-        Binding("shift+tab", "next_tab(-1)", "tab before", show=False, id="deployment.before",
+        Binding("c", "chat", "Chat", id="deployment.chat", tooltip="Talk to it in the playground"),
+        Binding("e", "edit", "Edit", id="deployment.edit", tooltip="Change its settings in the form"),
+        Binding("s", "scale", "Scale", id="deployment.scale", tooltip="Change how many replicas it has; 0 stops it"),
+        Binding("r", "restart", "Restart", id="deployment.restart", tooltip="Replace every pod"),
+        Binding("ctrl+d", "delete", "Delete", id="deployment.delete", tooltip="Delete it with what belongs to it"),
+        Binding("l", "tab('logs')", "Logs", id="deployment.logs", tooltip="Show its logs"),
+        Binding("escape", "leave", "Back", id="deployment.back", tooltip="End the search, or back to the list"),
+        Binding("tab", "next_tab(1)", "Next tab", show=False, id="deployment.next", tooltip="The tab to the right"),
+        Binding("shift+tab", "next_tab(-1)", "Tab before", show=False, id="deployment.before",
                 tooltip="The tab to the left"),
         *(
             Binding(str(n), f"tab('{name}')", title, show=False, id=f"deployment.{name}", tooltip=f"Open {title}")

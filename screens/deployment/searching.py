@@ -17,12 +17,12 @@ class SearchedText(Vertical):
     """Base of the panes that show a long text: search, next match, wrapping, saving."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "search", show=False, key_display="/", id="text.search", tooltip="Look for a text"),
-        Binding("n", "match(1)", "next match", show=False, id="text.next", tooltip="To the next line with the text"),
-        Binding("N", "match(-1)", "match before", show=False, id="text.before", tooltip="To the line with it before"),
-        Binding("w", "wrap", "wrap", show=False, id="text.wrap", tooltip="Wrap long lines, or not"),
-        Binding("ctrl+s", "save", "save", show=False, id="text.save", tooltip="Write the whole text to a file"),
-        Binding("y", "copy", "copy", show=False, id="text.copy", tooltip="Copy the whole text to the clipboard"),
+        Binding("slash", "search", "Search", show=False, key_display="/", id="text.search", tooltip="Look for a text"),
+        Binding("n", "match(1)", "Next match", show=False, id="text.next", tooltip="To the next line with the text"),
+        Binding("N", "match(-1)", "Match before", show=False, id="text.before", tooltip="To the line with it before"),
+        Binding("w", "wrap", "Wrap", show=False, id="text.wrap", tooltip="Wrap long lines, or not"),
+        Binding("ctrl+s", "save", "Save to a file", show=False, id="text.save", tooltip="Write it to a file"),
+        Binding("y", "copy", "Copy", show=False, id="text.copy", tooltip="Copy the whole text to the clipboard"),
     ]
 
     def __init__(self, *, follow: bool = False, id: str | None = None) -> None:

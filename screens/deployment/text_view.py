@@ -27,6 +27,8 @@ from screens.deployment.sheet import Bit, Line, marked
 KEPT = 10_000
 SPARE = 1_000
 """Dropped at once when there are so many too many, so that dropping costs nothing most of the time."""
+MORE = "›"
+"""At the edge of a line that goes on."""
 TONES = ("good", "waiting", "bad", "quiet", "accent")
 
 
@@ -258,7 +260,11 @@ class TextView(ScrollView, can_focus=True):
             strip = marked(strip.crop(*part), self, at)
         else:
             strip = marked(strip, self, at)
-        return strip.crop_extend(left, left + width, self.rich_style).apply_offsets(left, at)
+        shown = strip.crop_extend(left, left + width, self.rich_style)
+        if strip.cell_length > left + width:
+            more = Segment(MORE, self.get_component_rich_style("text--accent"))
+            shown = Strip.join([shown.crop(0, width - 1), Strip([more])])
+        return shown.apply_offsets(left, at)
 
     def _part(self, row: Row, number: int) -> tuple[int, int]:
         """Where the part of a wrapped row begins and ends, in cells; wide characters are never cut in two."""
