@@ -7,8 +7,9 @@ and the console passes that on to the screen on top, never to a hidden one.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -16,6 +17,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
+from textual.types import CSSPathType
 from textual.worker import Worker, WorkerState
 
 import styles
@@ -72,7 +74,7 @@ class GenaiTui(App[None]):
     """
 
     TITLE = "genai-tui"
-    CSS_PATH: ClassVar[list[str | PurePath]] = [*_FIRST_SHEETS]
+    CSS_PATH: ClassVar[CSSPathType | None] = [*_FIRST_SHEETS]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "deployments": _deployments,
         "models": _models,
@@ -94,7 +96,9 @@ class GenaiTui(App[None]):
     ]  # fmt: skip
 
     def __init__(self, services: Services) -> None:
-        super().__init__()
+        # Without colours the terminal's own are used throughout: greys would be colours too.
+        colourless = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if colourless else None)
         self.services = services
         self.failure: Problem | None = None
         """Why the services could not start; the screens show it."""
@@ -102,7 +106,8 @@ class GenaiTui(App[None]):
         for theme in themes.all_themes():
             self.register_theme(theme)
         self._painted = False
-        self.theme = themes.default_theme(self.console.color_system, services.preferences.get("theme"))
+        preferred = services.preferences.get("theme")
+        self.theme = themes.first_theme(None if colourless else self.console.color_system, preferred)
         self.stylesheet.set_variables(self.get_css_variables())
 
     # Life -------------------------------------------------------------------------------------------------------------
@@ -126,6 +131,7 @@ class GenaiTui(App[None]):
     def connect(self) -> None:
         """Begin to watch the cluster; safe to call again after a failure."""
         self.failure = None
+        self._picture_changed(always=True)
         self.run_worker(self.services.start(), name="start", group="start", exclusive=True, exit_on_error=False)
 
     async def on_unmount(self) -> None:
@@ -142,16 +148,16 @@ class GenaiTui(App[None]):
         problem = explain(event.worker.error).problem
         if event.worker.group == "start":
             self.failure = problem
-            self._picture_changed()
+            self._picture_changed(always=True)
         else:
             self.notify(problem.line, severity="error", timeout=10)
 
-    def _picture_changed(self) -> None:
+    def _picture_changed(self, *, always: bool = False) -> None:
         from screens.base import ConsoleScreen
 
         screen = next((s for s in reversed(self.screen_stack) if isinstance(s, ConsoleScreen)), None)
         if screen is not None and screen.is_mounted:
-            screen.picture_changed()
+            screen.picture_changed(always=always)
 
     def _fatal_error(self) -> None:
         """End after a defect of ours: the trace goes to the log; local variables, which may be secrets, nowhere."""
@@ -161,6 +167,10 @@ class GenaiTui(App[None]):
         self._close_messages_no_wait()
 
     # Look -------------------------------------------------------------------------------------------------------------
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own tokens, for themes that are not ours."""
+        return themes.OWN_DEFAULTS
 
     def choose_theme(self, name: str) -> None:
         """Switch the look and remember it on this machine."""

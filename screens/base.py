@@ -75,19 +75,21 @@ class ConsoleScreen(Screen[None]):
 
     # Following the picture --------------------------------------------------------------------------------------------
 
-    def picture_changed(self) -> None:
-        """The picture changed, or this screen came back: follow it."""
-        for header in self.query(HeaderBar):
-            header.follow(self.services, self._namespace_shown)
-        if self._seen_revision != self.services.picture.revision:
+    def picture_changed(self, *, always: bool = False) -> None:
+        """The picture changed, or this screen came back: follow it; `always` although nothing is newer."""
+        self._follow_header()
+        if always or self._seen_revision != self.services.picture.revision:
             self._seen_revision = self.services.picture.revision
             self.refresh_from_picture()
 
     def header_namespace(self, name: str | None) -> None:
         """Say in the header that this screen shows one namespace; None for what the session has."""
         self._namespace_shown = name
+        self._follow_header()
+
+    def _follow_header(self) -> None:
         for header in self.query(HeaderBar):
-            header.follow(self.services, name)
+            header.follow(self.services, self._namespace_shown, broken=self.app.failure is not None)
 
     def on_screen_resume(self) -> None:
         """What was missed while hidden."""

@@ -13,7 +13,7 @@ COLUMNS = (
     Column("namespace", "NAMESPACE", least=8, most=20, rank=2),
     Column("model", "MODEL", least=8, most=24, rank=4),
     Column("engine", "ENGINE", least=6, most=6, rank=7),
-    Column("phase", "PHASE", least=26, most=200, flexible=True),
+    Column("phase", "PHASE", least=36, most=200, flexible=True),
     Column("ready", "READY", least=5, most=9, right=True, rank=1),
     Column("gpus", "GPUS", least=4, most=6, right=True, rank=3),
     Column("endpoint", "ENDPOINT", least=8, most=18, rank=9),
@@ -47,7 +47,7 @@ def cells_of(row: DeploymentRow, now: datetime) -> Cells:
     traffic = row.traffic
     return (
         Cell(name, tone),
-        Cell(row.ref.namespace, tone),
+        Cell(row.ref.namespace, "quiet"),
         Cell(row.model or MISSING, tone if row.model else "quiet"),
         Cell(row.engine or MISSING, "quiet"),
         Cell(phase, look.tone, float(look.urgency)),

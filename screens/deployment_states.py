@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from genai_tui.domain.problems import Problem
-from genai_tui.domain.rows import Health, Link
+from genai_tui.domain.rows import DeploymentRow, Health, Link
 from genai_tui.domain.text import printable
 from genai_tui.services import Session
-from screens.format import clock
+from screens.format import clock, phase_look, phase_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,24 @@ def banner_text(health: Health, failure: Problem | None) -> str:
         return ""
     why = f": {printable(problem.line)}" if problem is not None else ""
     return f"▲ not updated{since}{why}"
+
+
+def cause_text(row: DeploymentRow) -> Content:
+    """The cause of a row whole on the first line, what to do on the second; what serves says under which names."""
+    told = row.assessment
+    look = phase_look(told.phase)
+    tone = {"good": "$text-success", "busy": "$busy", "waiting": "$text-warning", "bad": "$text-error"}.get(look.tone)
+    first: list[tuple[str, str]] = [(f"{look.glyph} ", tone or "$text-muted"), (printable(phase_text(told)), "")]
+    if not told.cause and row.served_names:
+        first.append(("  ", ""))
+        first.append((f"answers to {', '.join(map(printable, row.served_names))}", "$text-muted"))
+    if told.fix:
+        second = [("  do  ", "$text-accent bold"), (printable(told.fix), "")]
+    elif row.foreign:
+        second = [(f"  made by {printable(row.managed_by)}: nothing here writes to it", "$text-muted")]
+    else:
+        second = [(f"  {printable(told.evidence[0])}" if told.evidence else "", "$text-muted")]
+    return Content.assemble(*first, "\n", *second)
 
 
 def nothing_text(nothing: Nothing) -> Content:

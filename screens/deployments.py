@@ -17,11 +17,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from genai_tui.domain.rows import DeploymentRow, Ref
+from genai_tui.domain.rows import Assessment, DeploymentRow, Ref
 from genai_tui.errors import GenaiTuiError
 from screens.base import AreaScreen
 from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of, scale_note
-from screens.deployment_states import Nothing, banner_text, nothing_text
+from screens.deployment_states import Nothing, banner_text, cause_text, nothing_text
 from screens.widgets.virtual_table import VirtualTable
 
 _AGES_EVERY_S = 30.0
@@ -46,7 +46,7 @@ the order round, and once more takes it away.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", id="list.filter", tooltip="Show rows with these words"),
         Binding("n", "new", "New", id="list.new", tooltip="Make a deployment"),
-        Binding("enter", "open", "Open", id="list.open", tooltip="Rollout, logs, API, manifest of this one"),
+        Binding("enter", "open", "Open", key_display="enter", id="list.open", tooltip="Rollout, logs, API, manifest"),
         Binding("c", "chat", "Chat", id="list.chat", tooltip="Talk to it in the playground"),
         Binding("l", "logs", "Logs", id="list.logs", tooltip="Its logs"),
         Binding("s", "scale", "Scale", id="list.scale", tooltip="Change how many replicas it has; 0 stops it"),
@@ -70,6 +70,8 @@ the order round, and once more takes it away.
         self._drawn_at = -1
         self._namespace: str | None = None
         self._checked: set[str] = set()
+        self._rows: dict[Ref, DeploymentRow] = {}
+        self._cause_of: tuple[Ref, Assessment] | None = None
 
     def compose_body(self) -> ComposeResult:
         """Banner, list or what is said in its place, filter."""
@@ -77,6 +79,7 @@ the order round, and once more takes it away.
         yield Static("", id="list-banner", markup=False)
         yield VirtualTable[Ref](COLUMNS, id="list")
         yield Static("", id="list-nothing")
+        yield Static("", id="list-cause")
         with Horizontal(id="list-filter"):
             yield Static("/", id="list-filter-mark", markup=False)
             yield Input(placeholder="words of any column", id="list-words", compact=True)
@@ -104,6 +107,9 @@ the order round, and once more takes it away.
         if changes is None or changes.reset:
             self._draw_all()
         else:
+            self._rows |= {row.ref: row for row in changes.rows}
+            for ref in changes.gone:
+                self._rows.pop(ref, None)
             wanted = [row for row in changes.rows if self._wanted(row)]
             self.table.merge({row.ref: cells_of(row, now) for row in wanted}, changes.gone)
         self._drawn_at = picture.revision
@@ -111,8 +117,8 @@ the order round, and once more takes it away.
 
     def _draw_all(self) -> None:
         now = self.services.clock()
-        rows = [row for row in self.services.picture.deployments() if self._wanted(row)]
-        self.table.replace({row.ref: cells_of(row, now) for row in rows})
+        self._rows = {row.ref: row for row in self.services.picture.deployments()}
+        self.table.replace({row.ref: cells_of(row, now) for row in self._rows.values() if self._wanted(row)})
 
     def _wanted(self, row: DeploymentRow) -> bool:
         return self._namespace is None or row.ref.namespace == self._namespace
@@ -121,8 +127,7 @@ the order round, and once more takes it away.
         """Ages move on although nothing changed."""
         if self.is_current and self._drawn_at >= 0:
             now = self.services.clock()
-            rows = self.services.picture.deployments()
-            self.table.merge({row.ref: cells_of(row, now) for row in rows if self._wanted(row)})
+            self.table.merge({row.ref: cells_of(row, now) for row in self._rows.values() if self._wanted(row)})
 
     def _show_state(self) -> None:
         """Say how fresh the list is, and what is there when it is empty."""
@@ -139,7 +144,17 @@ the order round, and once more takes it away.
             scope = Nothing(self.services.session, health, failure, self._namespace, words)
             nothing.update(nothing_text(scope))
         self.query_one("#list-found", Static).update(f"{table.row_count} of {table.total}")
+        self._show_cause()
         self.refresh_bindings()
+
+    def _show_cause(self) -> None:
+        """Two lines for the row under the cursor: the cause whole, and what to do. They are always there."""
+        line = self.query_one("#list-cause", Static)
+        line.display = self.table.display
+        row = self.current()
+        if row is not None and self._cause_of != (row.ref, row.assessment):
+            self._cause_of = (row.ref, row.assessment)
+            line.update(cause_text(row))
 
     def _show_draft(self) -> None:
         titles = [draft.title for draft in self.services.drafts.saved()]
@@ -159,9 +174,7 @@ the order round, and once more takes it away.
     def current(self) -> DeploymentRow | None:
         """The row under the cursor as it is now."""
         ref = self.table.cursor if self.is_mounted else None
-        if ref is None:
-            return None
-        return next((row for row in self.services.picture.deployments() if row.ref == ref), None)
+        return None if ref is None else self._rows.get(ref)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys exist only where they do something."""
@@ -197,7 +210,8 @@ the order round, and once more takes it away.
 
     @on(VirtualTable.Moved)
     def _moved(self) -> None:
-        """Other rows allow other actions."""
+        """Other rows have other causes and allow other actions."""
+        self._show_cause()
         row = self.current()
         if row is not None and row.ref.namespace not in self._checked:
             self._checked.add(row.ref.namespace)
@@ -256,7 +270,7 @@ the order round, and once more takes it away.
         from screens.forms.picker import PickerScreen
 
         names = list(self.services.picture.namespaces())
-        here = [row.ref.namespace for row in self.services.picture.deployments()]
+        here = [ref.namespace for ref in self._rows]
         choices = [Choice("all namespaces", f"{len(here)} deployments")]
         choices += [Choice(name, f"{here.count(name)}" if name in here else "–") for name in names]
         current = self._namespace or "all namespaces"

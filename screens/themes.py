@@ -44,7 +44,7 @@ _LIGHT = _Tokens(
 _CONTRAST = _Tokens(
     ground="#000000", raised="#000000", line="#ffffff", text="#ffffff", muted="#d0d0d0",
     accent="#ffff00", on_accent="#000000", good="#00ff5f", busy="#5fd7ff", waiting="#ffd75f", bad="#ff8787",
-    cursor="#ffff00", on_cursor="#000000",
+    cursor="#00008b", on_cursor="#ffffff",
 )  # fmt: skip
 _TERMINAL = _Tokens(
     ground="ansi_default", raised="ansi_default", line="ansi_bright_black", text="ansi_default",
@@ -60,6 +60,8 @@ ABOUT = {
     "high-contrast": "Everything in full strength",
     "terminal": "The terminal's own sixteen colours",
 }
+OWN_DEFAULTS = {"busy": _DARK.busy, "line": _DARK.line, "on-accent": _DARK.on_accent}
+"""Tokens that Textual does not know."""
 _PALETTES = dict(zip(NAMES, (_DARK, _LIGHT, _CONTRAST, _TERMINAL), strict=True))
 
 
@@ -68,11 +70,19 @@ def all_themes() -> tuple[Theme, ...]:
     return tuple(_theme(name, tokens) for name, tokens in _PALETTES.items())
 
 
-def default_theme(depth: str | None, preferred: str | None) -> str:
-    """The theme to begin with: the preferred one; else the terminal's own colours where it has only sixteen."""
-    if preferred in NAMES:
-        return preferred
-    return "terminal" if depth in ("standard", None) else "dark"
+def first_theme(depth: str | None, preferred: str | None) -> str:
+    """The theme to begin with.
+
+    Args:
+        depth: how many colours the terminal has, as Rich says it: `truecolor`, `256`, `standard`, or None for none.
+        preferred: what was chosen on this machine.
+
+    Returns:
+        The terminal's own colours where it has sixteen or none: others would be guessed at; else what is preferred.
+    """
+    if depth in ("standard", None):
+        return "terminal"
+    return preferred if preferred in NAMES else "dark"
 
 
 def _theme(name: str, t: _Tokens) -> Theme:

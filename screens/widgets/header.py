@@ -5,11 +5,12 @@ Everything that matters fits into 80 columns; parts are left out from the least 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.events import Click
 from textual.message import Message
@@ -28,13 +29,14 @@ _LONGEST_NAME = 24
 
 @dataclass(frozen=True, slots=True)
 class HeaderFacts:
-    """What the line says."""
+    """What the line says. An empty namespace means all of them."""
 
     context: str = ""
     namespace: str = ""
     link: str = ""
     link_tone: str = "quiet"
     writer: str = ""
+    read_only: bool = False
     simulated: bool = False
     attention: int = 0
 
@@ -60,17 +62,30 @@ def header_facts(services: Services, namespace: str | None) -> HeaderFacts:
     words, tone = link_words(services.picture.health)
     return HeaderFacts(
         _shorten(printable(session.context)),
-        namespace or "all namespaces",
+        namespace or "",
         words,
         tone,
-        "read-only" if session.read_only else session.identity or "operator",
+        session.identity or "operator",
+        session.read_only,
         session.simulated,
         sum(needs_you(row.assessment) and not row.foreign for row in services.picture.deployments()),
     )
 
 
-def _shorten(text: str) -> str:
-    return text if cell_len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+def _shorten(text: str, longest: int = _LONGEST_NAME) -> str:
+    return text if cell_len(text) <= longest else f"{set_cell_size(text, longest - 1)}…"
+
+
+Part = tuple[str, str, str]
+"""Text, the name of its style, and the area a click on it opens."""
+_LAYOUTS = (
+    ("titles", 0), ("numbers", 0), ("numbers", 1), ("digits", 1), ("digits", 2), ("digits", 3), ("digits", 4), ("", 4),
+)  # fmt: skip
+"""How the areas are written, and how much the rest is shortened; the first that fits is taken."""
+
+
+def _width(parts: Sequence[Part]) -> int:
+    return sum(cell_len(text) for text, _, _ in parts)
 
 
 class HeaderBar(Widget):
@@ -98,9 +113,10 @@ class HeaderBar(Widget):
         self._area = area
         self._targets: list[tuple[range, str]] = []
 
-    def follow(self, services: Services, namespace: str | None = None) -> None:
-        """Say what is true now; repaints only when something changed."""
-        self.facts = header_facts(services, namespace or services.session.namespace)
+    def follow(self, services: Services, namespace: str | None = None, *, broken: bool = False) -> None:
+        """Say what is true now, `broken` being that the services did not start; repaints only what changed."""
+        facts = header_facts(services, namespace or services.session.namespace)
+        self.facts = replace(facts, link="offline", link_tone="bad") if broken else facts
 
     def on_mount(self) -> None:
         """Be right from the first paint on."""
@@ -109,50 +125,52 @@ class HeaderBar(Widget):
             self.follow(services)
 
     def render_line(self, y: int) -> Strip:
-        """The line at the present width."""
+        """The line at the present width: the first of the layouts that fits."""
         width = self.size.width
-        left, right = self._left(), self._areas()
-        room = width - sum(cell_len(text) for text, _ in left)
-        if sum(cell_len(text) for text, _ in right) + 2 > room:
-            right = self._areas(short=True)
-        space = room - sum(cell_len(text) for text, _ in right)
-        if space < 1:
-            right, space = [], max(0, room)
-        parts = [*left, (" " * space, "header--muted"), *right]
-        self._targets = []
-        at = 0
-        segments = []
-        for text, style in parts:
+        left, right = self._left(4), self._areas("")
+        for areas, shortened in _LAYOUTS:
+            left, right = self._left(shortened), self._areas(areas)
+            if _width(left) + _width(right) + 1 <= width:
+                break
+        space = max(0, width - _width(left) - _width(right))
+        self._targets, segments, at = [], [], 0
+        for text, style, area in [*left, (" " * space, "muted", ""), *right]:
             end = at + cell_len(text)
-            area = next((name for name, title in AREAS if text.strip() and title.startswith(text.strip())), None)
-            if area and style.startswith("header--area"):
+            if area:
                 self._targets.append((range(at, end), area))
-            segments.append(Segment(text, self.get_component_rich_style(style)))
+            segments.append(Segment(text, self.get_component_rich_style(f"header--{style}")))
             at = end
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
-    def _left(self) -> list[tuple[str, str]]:
+    def _left(self, shortened: int) -> list[Part]:
+        """Where, how fresh, who, how many; `shortened` from 0 to 4 leaves out the least important."""
         facts = self.facts
-        parts = [(" genai-tui ", "header--program"), (f" {facts.context}", "header--place")]
-        parts += [(" › ", "header--muted"), (facts.namespace, "header--place")]
-        parts += [("  ", "header--muted"), (facts.link, f"header--{facts.link_tone}")]
-        parts += [("  ", "header--muted"), (facts.writer, "header--muted")]
+        context = facts.context if shortened < 3 else _shorten(facts.context, 12)
+        parts: list[Part] = [(" genai-tui " if shortened < 4 else " g ", "program", ""), (f" {context}", "place", "")]
+        namespace = facts.namespace or ("all namespaces" if shortened < 1 else "all")
+        parts += [(" › ", "muted", ""), (namespace, "place", "")]
+        told = [(facts.link, facts.link_tone)]
+        if facts.read_only:
+            told.append(("read-only", "waiting"))
+        elif shortened < 2:
+            told.append((facts.writer, "muted"))
         if facts.simulated:
-            parts += [("  ", "header--muted"), ("simulated", "header--mark")]
+            told.append(("simulated", "mark"))
         if facts.attention:
             words = "needs" if facts.attention == 1 else "need"
-            parts += [("  ", "header--muted"), (f"{facts.attention} {words} you", "header--waiting")]
+            told.append((f"{facts.attention} {words} you", "waiting"))
+        for text, style in told:
+            parts += [("  ", "muted", ""), (text, style, "")]
         return parts
 
-    def _areas(self, *, short: bool = False) -> list[tuple[str, str]]:
-        if short and not self._area:
-            return []
-        found: list[tuple[str, str]] = []
-        for name, title in AREAS:
-            if short and name != self._area:
-                continue
-            found.append((f" {title} ", "header--area-on" if name == self._area else "header--area"))
-        return found
+    def _areas(self, how: str) -> list[Part]:
+        """The areas: all titles, the title of this one, or digits, which are also their keys."""
+        found: list[Part] = []
+        for number, (name, title) in enumerate(AREAS, 1):
+            here = name == self._area
+            text = title if how == "titles" else f"{number} {title}" if how == "numbers" and here else str(number)
+            found.append((f" {text} ", "area-on" if here else "area", name))
+        return found if how else []
 
     def on_click(self, event: Click) -> None:
         """Go to the area under the pointer."""

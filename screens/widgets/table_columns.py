@@ -56,14 +56,15 @@ class ColumnWidths:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = tuple(columns)
         self._natural = [max(column.least, cell_len(column.title) + 1) for column in self.columns]
+        self._growing = [place for place, column in enumerate(self.columns) if not column.flexible]
         self._known: tuple[int, Widths] = (-1, ())
 
     def measure(self, cells: Cells) -> bool:
         """Take a row into account; returns whether a column grew."""
         grown = False
         natural = self._natural
-        for place, cell in enumerate(cells):
-            text = cell[0]
+        for place in self._growing:
+            text = cells[place][0]
             # Text of fewer characters than the column has cells can only be wider when it is not ASCII.
             if len(text) <= natural[place] and text.isascii():
                 continue

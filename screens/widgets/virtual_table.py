@@ -58,7 +58,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         & > .table--good { color: $text-success; }
         & > .table--waiting { color: $text-warning; }
         & > .table--bad { color: $text-error; }
-        & > .table--busy { color: $text-primary; }
+        & > .table--busy { color: $busy; }
         & > .table--quiet { color: $text-muted; }
         & > .table--accent { color: $text-accent; }
         &:ansi > .table--quiet { text-style: dim; }
