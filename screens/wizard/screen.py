@@ -98,6 +98,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
                 yield ReviewPane(id=_pane_id(REVIEW))
             with Vertical(id="wizard-help-side"):
                 yield FieldHelp(id="wizard-help")
+                yield Static("", id="wizard-so-far", markup=False)
 
     def _new_pane(self, title: str) -> FormPane:
         """The fields of a step; steps are made when they are first opened."""
@@ -148,10 +149,24 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         if pane is not None:
             pane.show(self.state)
             pane.say_note(self._note())
+        if self.has_class("-wide"):
+            self.query_one("#wizard-so-far", Static).update(self._so_far())
 
     def _mark(self, title: str) -> Step:
         done = title in self._visited and not self.state.has_problems(title)
         return Step(title, self.state.shown_problems(title), done)
+
+    def on_resize(self) -> None:
+        """A wide screen has room for the whole form in short."""
+        if self.usable:
+            self.call_after_refresh(self.show_form)
+
+    def _so_far(self) -> str:
+        document = self.state.document
+        if document is not None:
+            return "\n".join(f"{label:<12} {text}" for label, text in summary(document, self.facts))
+        missing = dict.fromkeys(DEPLOYMENT_FORM.field(problem.field).label for problem in self.state.problems)
+        return "Still needed or wrong:\n" + "\n".join(f"  {label}" for label in missing)
 
     def _note(self) -> str:
         if self._step == RESOURCES:
@@ -189,7 +204,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
     def _focus_first(self) -> None:
         controls = self.controls()
         if controls:
-            controls[0].focus()
+            self.set_focus(controls[0])
         elif self._step == REVIEW:
             self.query_one(ReviewPane).focus_first()
 
@@ -221,7 +236,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         else:
             await self.action_step(-1)
         if by < 0 and (controls := self.controls()):
-            controls[-1].focus()
+            self.set_focus(controls[-1])
 
     async def go_to(self, field_id: str) -> None:
         """Open the step of a field and focus it."""
@@ -229,7 +244,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         pane = self.open_pane()
         row = pane.row(field_id) if pane is not None else None
         if row is not None and row.control is not None:
-            row.control.focus()
+            self.set_focus(row.control)
 
     @on(ReviewPane.FieldChosen)
     async def _field_chosen(self, event: ReviewPane.FieldChosen) -> None:
