@@ -63,7 +63,7 @@ def test_deploy_run_chat_cost(terminal: Terminal, tmp_path: Path) -> None:
         assert [phase for phase in seen if phase != "Pending"] == ["Pulling", "Loading", "Running"]
 
         terminal.keys("c")
-        terminal.wait("Playground")
+        terminal.wait("ask something", "Running")
         terminal.keys("Name three colours.")
         terminal.keys("Enter")
         answered = terminal.wait("prompt", "completion", "total", "tok/s", seconds=60)
