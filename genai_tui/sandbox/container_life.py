@@ -195,7 +195,7 @@ class Life:
         if ended.code == 0 or container.spec.get("terminationMessagePolicy") != _FALLBACK:
             return ""
         text = "\n".join(line for _, line in container.lines[-MESSAGE_LINES:]) + "\n"
-        return text[-MESSAGE_LIMIT:] if container.lines else ""
+        return text.encode()[-MESSAGE_LIMIT:].decode("utf-8", "ignore") if container.lines else ""
 
     def _wait_to_restart(self, run: PodRun, container: Container, delay: float) -> None:
         if self._pods.pod(run) is None or run.ending:
