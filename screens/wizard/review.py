@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import ClassVar
 
 from textual import on
@@ -21,9 +20,9 @@ from genai_tui.domain.form_field import FieldKind, FormField
 from genai_tui.domain.problems import Problem
 from genai_tui.services import Preview
 from screens.forms.controls import AdvanceRequested, ChoiceControl, Edited
+from screens.wizard.summary import hanging
 
 SUMMARY, MANIFEST, DIFF = "summary", "manifest", "diff"
-_LABEL = 13
 _VIEW = FormField("view", "Review", "Show", "What to look at.", FieldKind.CHOICE, options=(SUMMARY, MANIFEST, DIFF))
 
 
@@ -191,11 +190,8 @@ class ReviewPane(Vertical):
         label = self._styled("review--label")
         if self._lead:
             lines += [Content(self._lead), Content("")]
-        width = max(20, self.query_one("#review-content").size.width - _LABEL - 3)
-        for name, text in self._summary:
-            first, *more = wrap(text, width) or [""]
-            lines.append(Content.assemble(Content.styled(f"{name:<{_LABEL}}", label), first))
-            lines += [Content(" " * _LABEL + rest) for rest in more]
+        width = self.query_one("#review-content").size.width - 3
+        lines += [Content.assemble(Content.styled(name, label), text) for name, text in hanging(self._summary, width)]
         if self._preview is not None:
             lines += [Content(""), Content.styled("On the server", label)]
             lines += [Content(f"  {outcome:<10}{what}") for what, outcome in self._preview.outcomes.items()]

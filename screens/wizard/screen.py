@@ -35,7 +35,7 @@ from screens.forms.state import FormState
 from screens.wizard.rail import Step, StepRail
 from screens.wizard.review import Remark, ReviewPane
 from screens.wizard.start import Start, offered_drafts, start_of
-from screens.wizard.summary import gpu_note, limits_note, summary
+from screens.wizard.summary import gpu_note, hanging, limits_note, summary
 
 
 class WizardScreen(FormScreen, inherit_bindings=False):
@@ -164,7 +164,8 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
     def _so_far(self) -> str:
         document = self.state.document
         if document is not None:
-            return "\n".join(f"{label:<12} {text}" for label, text in summary(document, self.facts))
+            width = self.query_one("#wizard-so-far").content_size.width
+            return "\n".join(f"{label}{text}" for label, text in hanging(summary(document, self.facts), width))
         missing = dict.fromkeys(DEPLOYMENT_FORM.field(problem.field).label for problem in self.state.problems)
         return "Still needed or wrong:\n" + "\n".join(f"  {label}" for label in missing)
 

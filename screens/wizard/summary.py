@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from textwrap import wrap
+
 from genai_tui.domain.catalogue import HubSource, NgcSource, Source
 from genai_tui.domain.deployment import Advanced, Limits
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.form_facts import Facts
 from genai_tui.domain.money import plain
+
+LABEL = 13
+
+
+def hanging(rows: Iterable[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """Rows as lines of (label or blanks, text), the text wrapped to what `width` leaves beside the label."""
+    lines: list[tuple[str, str]] = []
+    for label, text in rows:
+        for at, part in enumerate(wrap(text, max(16, width - LABEL)) or [""]):
+            lines.append((f"{'' if at else label:<{LABEL}}", part))
+    return lines
 
 
 def summary(document: ModelDeployment, facts: Facts) -> tuple[tuple[str, str], ...]:
