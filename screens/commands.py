@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rich.cells import cell_len
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from screens import themes
 from screens.app import GenaiTui
@@ -22,6 +24,13 @@ class Command:
     name: str
     run: Callable[[], Any]
     help: str
+    key: str = ""
+
+    def line(self, name: Content | None = None) -> Content:
+        """One line of the palette: key, name, what it does."""
+        key = f"{self.key:>8}  " if cell_len(self.key) <= 8 else f"{self.key} "
+        space = " " * max(2, 26 - cell_len(self.name))
+        return Content.assemble((key, "$text-accent bold"), name or self.name, (f"{space}{self.help}", "$text-muted"))
 
 
 class Commands(Provider):
@@ -53,9 +62,10 @@ class Commands(Provider):
             refusal = ""
             if not active.enabled and isinstance(self.screen, ConsoleScreen):
                 refusal = self.screen.refusal(binding.action.partition("(")[0])
-            name = f"{binding.description.lower()}   {app.get_key_display(binding)}"
+            name = binding.description.lower()
             run = partial(app.notify, refusal, severity="warning") if refusal else partial(self._run, active)
-            yield Command(name, run, refusal or binding.tooltip or binding.description)
+            about = refusal or binding.tooltip or binding.description
+            yield Command(name, run, about, app.get_key_display(binding))
 
     async def _run(self, active: Any) -> None:  # noqa: ANN401
         await self.app.run_action(active.binding.action, active.node)
@@ -66,9 +76,10 @@ class Commands(Provider):
         for command in self.commands():
             score = matcher.match(command.name)
             if score > 0:
-                yield Hit(score, matcher.highlight(command.name), command.run, help=command.help)
+                line = command.line(matcher.highlight(command.name))
+                yield Hit(score, line, command.run, text=command.name)
 
     async def discover(self) -> Hits:
         """Everything, before anything is typed."""
         for command in self.commands():
-            yield DiscoveryHit(command.name, command.run, help=command.help)
+            yield DiscoveryHit(command.line(), command.run, text=command.name)

@@ -44,6 +44,7 @@ it. A name followed by `⌁` was made by another tool: it is listed and can be t
 the order round, and once more takes it away.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "clear", "Show all", key_display="esc", id="list.clear", tooltip="Every row again"),
         Binding("slash", "filter", "Filter", key_display="/", id="list.filter", tooltip="Show rows with these words"),
         Binding("n", "new", "New", id="list.new", tooltip="Make a deployment"),
         Binding("enter", "open", "Open", key_display="enter", id="list.open", tooltip="Rollout, logs, API, manifest"),
@@ -57,7 +58,6 @@ the order round, and once more takes it away.
         Binding("r", "resume", "Resume form", show=False, id="list.resume", tooltip="Go on with the unfinished form"),
         Binding("x", "discard", "Discard form", show=False, id="list.discard", tooltip="Forget the unfinished form"),
         Binding("ctrl+r", "reconnect", "Try again", show=False, id="list.reconnect", tooltip="Connect again now"),
-        Binding("escape", "clear", "Show all", show=False, id="list.clear", tooltip="No filter, every namespace"),
         *(
             Binding(key, f"sort('{column}')", f"Sort by {column}", show=False, id=f"list.sort.{column}",
                     tooltip=f"Sort by {column}")
@@ -74,12 +74,12 @@ the order round, and once more takes it away.
         self._cause_of: tuple[Ref, Assessment] | None = None
 
     def compose_body(self) -> ComposeResult:
-        """Banner, list or what is said in its place, filter."""
-        yield Static("", id="list-draft", markup=False)
-        yield Static("", id="list-banner", markup=False)
+        """The list or what is said in its place; below it, so that rows do not move, everything that comes and goes."""
         yield VirtualTable[Ref](COLUMNS, id="list")
         yield Static("", id="list-nothing")
         yield Static("", id="list-cause")
+        yield Static("", id="list-banner", markup=False)
+        yield Static("", id="list-draft", markup=False)
         with Horizontal(id="list-filter"):
             yield Static("/", id="list-filter-mark", markup=False)
             yield Input(placeholder="words of any column", id="list-words", compact=True)

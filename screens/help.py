@@ -54,7 +54,8 @@ def key_lines(screen: Screen[Any]) -> list[tuple[str, list[tuple[str, str, str]]
     """(group, lines) with lines of (keys, what they do, why not now), every described binding once."""
     groups: dict[str, dict[str, list[ActiveBinding]]] = {"Here": {}, "In the list or form": {}, "Everywhere": {}}
     for active in screen.active_bindings.values():
-        if active.binding.description and not active.binding.system:
+        own = not active.binding.action.startswith(("screen.", "app.focus_"))
+        if active.binding.description and not active.binding.system and own:
             where = "Here" if active.node is screen else "In the list or form"
             if active.node is screen.app or active.binding.action.startswith("app."):
                 where = "Everywhere"

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
+from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from genai_tui.domain.rows import DeploymentRow
@@ -36,8 +35,9 @@ class ExplainDialog(Dialog[None]):
         yield Static(f"{look.glyph} {phase}", classes=f"dialog--phase phase--{look.tone}", markup=False)
         with VerticalScroll(classes="dialog--scroll", can_focus=True):
             for label, text in self._lines():
-                line = Content.assemble((f"{label:<10}", "$text-muted"), printable(text))
-                yield Static(line, classes="dialog--text -hanging")
+                with Horizontal(classes="dialog--row"):
+                    yield Static(label, classes="dialog--label", markup=False)
+                    yield Static(printable(text), classes="dialog--text", markup=False)
 
     def _lines(self) -> list[tuple[str, str]]:
         told = self._row.assessment

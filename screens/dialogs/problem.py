@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
+from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from genai_tui.domain.problems import Problem
@@ -33,8 +32,9 @@ class ProblemDialog(Dialog[None]):
         yield Static(printable(self._problem.what), classes="dialog--text", markup=False)
         for label, text in (("why", self._problem.why), ("do", self._problem.next_step)):
             if text:
-                line = Content.assemble((f"{label:<5}", "$text-muted"), printable(text))
-                yield Static(line, classes="dialog--text")
+                with Horizontal(classes="dialog--row"):
+                    yield Static(label, classes="dialog--label -short", markup=False)
+                    yield Static(printable(text), classes="dialog--text", markup=False)
         if self._problem.detail:
             lines = "\n".join(printable(line) for line in self._problem.detail.splitlines())
             with VerticalScroll(classes="dialog--scroll -detail", can_focus=True) as scroll:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.binding import ActiveBinding
+from textual.binding import ActiveBinding, Binding
 from textual.events import Click
 from textual.strip import Strip
 from textual.widget import Widget
@@ -34,12 +34,17 @@ class FooterBar(Widget):
         screen = self.screen
         active: dict[str, ActiveBinding] = {}
         for found in screen.active_bindings.values():
-            if found.binding.show:
+            if found.binding.show and not self._typed(found.binding):
                 active.setdefault(found.binding.action, found)
         ranks = {id(screen): 0, id(self.app): 2}
         order = sorted(active.values(), key=lambda found: ranks.get(id(found.node), 1))
         last = [found for found in order if found.binding.id == "app.help"]
         return [found for found in order if found not in last][: MOST - len(last)] + last
+
+    def _typed(self, binding: Binding) -> bool:
+        """Whether the key is text for what has the focus."""
+        focused, character = self.screen.focused, self.app.get_key_display(binding)
+        return focused is not None and len(character) == 1 and focused.check_consume_key(binding.key, character)
 
     def render_line(self, y: int) -> Strip:
         """The keys that fit."""
