@@ -65,6 +65,7 @@ def test_deploy_run_chat_cost(terminal: Terminal, tmp_path: Path) -> None:
         terminal.keys("c")
         terminal.wait("ask something", "Running")
         terminal.keys("Name three colours.")
+        terminal.wait("Name three colours.")
         terminal.keys("Enter")
         answered = terminal.wait("prompt", "completion", "total", "tok/s", seconds=60)
         counts = {
