@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,16 +27,14 @@ def test_an_image_that_does_not_exist_alternates_between_error_and_back_off() ->
     cluster = Cluster()
     image = "vllm/vllm-openai:v9.9.9"
     cluster.create(registry.DEPLOYMENTS, engine(image=image))
-    seen = []
+    seen: list[Any] = []
     for _ in range(120):
         cluster.step(0.5)
         reason = waiting(cluster)[0] if cluster.pod("chat")["status"].get("containerStatuses") else ""
         if not seen or seen[-1] != reason:
             seen.append(reason)
     assert seen[-4:] == ["ErrImagePull", "ImagePullBackOff", "ErrImagePull", "ImagePullBackOff"]
-    said = (
-        f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {image}: not found'
-    )
+    said = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {image}: not found'
     assert ("Failed", f'Failed to pull image "{image}": rpc error: code = NotFound desc = {said}') in cluster.events()
     assert waiting(cluster)[1].startswith(f'Back-off pulling image "{image}": ErrImagePull: rpc error')
     assert cluster.pod("chat")["status"]["phase"] == "Pending"
@@ -44,12 +43,18 @@ def test_an_image_that_does_not_exist_alternates_between_error_and_back_off() ->
 def test_a_private_registry_wants_its_secret_and_nim_its_key() -> None:
     cluster = Cluster()
     pull = {"imagePullSecrets": [{"name": "ngc-pull"}]}
-    key = {"command": None, "args": None, "env": [{"name": "NGC_API_KEY", "valueFrom": {"secretKeyRef": {"name": "ngc", "key": "k"}}}]}
+    key = {
+        "command": None,
+        "args": None,
+        "env": [{"name": "NGC_API_KEY", "valueFrom": {"secretKeyRef": {"name": "ngc", "key": "k"}}}],
+    }
     cluster.create(registry.DEPLOYMENTS, engine(image=NIM, spec=pull, container=key))
     cluster.step(10)
     assert "unauthorized: authentication required" in waiting(cluster)[1]
     auth = {".dockerconfigjson": docker_config("nvcr.io", "$oauthtoken", "nvapi-planted")}
-    cluster.create(registry.SECRETS, {"metadata": {"name": "ngc-pull"}, "type": "kubernetes.io/dockerconfigjson", "data": auth})
+    cluster.create(
+        registry.SECRETS, {"metadata": {"name": "ngc-pull"}, "type": "kubernetes.io/dockerconfigjson", "data": auth}
+    )
     cluster.step(60)
     assert waiting(cluster) == ("CreateContainerConfigError", 'secret "ngc" not found')
     cluster.create(registry.SECRETS, {"metadata": {"name": "ngc"}, "data": {"other": "eA=="}})
@@ -60,7 +65,9 @@ def test_a_private_registry_wants_its_secret_and_nim_its_key() -> None:
     assert cluster.ready("chat") == 1
 
 
-@pytest.mark.parametrize(("image", "reason"), [("Vllm/UPPER:1", "InvalidImageName"), ("acme/private-tool:1", "ErrImagePull")])
+@pytest.mark.parametrize(
+    ("image", "reason"), [("Vllm/UPPER:1", "InvalidImageName"), ("acme/private-tool:1", "ErrImagePull")]
+)
 def test_other_refusals_of_images(image: str, reason: str) -> None:
     cluster = Cluster()
     cluster.create(registry.DEPLOYMENTS, engine(image=image))
@@ -126,7 +133,9 @@ def test_a_probe_on_the_wrong_path_or_port_never_succeeds() -> None:
     cluster = Cluster()
     elsewhere = {"httpGet": {"path": "/healthy", "port": 8000}}
     closed = {"httpGet": {"path": "/health", "port": 9999}}
-    cluster.create(registry.DEPLOYMENTS, engine("wrong", container={"readinessProbe": {**elsewhere, "periodSeconds": 5}}))
+    cluster.create(
+        registry.DEPLOYMENTS, engine("wrong", container={"readinessProbe": {**elsewhere, "periodSeconds": 5}})
+    )
     cluster.create(registry.DEPLOYMENTS, engine("closed", container={"readinessProbe": {**closed, "periodSeconds": 5}}))
     cluster.step(120)
     assert (cluster.ready("wrong"), cluster.ready("closed")) == (0, 0)
@@ -137,7 +146,9 @@ def test_a_probe_on_the_wrong_path_or_port_never_succeeds() -> None:
 
 def test_too_little_memory_is_an_out_of_memory_kill() -> None:
     cluster = Cluster()
-    cluster.create(registry.DEPLOYMENTS, engine(container={"resources": {"limits": {"memory": "1Gi", "nvidia.com/gpu": "1"}}}))
+    cluster.create(
+        registry.DEPLOYMENTS, engine(container={"resources": {"limits": {"memory": "1Gi", "nvidia.com/gpu": "1"}}})
+    )
     cluster.step(20)
     last = cluster.container("chat")["lastState"]["terminated"]
     assert (last["exitCode"], last["reason"]) == (137, "OOMKilled")
@@ -156,7 +167,10 @@ def test_a_service_called_vllm_stops_engines_that_get_service_links() -> None:
 
 
 def plain(name: str, **spec: object) -> Object:
-    return {"metadata": {"name": name, "labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": "busybox"}], **spec}}
+    return {
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": [{"name": "main", "image": "busybox"}], **spec},
+    }
 
 
 def test_init_containers_run_one_after_the_other_before_the_rest() -> None:
@@ -194,7 +208,9 @@ def test_volumes_of_missing_objects_hold_the_pod_back() -> None:
     cluster = Cluster()
     cluster.create(registry.PODS, plain("job", volumes=[{"name": "tls", "secret": {"secretName": "cert"}}]))
     cluster.step(10)
-    assert ("FailedMount", 'MountVolume.SetUp failed for volume "tls" : secret "cert" not found') in cluster.events("job")
+    assert ("FailedMount", 'MountVolume.SetUp failed for volume "tls" : secret "cert" not found') in cluster.events(
+        "job"
+    )
     assert waiting(cluster, "job")[0] == "ContainerCreating"
     cluster.create(registry.SECRETS, {"metadata": {"name": "cert"}, "data": {}})
     cluster.step(30)
@@ -211,8 +227,8 @@ def test_claims_are_bound_when_their_class_exists() -> None:
         cluster.create(registry.PODS, plain(f"with-{name}", volumes=[volume]))
     cluster.step(40)
     assert cluster.get(registry.CLAIMS, "good")["status"]["phase"] == "Bound"
-    volume = cluster.get(registry.VOLUMES, cluster.get(registry.CLAIMS, "good")["spec"]["volumeName"])
-    assert volume["spec"]["claimRef"]["name"] == "good"
+    bound = cluster.get(registry.VOLUMES, cluster.get(registry.CLAIMS, "good")["spec"]["volumeName"])
+    assert bound["spec"]["claimRef"]["name"] == "good"
     assert is_ready(cluster.pod("with-good"))
     assert ("ProvisioningFailed", 'storageclass.storage.k8s.io "gone" not found') in cluster.events("bad")
     message = cluster.pod("with-bad")["status"]["conditions"][0]["message"]

@@ -192,7 +192,9 @@ def test_an_ended_namespace_takes_everything_along() -> None:
     cluster.step(40)
     cluster.delete(registry.NAMESPACES, NAMESPACE)
     cluster.step(60)
-    left = [item for resource, item in cluster.world.objects.everything() if item["metadata"].get("namespace") == NAMESPACE]
+    left = [
+        item for resource, item in cluster.world.objects.everything() if item["metadata"].get("namespace") == NAMESPACE
+    ]
     assert left == []
     assert cluster.world.objects.get(registry.NAMESPACES, "", NAMESPACE) is None
 

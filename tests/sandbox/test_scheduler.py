@@ -26,7 +26,9 @@ def nodes(draw: st.DrawFn) -> list[Object]:
         gpu = draw(st.sampled_from([None, H100, A100, L4]))
         taints = [TAINT] if draw(st.booleans()) and draw(st.booleans()) else []
         zone = {"topology.kubernetes.io/zone": draw(st.sampled_from(ZONES))}
-        item = node(f"n{number}", gpu, draw(st.integers(1, 8)), STAMP, cpu=draw(st.integers(1, 16)), taints=taints, labels=zone)
+        item = node(
+            f"n{number}", gpu, draw(st.integers(1, 8)), STAMP, cpu=draw(st.integers(1, 16)), taints=taints, labels=zone
+        )
         item["status"]["allocatable"]["pods"] = str(draw(st.integers(1, 5)))
         if draw(st.integers(0, 5)) == 0:
             item["spec"]["unschedulable"] = True
@@ -53,7 +55,9 @@ def pods(draw: st.DrawFn) -> list[Object]:
             spec["nodeSelector"] = {"nvidia.com/gpu.product": draw(st.sampled_from([H100.product, L4.product]))}
         side = draw(st.sampled_from([None, None, "podAffinity", "podAntiAffinity"]))
         if side:
-            required = {"requiredDuringSchedulingIgnoredDuringExecution": [term(app=draw(st.sampled_from(["chat", "embed"])))]}
+            required = {
+                "requiredDuringSchedulingIgnoredDuringExecution": [term(app=draw(st.sampled_from(["chat", "embed"])))]
+            }
             spec["affinity"] = {side: required}
         if draw(st.integers(0, 3)) == 0:
             big = {"cpu": f"{draw(st.integers(100, 20000))}m"}
@@ -62,7 +66,9 @@ def pods(draw: st.DrawFn) -> list[Object]:
     return found
 
 
-def place(given_nodes: list[Object], given_pods: list[Object]) -> tuple[list[NodeState], list[tuple[Object, str | None, str]]]:
+def place(
+    given_nodes: list[Object], given_pods: list[Object]
+) -> tuple[list[NodeState], list[tuple[Object, str | None, str]]]:
     states = [state_of(item, ()) for item in given_nodes]
     outcomes = []
     for pod in given_pods:
@@ -102,7 +108,9 @@ def test_a_refusal_accounts_for_every_node(given_nodes: list[Object], given_pods
         assert match is not None, message
         why, helpless = counts(match[1]), counts(match[2])
         # Every node refuses for one reason, but for resources it names each that is short.
-        short = [count for reason, count in why.items() if reason.startswith("Insufficient") or reason == "Too many pods"]
+        short = [
+            count for reason, count in why.items() if reason.startswith("Insufficient") or reason == "Too many pods"
+        ]
         others = sum(why.values()) - sum(short)
         assert others + max(short, default=0) <= total <= others + sum(short)
         assert sum(helpless.values()) == total
@@ -130,7 +138,9 @@ def test_who_is_placed_is_where_it_may_be(given_nodes: list[Object], given_pods:
         for pod in state.pods:
             for anti in required(pod, "podAntiAffinity"):
                 wanted = anti["labelSelector"]["matchLabels"]["app"]
-                near = [p for s in states if s.labels["topology.kubernetes.io/zone"] == zone for p in s.pods if p is not pod]
+                near = [
+                    p for s in states if s.labels["topology.kubernetes.io/zone"] == zone for p in s.pods if p is not pod
+                ]
                 assert all(p["metadata"]["labels"]["app"] != wanted for p in near)
 
 
@@ -141,7 +151,10 @@ def required(pod: Object, side: str) -> list[Any]:
 
 def gpu_pod(count: int, **spec: Any) -> Object:
     asked = {"requests": {"nvidia.com/gpu": str(count)}}
-    return {"metadata": {"name": "p", "namespace": "a", "labels": {}}, "spec": {"containers": [{"name": "c", "resources": asked}], **spec}}
+    return {
+        "metadata": {"name": "p", "namespace": "a", "labels": {}},
+        "spec": {"containers": [{"name": "c", "resources": asked}], **spec},
+    }
 
 
 def test_the_real_schedulers_sentence() -> None:
@@ -163,7 +176,9 @@ def test_preferences_outweigh_packing() -> None:
     states = [state_of(node(f"n{i}", gpu, 4, STAMP), ()) for i, gpu in enumerate((L4, H100))]
     preference = {
         "weight": 50,
-        "preference": {"matchExpressions": [{"key": "nvidia.com/gpu.product", "operator": "In", "values": [H100.product]}]},
+        "preference": {
+            "matchExpressions": [{"key": "nvidia.com/gpu.product", "operator": "In", "values": [H100.product]}]
+        },
     }
     affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}}
     assert schedule(gpu_pod(1, affinity=affinity), states)[0] == "n1"

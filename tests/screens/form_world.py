@@ -70,7 +70,9 @@ class FormWorld(FakeServices):
 class Console(GenaiTui):
     """The console with nothing under the screen in question; remembers where it was sent."""
 
-    CSS_PATH: ClassVar[list[str | PurePath]] = [str(ROOT / "screens" / path) for path in GenaiTui.CSS_PATH]
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        str(ROOT / "screens" / path) for path in (GenaiTui.CSS_PATH if isinstance(GenaiTui.CSS_PATH, list) else ())
+    ]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {"deployments": Screen}
 
     def __init__(self, world: FormWorld) -> None:

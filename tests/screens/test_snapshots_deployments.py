@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from genai_tui.domain.rows import Phase
+from genai_tui.domain.rows import Phase, Ref
 from tests.fakes import tour
 from tests.fakes.services import CONNECTING, FakeServices, offline, stale
 from tests.screens.home import Home
@@ -20,7 +20,7 @@ Compare = Callable[..., bool]
 def _every_phase() -> FakeServices:
     rows = list(tour.rows())
     for number, phase in enumerate(Phase):
-        ref = tour.Ref("phases", f"model-{number:02d}")
+        ref = Ref("phases", f"model-{number:02d}")
         made_up = tour.with_phase(tour.chat_row(), phase, None if phase is Phase.RUNNING else "the cause", ref=ref)
         rows.append(made_up)
     return FakeServices([*rows, tour.foreign_row()], simulated=False, context="prod-eu")

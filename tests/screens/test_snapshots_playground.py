@@ -99,7 +99,7 @@ def test_not_running(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 def test_streaming(snap_compare: Compare, size: tuple[int, int]) -> None:
     usage = TokenUsage(34, 21, 55)
-    playing = TextDelta(ANSWER[:120], usage, usage and Cost(Decimal("0.0000194"), "USD"))
+    playing = TextDelta(ANSWER[:120], usage, Cost(Decimal("0.0000194"), "USD"))
 
     async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
         playground.script = [playing, None]

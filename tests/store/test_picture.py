@@ -159,7 +159,8 @@ def test_health_tells_connecting_live_stale_and_offline() -> None:
     assert it.health.stale_since is None
     assert it.complete
     it.feed([SyncChanged(Kind.POD, Sync.STALE, trouble)])
-    assert (it.health.link, it.health.problem, it.health.stale_since) == (Link.STALE, trouble, NOW)
+    health = it.health
+    assert (health.link, health.problem, health.stale_since) == (Link.STALE, trouble, NOW)
     it.feed([SyncChanged(Kind.POD, Sync.LIVE)])
     assert link_of(it) is Link.LIVE
 
