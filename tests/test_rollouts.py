@@ -15,9 +15,9 @@ from genai_tui.composition import render_for_sandbox
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref
 from genai_tui.domain.watching import Listed
 from genai_tui.engines.failures import diagnose
+from genai_tui.kube.codec import RESOURCES
 from genai_tui.kube.manifests.catalogue import read_entry
 from genai_tui.kube.manifests.deployment import read_deployment
-from genai_tui.kube.reads import RESOURCES
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.scenarios import CATALOGUE, build
 from genai_tui.sandbox.world import World

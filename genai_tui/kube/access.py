@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from genai_tui.errors import GenaiTuiError, NotFound, Refused
+from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted, Refused
 from genai_tui.kube.connection import Connection
 from genai_tui.services import Permission
 
 REMEMBERED_S = 60.0
+USED = (
+    ("create", "apps/deployments"),
+    ("patch", "apps/deployments"),
+    ("delete", "apps/deployments"),
+    ("list", "apps/deployments"),
+    ("list", "pods"),
+    ("get", "pods/log"),
+    ("create", "pods/portforward"),
+    ("get", "services/proxy"),
+    ("create", "services/proxy"),
+    ("patch", "services"),
+    ("create", "configmaps"),
+    ("patch", "configmaps"),
+    ("delete", "configmaps"),
+    ("list", "secrets"),
+)
+"""What the product does, as (verb, resource)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +45,27 @@ class _Rule:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of one namespace; `answers` are single reviews, made where the rules do not tell all."""
+
+    at: float
+    rules: tuple[_Rule, ...]
+    answers: Mapping[tuple[str, str], bool] | None = None
+
+    def permits(self, verb: str, resource: str) -> bool:
+        group, plural = _split(resource)
+        if any(rule.allows(verb, group, plural) for rule in self.rules):
+            return True
+        return self.answers is not None and self.answers.get((verb, resource), True)
+
+
 class Access:
-    """Answers from SelfSubjectRulesReview, by namespace. Unknown counts as allowed: the server has the last word."""
+    """Answers from the cluster's reviews, by namespace. Unknown counts as allowed: the server has the last word."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._rules: dict[str, tuple[float, tuple[_Rule, ...]]] = {}
+        self._known: dict[str, _Known] = {}
         self.identity: str | None = None
 
     async def identify(self) -> str | None:
@@ -41,7 +75,7 @@ class Access:
             response = await self._connection.request(
                 "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body
             )
-        except (NotFound, Refused):
+        except (NotFound, NotPermitted, Refused):
             return None
         info = response.json().get("status", {}).get("userInfo", {})
         self.identity = info.get("username") or None
@@ -49,8 +83,8 @@ class Access:
 
     async def check(self, namespace: str) -> None:
         """Ask what may be done in `namespace`, unless it was asked in the last minute. Raises as any request."""
-        known = self._rules.get(namespace)
-        if known is not None and time.monotonic() - known[0] < REMEMBERED_S:
+        known = self._known.get(namespace)
+        if known is not None and time.monotonic() - known.at < REMEMBERED_S:
             return
         body = {
             "apiVersion": "authorization.k8s.io/v1",
@@ -59,10 +93,7 @@ class Access:
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
         status = (await self._connection.request("POST", path, body=body)).json().get("status", {})
-        if status.get("incomplete"):
-            # Webhook authorizers cannot list their rules: a missing rule proves nothing.
-            self._rules.pop(namespace, None)
-            return
+        # A rule for named objects counts as well: it may be the one that is meant.
         rules = tuple(
             _Rule(
                 frozenset(rule.get("verbs") or ()),
@@ -70,18 +101,21 @@ class Access:
                 frozenset(rule.get("resources") or ()),
             )
             for rule in status.get("resourceRules") or ()
-            if not rule.get("resourceNames")
         )
-        self._rules[namespace] = (time.monotonic(), rules)
+        # Webhook authorizers, as managed clusters have them, cannot list their rules: a missing rule proves nothing.
+        answers = await self._ask_each(namespace) if status.get("incomplete") else None
+        self._known[namespace] = _Known(time.monotonic(), rules, answers)
+
+    async def _ask_each(self, namespace: str) -> Mapping[tuple[str, str], bool]:
+        answers = await asyncio.gather(*(allowed(self._connection, *asked, namespace) for asked in USED))
+        return dict(zip(USED, answers, strict=True))
 
     def permission(self, verb: str, resource: str, namespace: str) -> Permission:
         """What the last review said; `resource` is `group/plural`, `plural`, or `plural/subresource` of core."""
-        known = self._rules.get(namespace)
-        if known is None:
+        known = self._known.get(namespace)
+        if known is None or known.permits(verb, resource):
             return Permission(True)
         group, plural = _split(resource)
-        if any(rule.allows(verb, group, plural) for rule in known[1]):
-            return Permission(True)
         shown = plural + (f".{group}" if group else "")
         return Permission(False, f"{self.identity or 'you'} may not {verb} {shown} in namespace {namespace}")
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import os
+import socket
+import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from genai_tui.errors import MissingTool
 from genai_tui.kube.credentials import Credentials, tls
 from genai_tui.kube.kubeconfig import Target
-from genai_tui.kube.refusals import refusal, unreachable
+from genai_tui.kube.proxies import proxy_for
+from genai_tui.kube.refusals import Busy, refusal, unreachable
 
 CONNECT_LIMIT_S = 10.0
 ANSWER_LIMIT_S = 30.0
+PATIENCE_S = 20.0
+"""How long a request waits altogether for a server that asks to come back later (Retry-After)."""
 USER_AGENT = "genai-tui/0.1"
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60)
 Params = Mapping[str, str | int]
 
 
@@ -27,24 +37,21 @@ class Connection:
         """Prepare; nothing is sent before the first request.
 
         Raises:
-            CredentialsRejected: certificates of the target cannot be used.
+            CredentialsRejected: certificates or tokens of the target cannot be used.
+            BadInput, MissingTool: the proxy cannot be used.
         """
         self.target = target
-        url = urlsplit(target.server)
-        context = tls(target) if url.scheme == "https" else None
-        self.credentials = Credentials(target, context)
-        loopback = url.hostname in ("127.0.0.1", "localhost", "::1")
-        self.tls = context
+        secure = urlsplit(target.server).scheme == "https"
+        self.tls = tls(target) if secure else None
+        self.credentials = Credentials(target, self.tls)
+        self.proxy = proxy_for(target.server, target.proxy, os.environ)
         self.http = httpx.AsyncClient(
             base_url=target.server,
             auth=self.credentials,
-            verify=context if context is not None else True,
-            proxy=target.proxy,
-            # As kubectl: proxies of the environment are for other machines.
-            trust_env=not loopback and target.proxy is None,
+            transport=_transport(self.tls, self.proxy),
+            trust_env=False,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
             timeout=httpx.Timeout(ANSWER_LIMIT_S, connect=CONNECT_LIMIT_S),
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60),
         )
 
     async def __aenter__(self) -> Connection:
@@ -66,23 +73,33 @@ class Connection:
         body: object = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        patience: float = PATIENCE_S,
     ) -> httpx.Response:
         """Send and read the whole answer.
+
+        A busy server that says when to come back is asked again, if that is within `patience` seconds: it has done
+        nothing of what it was asked.
 
         Raises:
             GenaiTuiError: the server's refusal, or no answer, in words.
         """
         content = None if body is None else json.dumps(body).encode()
         headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
-        try:
-            response = await self.http.request(
-                method, path, params=dict(params or {}), content=content, headers=headers
-            )
-        except httpx.HTTPError as error:
-            raise unreachable(error, self.target.server) from error
-        if response.is_success:
-            return response
-        raise refusal(response.status_code, response.content, response.headers)
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                response = await self.http.request(
+                    method, path, params=dict(params or {}), content=content, headers=headers
+                )
+            except httpx.HTTPError as error:
+                raise unreachable(error, self.target.server) from error
+            if response.is_success:
+                return response
+            refused = refusal(response.status_code, response.content, response.headers)
+            wait = refused.retry_after if isinstance(refused, Busy) else None
+            if wait is None or time.monotonic() + wait > deadline:
+                raise refused
+            await asyncio.sleep(wait)
 
     async def get_json(self, path: str, **params: str | int) -> dict[str, Any]:
         """GET an object as JSON. Raises as `request`."""
@@ -106,3 +123,30 @@ class Connection:
                 yield response
         except httpx.HTTPError as error:
             raise unreachable(error, self.target.server) from error
+
+
+def _transport(context: ssl.SSLContext | None, proxy: str | None) -> httpx.AsyncHTTPTransport:
+    # For plain http no certificates are needed, and loading them takes longer than all the rest.
+    verify = context if context is not None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        return httpx.AsyncHTTPTransport(
+            verify=verify,
+            trust_env=False,
+            limits=_LIMITS,
+            proxy=httpx.Proxy(proxy) if proxy is not None else None,
+            socket_options=_keepalive(),
+        )
+    except ImportError as error:
+        raise MissingTool(
+            "the way to the cluster is a SOCKS proxy, for which a package is missing",
+            next_step="pipx inject genai-tui socksio",
+        ) from error
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """Notice within about a minute that the other side is gone, also on a log or watch that is rightly silent."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options

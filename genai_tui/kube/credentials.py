@@ -1,27 +1,60 @@
-"""Who we are, for every request: tokens, rotated token files, exec plugins, client certificates, impersonation."""
+"""Who we are, for every request: tokens, token files, credential plugins, client certificates, impersonation."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
+import socket
 import ssl
-import subprocess
 import tempfile
+import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
 from genai_tui.errors import CredentialsRejected
+from genai_tui.kube import plugins
 from genai_tui.kube.convert import moment
-from genai_tui.kube.kubeconfig import ExecPlugin, Target, User
+from genai_tui.kube.kubeconfig import ExecPlugin, Target
 
-PLUGIN_LIMIT_S = 60
-TOKEN_FILE_MAX_AGE = timedelta(seconds=60)
+TOKEN_FILE_MAX_AGE_S = 60.0
+PLUGIN_PAUSE_S = 10.0
+"""A plugin that failed, or whose credentials were refused, is left alone so long: it may open a browser each time."""
 _EARLY = timedelta(seconds=30)
+
+
+class _NamedContext(ssl.SSLContext):
+    """Expects the certificate of another name than the one connected to (tls-server-name), whoever connects."""
+
+    server_name: str | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """As in the base class."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
+
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        """As in the base class."""
+        name = self.server_name or server_hostname
+        return super().wrap_socket(sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, name, session)
 
 
 def tls(target: Target) -> ssl.SSLContext:
@@ -30,7 +63,8 @@ def tls(target: Target) -> ssl.SSLContext:
     Raises:
         CredentialsRejected: the CA or the client certificate cannot be used.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.server_name = target.server_name
     try:
         if target.insecure:
             context.check_hostname = False
@@ -39,7 +73,7 @@ def tls(target: Target) -> ssl.SSLContext:
             context.load_verify_locations(cadata=target.ca.decode("ascii", "replace"))
         else:
             context.load_default_certs()
-    except ssl.SSLError as error:
+    except (ssl.SSLError, ValueError) as error:
         raise CredentialsRejected("the cluster's CA certificate cannot be read", why=str(error)) from error
     user = target.user
     if user.certificate is not None and user.key is not None:
@@ -48,29 +82,37 @@ def tls(target: Target) -> ssl.SSLContext:
 
 
 def load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Use a client certificate given as PEM; Python reads them from files alone, so one exists for a moment (0600)."""
+    """Use a client certificate given as PEM; Python reads them from files alone, so one exists for a moment (0600).
+
+    Raises:
+        CredentialsRejected: it cannot be read, does not fit its key, or the key is encrypted.
+    """
     handle, name = tempfile.mkstemp(prefix="genai-tui-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(certificate.rstrip() + b"\n" + key)
-        context.load_cert_chain(name)
-    except ssl.SSLError as error:
+        # Without a password given, OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(name, password="")
+    except (ssl.SSLError, ValueError) as error:
         raise CredentialsRejected("the client certificate cannot be used", why=str(error)) from error
     finally:
         Path(name).unlink(missing_ok=True)
 
 
 class Credentials(httpx.Auth):
-    """Adds who we are to each request; after a 401 asks for new credentials once and tries again, as kubectl does."""
+    """Adds who we are to each request; after a 401 asks for new credentials once and tries again."""
 
     requires_response_body = False
 
     def __init__(self, target: Target, context: ssl.SSLContext | None) -> None:
         self._target = target
         self._context = context
-        self._token: str | None = target.user.token
+        self._token = _usable(target.user.token, "the kubeconfig")
         self._expires: datetime | None = None
-        self._read_at: datetime | None = None
+        self._read_at: float | None = None
+        self._generation = 0
+        self._failure: CredentialsRejected | None = None
+        self._paused_until = 0.0
         self._lock = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -78,25 +120,21 @@ class Credentials(httpx.Auth):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """The request with credentials, and again with fresh ones when the first were rejected."""
-        await self._freshen()
+        used = await self._freshen()
         self._sign(request)
         response = yield request
-        if response.status_code == 401 and self._renewable:
-            await self._freshen(force=True)
+        if response.status_code == 401 and await self._freshen(rejected=used) != used:
             self._sign(request)
-            yield request
+            response = yield request
+            if response.status_code == 401:
+                self._paused_until = time.monotonic() + PLUGIN_PAUSE_S
 
-    @property
-    def _renewable(self) -> bool:
-        return self._target.user.plugin is not None or self._target.user.token_file is not None
-
-    async def headers(self) -> dict[str, str]:
-        """The same as headers, for clients that are not httpx (port-forward)."""
-        await self._freshen()
+    async def headers(self, *, rejected: bool = False) -> list[tuple[str, str]]:
+        """The same as headers, for clients that are not httpx; `rejected` asks for others than the last."""
+        await self._freshen(rejected=self._generation if rejected else None)
         request = httpx.Request("GET", self._target.server)
         self._sign(request)
-        request.headers.pop("host", None)
-        return dict(request.headers)
+        return [(name, value) for name, value in request.headers.multi_items() if name.lower() != "host"]
 
     def _sign(self, request: httpx.Request) -> None:
         user = self._target.user
@@ -105,104 +143,78 @@ class Credentials(httpx.Auth):
         elif user.username is not None:
             pair = base64.b64encode(f"{user.username}:{user.password or ''}".encode()).decode()
             request.headers["Authorization"] = f"Basic {pair}"
-        if user.act_as:
-            request.headers["Impersonate-User"] = user.act_as
-        if user.act_as_uid:
-            request.headers["Impersonate-Uid"] = user.act_as_uid
-        if user.act_as_groups:
-            kept = [(k, v) for k, v in request.headers.multi_items() if k.lower() != "impersonate-group"]
-            request.headers = httpx.Headers([*kept, *(("Impersonate-Group", g) for g in user.act_as_groups)])
-        if self._target.server_name:
-            request.extensions["sni_hostname"] = self._target.server_name
+        kept = [(k, v) for k, v in request.headers.multi_items() if not k.lower().startswith("impersonate-")]
+        request.headers = httpx.Headers([*kept, *self._impersonation()])
 
-    async def _freshen(self, *, force: bool = False) -> None:
+    def _impersonation(self) -> list[tuple[str, str]]:
+        """https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/ ."""
+        user = self._target.user
+        found = [("Impersonate-Group", group) for group in user.act_as_groups]
+        found += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for key, value in user.act_as_extra]
+        if user.act_as:
+            found.append(("Impersonate-User", user.act_as))
+        if user.act_as_uid:
+            found.append(("Impersonate-Uid", user.act_as_uid))
+        return found
+
+    async def _freshen(self, *, rejected: int | None = None) -> int:
+        """Read or ask for credentials where they are old, or were `rejected`; returns their generation."""
         user = self._target.user
         if user.plugin is None and user.token_file is None:
-            return
+            return self._generation
         async with self._lock:
-            now = datetime.now(UTC)
+            # Many requests are rejected at once when a token expires; the first one's renewal serves them all.
+            force = rejected is not None and rejected == self._generation
             if user.token_file is not None:
-                if force or self._read_at is None or now - self._read_at > TOKEN_FILE_MAX_AGE:
-                    self._token = _read_token(user)
-                    self._read_at = now
-            elif user.plugin is not None and (force or self._stale(now)):
-                await self._run_plugin(user.plugin)
+                self._read_token(user.token_file, force=force)
+            elif user.plugin is not None and (force or self._stale()):
+                await self._ask(user.plugin, force=force)
+            return self._generation
 
-    def _stale(self, now: datetime) -> bool:
-        if self._read_at is None:
+    def _read_token(self, file: Path, *, force: bool) -> None:
+        now = time.monotonic()
+        if not force and self._read_at is not None and now - self._read_at < TOKEN_FILE_MAX_AGE_S:
+            return
+        try:
+            # Editors and `echo` end the file with a newline, which may not be in a header.
+            token = _usable(file.read_text(encoding="utf-8", errors="replace").strip(), str(file))
+        except OSError as error:
+            raise CredentialsRejected(f"cannot read the token file {file}", why=str(error)) from error
+        self._generation += token != self._token
+        self._token, self._read_at = token, now
+
+    def _stale(self) -> bool:
+        if self._generation == 0:
             return True
-        return self._expires is not None and now >= self._expires - _EARLY
+        return self._expires is not None and datetime.now(UTC) >= self._expires - _EARLY
 
-    async def _run_plugin(self, plugin: ExecPlugin) -> None:
-        status = await asyncio.to_thread(run_plugin, plugin, self._target)
-        self._token = str(status["token"]) if status.get("token") else self._token
-        self._expires = moment(str(status.get("expirationTimestamp") or "")) or None
-        self._read_at = datetime.now(UTC)
-        certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
-        if certificate and key and self._context is not None:
-            load_certificate(self._context, str(certificate).encode(), str(key).encode())
+    async def _ask(self, plugin: ExecPlugin, *, force: bool) -> None:
+        if time.monotonic() < self._paused_until:
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+            if force:
+                return
+        try:
+            status = await plugins.run(plugin, self._target)
+            token = _usable(str(status.get("token") or ""), f"the credential plugin {plugin.command}")
+            certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
+            if certificate and key and self._context is not None:
+                load_certificate(self._context, str(certificate).encode(), str(key).encode())
+        except CredentialsRejected as error:
+            self._failure, self._paused_until = error, time.monotonic() + PLUGIN_PAUSE_S
+            raise
+        self._failure = None
+        self._token = token or self._token
+        self._expires = moment(str(status.get("expirationTimestamp") or ""))
+        self._generation += 1
 
 
-def _read_token(user: User) -> str:
-    assert user.token_file is not None
-    try:
-        # Editors and `echo` end the file with a newline, which may not be in a header.
-        return user.token_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise CredentialsRejected(f"cannot read the token file {user.token_file}", why=str(error)) from error
-
-
-def run_plugin(plugin: ExecPlugin, target: Target) -> dict[str, object]:
-    """Run a credential plugin; returns its `status`. Blocks: call it in a thread.
-
-    Its standard input is empty, since the terminal belongs to the console; it is told that it is not interactive.
+def _usable(token: str | None, source: str) -> str | None:
+    """The token, if a header can hold it: what refuses a header quotes it, and a secret must not be quoted.
 
     Raises:
-        CredentialsRejected: with the plugin's own message.
+        CredentialsRejected: it has spaces, line breaks or other characters no token has.
     """
-    info: dict[str, object] = {"kind": "ExecCredential", "apiVersion": plugin.api_version}
-    spec: dict[str, object] = {"interactive": False}
-    if plugin.provide_cluster_info:
-        spec["cluster"] = {"server": target.server, "insecure-skip-tls-verify": target.insecure}
-        if target.ca is not None:
-            spec["cluster"] |= {"certificate-authority-data": base64.b64encode(target.ca).decode()}  # type: ignore[operator]
-    info["spec"] = spec
-    environment = {**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(info)}
-    try:
-        done = subprocess.run(
-            [plugin.command, *plugin.args],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environment,
-            timeout=PLUGIN_LIMIT_S,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        hint = plugin.install_hint or f"install {plugin.command} or put it on PATH"
-        raise CredentialsRejected(f"the credential plugin {plugin.command} is not installed", next_step=hint) from error
-    except subprocess.TimeoutExpired as error:
-        raise CredentialsRejected(
-            f"the credential plugin {plugin.command} did not end in {PLUGIN_LIMIT_S} s",
-            next_step="run it in a shell: it may wait for input",
-        ) from error
-    except OSError as error:
-        raise CredentialsRejected(f"the credential plugin {plugin.command} cannot be run", why=str(error)) from error
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}"
-        raise CredentialsRejected(
-            f"the credential plugin {plugin.command} failed",
-            why=said.splitlines()[-1],
-            next_step="run it in a shell, log in again",
-            detail=said[-4000:],
-        )
-    return _plugin_status(plugin, done.stdout)
-
-
-def _plugin_status(plugin: ExecPlugin, output: bytes) -> dict[str, object]:
-    try:
-        status = json.loads(output)["status"]
-    except (ValueError, KeyError, TypeError):
-        status = None
-    if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
-        raise CredentialsRejected(f"the credential plugin {plugin.command} printed no credentials")
-    return status
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise CredentialsRejected(f"the token from {source} holds characters no token has", why="it may be cut or torn")
+    return token or None

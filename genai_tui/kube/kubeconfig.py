@@ -7,7 +7,6 @@ is imported, ignores impersonation, and breaks on token files that end in a newl
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,18 +19,25 @@ from genai_tui.domain.naming import did_you_mean
 from genai_tui.errors import BadInput, CredentialsRejected
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLUGIN_CONFIG = "client.authentication.k8s.io/exec"
 _NO_CLUSTER = "set KUBECONFIG or --kubeconfig, or try `genai-tui sandbox`"
 
 
 @dataclass(frozen=True, slots=True)
 class ExecPlugin:
-    """A credential plugin (client.authentication.k8s.io)."""
+    """A credential plugin (client.authentication.k8s.io).
+
+    `cluster_config` is what the cluster's entry keeps for plugins; `needs_terminal` is interactiveMode Always.
+    """
 
     command: str
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     api_version: str = "client.authentication.k8s.io/v1"
     provide_cluster_info: bool = False
+    cluster_config: object = None
+    needs_terminal: bool = False
     install_hint: str = ""
 
 
@@ -49,6 +55,7 @@ class User:
     act_as: str | None = None
     act_as_groups: tuple[str, ...] = ()
     act_as_uid: str | None = None
+    act_as_extra: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,6 @@ class _Merged:
     clusters: dict[str, tuple[Mapping[str, Any], Path]] = field(default_factory=dict)
     users: dict[str, tuple[Mapping[str, Any], Path]] = field(default_factory=dict)
     current: str = ""
-    simulated: bool = False
 
 
 def _files(path: str | None) -> list[Path]:
@@ -132,16 +138,38 @@ def _merge(files: list[Path]) -> _Merged:
             ("clusters", merged.clusters, "cluster"),
             ("users", merged.users, "user"),
         ):
-            for entry in data.get(section) or ():
-                if isinstance(entry, dict) and entry.get("name"):
-                    into.setdefault(str(entry["name"]), (entry.get(key) or {}, file.parent))
-        merged.current = merged.current or str(data.get("current-context") or "")
+            for entry in _entries(data, section):
+                if entry.get("name"):
+                    into.setdefault(str(entry["name"]), (_mapping(entry, key), file.parent))
+        merged.current = merged.current or _text(data, "current-context") or ""
     return merged
+
+
+def _entries(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The mappings in a list; what else may be there is passed over, as kubectl does with what it does not know."""
+    found = data.get(key)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = data.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _strings(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    found = data.get(key)
+    return tuple(str(item) for item in found) if isinstance(found, list) else ()
+
+
+def _text(data: Mapping[str, Any], key: str) -> str | None:
+    """A scalar as text; None when it is missing or empty."""
+    found = data.get(key)
+    return str(found).strip() or None if isinstance(found, str | int | float) else None
 
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)  # a safe loader, the quick one if there
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read the kubeconfig {file}", why=str(error)) from error
     except yaml.YAMLError as error:
@@ -155,60 +183,79 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 def _target(name: str, chosen: tuple[Mapping[str, Any], Path], merged: _Merged) -> Target:
     context, _ = chosen
-    cluster_name = str(context.get("cluster") or "")
+    cluster_name = _text(context, "cluster") or ""
     if cluster_name not in merged.clusters:
         hint = did_you_mean(cluster_name, merged.clusters)
         raise BadInput(f"context '{name}' names the cluster '{cluster_name}', which the kubeconfig does not have{hint}")
     cluster, directory = merged.clusters[cluster_name]
-    user_name = context.get("user")
-    if user_name and str(user_name) not in merged.users:
-        raise BadInput(f"context '{name}' names the user '{user_name}', which the kubeconfig does not have")
-    user = _user(*merged.users[str(user_name)]) if user_name else User()
-    server = str(cluster.get("server") or "").rstrip("/")
+    user_name = _text(context, "user")
+    if user_name and user_name not in merged.users:
+        hint = did_you_mean(user_name, merged.users)
+        raise BadInput(f"context '{name}' names the user '{user_name}', which the kubeconfig does not have{hint}")
+    server = (_text(cluster, "server") or "").rstrip("/")
     if not server.startswith(("http://", "https://")):
         raise BadInput(f"cluster '{cluster_name}' has no usable server address", why=server or "it is empty")
-    extensions = [str(e.get("name")) for e in cluster.get("extensions") or () if isinstance(e, dict)]
+    extensions = {str(e.get("name")): e.get("extension") for e in _entries(cluster, "extensions")}
+    user = _user(*merged.users[user_name], extensions.get(_PLUGIN_CONFIG)) if user_name else User()
     return Target(
         context=name,
         server=server,
-        namespace=str(context["namespace"]) if context.get("namespace") else None,
+        namespace=_text(context, "namespace"),
         ca=_bytes(cluster, "certificate-authority", directory),
-        insecure=bool(cluster.get("insecure-skip-tls-verify")),
-        server_name=str(cluster["tls-server-name"]) if cluster.get("tls-server-name") else None,
-        proxy=str(cluster["proxy-url"]) if cluster.get("proxy-url") else None,
+        insecure=cluster.get("insecure-skip-tls-verify") is True,
+        server_name=_text(cluster, "tls-server-name"),
+        proxy=_text(cluster, "proxy-url"),
         user=user,
         simulated="sandbox.genai-tui.dev" in extensions,
     )
 
 
-def _user(entry: Mapping[str, Any], directory: Path) -> User:
-    token_file = entry.get("tokenFile")
+def _user(entry: Mapping[str, Any], directory: Path, cluster_config: object) -> User:
+    token_file = _text(entry, "tokenFile")
+    extra = _mapping(entry, "as-user-extra")
     return User(
-        token=str(entry["token"]).strip() if entry.get("token") else None,
-        token_file=directory / str(token_file) if token_file else None,
-        username=str(entry["username"]) if entry.get("username") else None,
+        token=_text(entry, "token") or _provided(_mapping(entry, "auth-provider")),
+        token_file=directory / token_file if token_file else None,
+        username=_text(entry, "username"),
         password=str(entry["password"]) if entry.get("password") else None,
         certificate=_bytes(entry, "client-certificate", directory),
         key=_bytes(entry, "client-key", directory),
-        plugin=_plugin(entry["exec"], directory) if isinstance(entry.get("exec"), dict) else None,
-        act_as=str(entry["as"]) if entry.get("as") else None,
-        act_as_groups=tuple(str(group) for group in entry.get("as-groups") or ()),
-        act_as_uid=str(entry["as-uid"]) if entry.get("as-uid") else None,
+        plugin=_plugin(entry["exec"], directory, cluster_config) if isinstance(entry.get("exec"), dict) else None,
+        act_as=_text(entry, "as"),
+        act_as_groups=_strings(entry, "as-groups"),
+        act_as_uid=_text(entry, "as-uid"),
+        act_as_extra=tuple((str(key), value) for key in extra for value in _strings(extra, key)),
     )
 
 
-def _plugin(entry: Mapping[str, Any], directory: Path) -> ExecPlugin:
-    command = str(entry.get("command") or "")
+def _provided(provider: Mapping[str, Any]) -> str | None:
+    """The token an OpenID Connect provider entry keeps; other providers were removed from kubectl in 1.26."""
+    name = _text(provider, "name")
+    if name is None:
+        return None
+    if name != "oidc":
+        raise CredentialsRejected(
+            f"the kubeconfig uses the auth-provider '{name}'",
+            why="kubectl dropped it in 1.26",
+            next_step="write the kubeconfig anew with the cloud's own tool: it then uses a credential plugin",
+        )
+    return _text(_mapping(provider, "config"), "id-token")
+
+
+def _plugin(entry: Mapping[str, Any], directory: Path, cluster_config: object) -> ExecPlugin:
+    command = _text(entry, "command") or ""
     # As kubectl: a relative path is relative to the kubeconfig, a bare name is looked up in PATH.
     if "/" in command and not command.startswith("/"):
         command = str(directory / command)
     return ExecPlugin(
         command=command,
-        args=tuple(str(argument) for argument in entry.get("args") or ()),
-        env={str(e["name"]): str(e.get("value", "")) for e in entry.get("env") or () if isinstance(e, dict)},
-        api_version=str(entry.get("apiVersion") or "client.authentication.k8s.io/v1"),
-        provide_cluster_info=bool(entry.get("provideClusterInfo")),
-        install_hint=str(entry.get("installHint") or "").strip(),
+        args=_strings(entry, "args"),
+        env={str(e.get("name")): str(e.get("value") or "") for e in _entries(entry, "env")},
+        api_version=_text(entry, "apiVersion") or "client.authentication.k8s.io/v1",
+        provide_cluster_info=entry.get("provideClusterInfo") is True,
+        cluster_config=cluster_config,
+        needs_terminal=entry.get("interactiveMode") == "Always",
+        install_hint=_text(entry, "installHint") or "",
     )
 
 
@@ -218,13 +265,13 @@ def _bytes(entry: Mapping[str, Any], key: str, directory: Path) -> bytes | None:
     if data:
         try:
             return base64.b64decode(str(data), validate=False)
-        except binascii.Error as error:
+        except ValueError as error:
             raise BadInput(f"{key}-data of the kubeconfig is not base64") from error
-    path = entry.get(key)
+    path = _text(entry, key)
     if not path:
         return None
     try:
-        return (directory / str(path)).read_bytes()
+        return (directory / path).read_bytes()
     except OSError as error:
         raise BadInput(f"cannot read {key} of the kubeconfig", why=str(error)) from error
 

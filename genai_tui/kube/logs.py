@@ -40,22 +40,25 @@ async def lines(
     async with connection.stream(path, params=params) as response:
         rest = b""
         async for chunk in response.aiter_bytes():
-            parts = (rest + chunk).split(b"\n")
-            rest = parts.pop()
-            if len(rest) > MAX_LINE:
-                # A line without end would grow for ever: show it in pieces.
-                parts.append(rest)
-                rest = b""
-            for part in parts:
+            *whole, rest = (rest + chunk).split(b"\n")
+            for part in whole:
                 yield parse_line(part, pod, container)
+            if len(rest) > MAX_LINE * 4:
+                # A line without end would grow for ever: show it in pieces.
+                yield parse_line(rest, pod, container)
+                rest = b""
         if rest:
             yield parse_line(rest, pod, container)
 
 
 def parse_line(raw: bytes, pod: str, container: str) -> LogLine:
-    """One line with its time, where it has one."""
-    text = raw[: MAX_LINE * 4].decode("utf-8", "replace").rstrip("\r")
+    """One line with its time, where it has one, as a terminal would show it: a carriage return starts it anew.
+
+    What is longer than MAX_LINE ends in an ellipsis.
+    """
+    text = raw.decode("utf-8", "replace")
     stamp = _STAMP.match(text)
-    if stamp is None:
-        return LogLine(pod, container, printable(text[:MAX_LINE]))
-    return LogLine(pod, container, printable(text[stamp.end() :][:MAX_LINE]), moment(stamp[1]))
+    # Progress bars draw over themselves; what they drew last is what they say now.
+    said = text[stamp.end() if stamp else 0 :].rstrip("\r").rpartition("\r")[2]
+    shown = printable(said if len(said) <= MAX_LINE else f"{said[:MAX_LINE]}…")
+    return LogLine(pod, container, shown, moment(stamp[1]) if stamp else None)

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
-from genai_tui.errors import Unreachable
+from genai_tui.errors import GenaiTuiError
+from genai_tui.kube import forwarding
 from genai_tui.kube.connection import Connection
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,83 +47,108 @@ def by_pod(connection: Connection, namespace: str, pod: str, port: int) -> Route
 
 @contextlib.asynccontextmanager
 async def by_port_forward(connection: Connection, namespace: str, pod: str, port: int) -> AsyncIterator[Route]:
-    """Through a local port that leads to the pod while the block lasts: needs `create` on pods/portforward.
+    """Through a port-forward to the pod, while the block lasts: needs `create` on pods/portforward.
+
+    Nothing listens on a port of this machine, where other users could reach it: the client uses a socket file that
+    is ours alone.
 
     Raises:
-        Unreachable: the API server does not open the forward.
+        NotPermitted, NotFound, CredentialsRejected, Unreachable: the API server does not open the forward.
     """
-    headers = await connection.credentials.headers()
-    server = await asyncio.start_server(
-        lambda reader, writer: _relay(connection, headers, namespace, pod, port, reader, writer), "127.0.0.1", 0
-    )
-    local = server.sockets[0].getsockname()[1]
-    client = httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{local}", trust_env=False, timeout=httpx.Timeout(30, read=None)
-    )
-    try:
-        yield Route(client, "", f"port-forward from 127.0.0.1:{local}")
-    finally:
-        await client.aclose()
-        server.close()
-        await server.wait_closed()
-
-
-async def _relay(
-    connection: Connection,
-    headers: dict[str, str],
-    namespace: str,
-    pod: str,
-    port: int,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-) -> None:
-    """Carry one local connection over one port-forward of the `kubernetes` package, which speaks its framing."""
-    try:
-        forward = await asyncio.to_thread(_open, connection, headers, namespace, pod, port)
-    except Exception as error:
-        writer.close()
-        raise Unreachable(f"no port-forward to {namespace}/{pod}:{port}", why=str(error)) from error
-    with contextlib.closing(forward):
-        forward.setblocking(False)
-        loop = asyncio.get_running_loop()
-        up = asyncio.create_task(_up(loop, forward, reader))
+    relay = _Relay(connection, namespace, pod, port)
+    (await relay.open()).close()
+    with tempfile.TemporaryDirectory(prefix="genai-tui-") as directory:
+        path = str(Path(directory) / "engine")
+        server = await asyncio.start_unix_server(relay.carry, path)
+        transport = _Transport(relay, httpx.AsyncHTTPTransport(uds=path, trust_env=False))
+        client = httpx.AsyncClient(
+            base_url=f"http://{pod}:{port}",
+            transport=transport,
+            trust_env=False,
+            timeout=httpx.Timeout(30, read=None),
+        )
         try:
-            while data := await loop.sock_recv(forward, 65536):
-                writer.write(data)
-                await writer.drain()
+            yield Route(client, "", f"port-forward to {pod}")
         finally:
-            up.cancel()
+            await client.aclose()
+            server.close()
+            await relay.close()
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    """Says what the port-forward said when a request through it fails."""
+
+    def __init__(self, relay: _Relay, inner: httpx.AsyncHTTPTransport) -> None:
+        self._relay, self._inner = relay, inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """As in the base class."""
+        self._relay.problem = ""
+        try:
+            return await self._inner.handle_async_request(request)
+        except httpx.TransportError as error:
+            if self._relay.problem:
+                raise httpx.ConnectError(self._relay.problem, request=request) from error
+            raise
+
+    async def aclose(self) -> None:
+        """As in the base class."""
+        await self._inner.aclose()
+
+
+class _Relay:
+    """Carries each local connection over a port-forward of its own."""
+
+    def __init__(self, connection: Connection, namespace: str, pod: str, port: int) -> None:
+        self._connection, self._namespace, self._pod, self._port = connection, namespace, pod, port
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.problem = ""
+
+    async def open(self) -> forwarding.Forward:
+        """Open a forward; once more with other credentials when these were rejected."""
+        return await forwarding.open_forward(self._connection, self._namespace, self._pod, self._port)
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Until either side has no more to say."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            forward = await self.open()
+            try:
+                await _both_ways(reader, writer, forward.local)
+            finally:
+                forward.close()
+            self.problem = forward.problem() or self.problem
+        except (GenaiTuiError, OSError) as error:
+            self.problem = error.problem.line if isinstance(error, GenaiTuiError) else str(error)
+            log.info("port-forward to %s/%s ended: %s", self._namespace, self._pod, self.problem)
+        finally:
             writer.close()
+            self._tasks.discard(task)
+
+    async def close(self) -> None:
+        """End what is still being carried."""
+        tasks = [*self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _up(loop: asyncio.AbstractEventLoop, forward: socket.socket, reader: asyncio.StreamReader) -> None:
-    while data := await reader.read(65536):
-        await loop.sock_sendall(forward, data)
+async def _both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far: socket.socket) -> None:
+    far_reader, far_writer = await asyncio.open_connection(sock=far)
+    ways = [asyncio.create_task(_copy(reader, far_writer)), asyncio.create_task(_copy(far_reader, writer))]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        far_writer.close()
 
 
-def _open(connection: Connection, headers: dict[str, str], namespace: str, pod: str, port: int) -> socket.socket:
-    """Open the forward; blocks, and loads the `kubernetes` package."""
-    from kubernetes.client import ApiClient, Configuration, CoreV1Api
-    from kubernetes.stream import portforward
-
-    target = connection.target
-    configuration = Configuration()
-    configuration.host = target.server
-    configuration.verify_ssl = not target.insecure
-    if target.ca is not None:
-        configuration.ssl_ca_cert = _ca_file(target.ca)
-    api = ApiClient(configuration)
-    for name, value in headers.items():
-        api.default_headers[name] = value
-    forward = portforward(CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-    found: socket.socket = forward.socket(port)
-    return found
-
-
-def _ca_file(ca: bytes) -> str:
-    """The CA as a file, kept for the life of the process: the WebSocket library reads it when it connects."""
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(prefix="genai-tui-ca-", suffix=".pem", delete=False) as file:
-        file.write(ca)
-    return file.name
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()

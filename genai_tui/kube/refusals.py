@@ -1,4 +1,7 @@
-"""The API server's refusals, in words: a meta/v1 Status becomes one of our errors."""
+"""The API server's refusals, in words: a meta/v1 Status becomes one of our errors.
+
+Status and its reasons: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import httpx
 import msgspec
 
 from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.text import printable
 from genai_tui.errors import (
     BadInput,
     Conflict,
@@ -26,6 +30,8 @@ _FORBIDDEN = re.compile(
     r'(?: in the namespace "(?P<namespace>[^"]*)"| at the cluster scope)?'
 )
 _MANAGER = re.compile(r'conflict with "(?P<manager>[^"]*)"')
+_MARKUP = re.compile(r"<(?:head|style|script).*?</(?:head|style|script)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_LONGEST = 600
 
 
 class Gone(GenaiTuiError):
@@ -33,10 +39,11 @@ class Gone(GenaiTuiError):
 
 
 class Busy(Refused):
-    """The server asks to come back later (429, 503); `retry_after` in seconds, None when it did not say."""
+    """The server has too much to do; `retry_after` in seconds, None when it did not say when to come back."""
 
     def __init__(self, what: str, *, status: int, retry_after: float | None) -> None:
-        super().__init__(what, status=status, reason="TooManyRequests", next_step="it is asked again by itself")
+        when = "in a moment" if retry_after is None else f"in {retry_after:.0f} s"
+        super().__init__(what, status=status, reason="TooManyRequests", next_step=f"try again {when}")
         self.retry_after = retry_after
 
 
@@ -45,8 +52,8 @@ def refusal(code: int, body: bytes, headers: httpx.Headers | None = None) -> Gen
     try:
         status = _STATUS.decode(body)
     except msgspec.MsgspecError:
-        status = Status(message=body[:300].decode("utf-8", "replace").strip())
-    message = status.message or f"HTTP {code}"
+        status = Status(message=_MARKUP.sub(" ", body[:20_000].decode("utf-8", "replace")))
+    message = _one_line(status.message or "") or f"HTTP {code}"
     if code == 401:
         return CredentialsRejected(
             "the cluster did not accept the credentials",
@@ -61,16 +68,28 @@ def refusal(code: int, body: bytes, headers: httpx.Headers | None = None) -> Gen
         return _conflict(message, status.details)
     if code == 410:
         return Gone(message)
-    if code in (429, 503):
-        after = headers.get("retry-after", "") if headers is not None else ""
-        return Busy(f"the API server is busy: {message}", status=code, retry_after=_seconds(after))
+    after = _retry_after(status, headers)
+    if code == 429 or (code >= 500 and after is not None):
+        return Busy(f"the API server is busy: {message}", status=code, retry_after=after)
     if code == 422 or (code == 400 and status.reason == "BadRequest"):
         return _invalid(code, message, status.details)
+    if code >= 500:
+        return Refused(f"the API server cannot do this now: {message}", status=code, reason=status.reason or "")
     return Refused(f"the API server refused: {message}", status=code, reason=status.reason or "")
 
 
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isdigit() else None
+def _one_line(text: str) -> str:
+    """What another machine said, fit for one line of a terminal."""
+    line = " ".join(printable(part) for part in text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _retry_after(status: Status, headers: httpx.Headers | None) -> float | None:
+    text = headers.get("retry-after", "") if headers is not None else ""
+    if text.isascii() and text.isdigit():
+        return float(text[:6])
+    said = status.details.retry_after_seconds if status.details else None
+    return float(said) if said else None
 
 
 def _forbidden(message: str) -> NotPermitted:
@@ -107,18 +126,17 @@ def _conflict(message: str, details: StatusDetails | None) -> GenaiTuiError:
 
 def _invalid(code: int, message: str, details: StatusDetails | None) -> GenaiTuiError:
     causes = (details.causes if details else None) or ()
-    fields = tuple(FieldProblem(cause.field or "", cause.message or message) for cause in causes)
+    fields = tuple(FieldProblem(cause.field or "", _one_line(cause.message or message)) for cause in causes)
     if not fields:
         return Refused(f"the API server refused: {message}", status=code, reason="BadRequest")
     return BadInput("the API server refused the object", fields=fields, detail=message)
 
 
-def unreachable(error: httpx.HTTPError, server: str) -> GenaiTuiError:
+def unreachable(error: Exception, server: str) -> GenaiTuiError:
     """No answer, in words: what was tried, and the likely reason."""
-    why = "it did not answer in time" if isinstance(error, httpx.TimeoutException) else _first_cause(error)
-    return Unreachable(
-        f"cannot reach the cluster at {server}", why=why, next_step="check the network, VPN or proxy; it is retried"
-    )
+    late = isinstance(error, httpx.TimeoutException | TimeoutError)
+    why = "it did not answer in time" if late else _first_cause(error)
+    return Unreachable(f"cannot reach the cluster at {server}", why=why, next_step="check the network, VPN or proxy")
 
 
 def _first_cause(error: BaseException) -> str:
@@ -129,4 +147,4 @@ def _first_cause(error: BaseException) -> str:
         if inner is None:
             break
         seen = inner
-    return str(seen).strip() or str(error).strip() or type(error).__name__
+    return _one_line(str(seen)) or _one_line(str(error)) or type(error).__name__

@@ -40,10 +40,18 @@ class Meta(Wire):
     owner_references: list[Owner] | None = None
 
 
-class WithMeta(Wire):
-    """Anything, for its metadata alone."""
+class Identity(Wire):
+    """meta/v1 ObjectMeta, as much as says which object it is."""
 
-    metadata: Meta
+    name: str = ""
+    namespace: str | None = None
+    resource_version: str = ""
+
+
+class Identified(Wire):
+    """Anything, for its identity alone."""
+
+    metadata: Identity
 
 
 class Condition(Wire):

@@ -1,24 +1,20 @@
-"""Applying, deleting, logs, permissions and port-forward, against a real socket."""
+"""Applying and permissions, against a real socket."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
+import json
 from typing import Any
 
+import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from genai_tui.domain.text import printable
-from genai_tui.errors import BadInput, Conflict, NotFound, Refused, Unreachable
-from genai_tui.kube import logs, reach, writes
+from genai_tui.errors import BadInput, Conflict, NotFound, Refused
+from genai_tui.kube import writes
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.faults import Fault
-from genai_tui.services import LogLine
 from tests.sandbox.serving import Served
 
 Json = dict[str, Any]
@@ -87,80 +83,30 @@ async def test_permissions_are_known_before_anything_is_tried(cluster: Served) -
         assert not access.permission("create", "pods/portforward", "default").allowed
 
 
-def pod(cluster: Served) -> None:
-    item = {
-        "metadata": {"name": "p"},
-        "spec": {"containers": [{"name": "main", "image": "nginx:1"}], "nodeName": "n"},
-    }
-    cluster.call(lambda: cluster.api.create(registry.PODS, "default", item))
+async def test_a_busy_server_is_asked_again_when_it_says_it_can(
+    cluster: Served, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.faults.add(Fault("PATCH", status=429, retry_after=1))
+    assert (await writes.apply(connection, config_map("1"))).outcome == "created"
+    cluster.faults.add(Fault("PATCH", status=429, retry_after=3600))
+    with pytest.raises(Refused, match="busy") as caught:
+        await writes.apply(connection, config_map("2"))
+    assert "try again in 3600 s" in caught.value.problem.line
 
 
-async def read(connection: Connection, name: str) -> list[LogLine]:
-    async with aclosing(logs.lines(connection, "default", name, follow=False, tail=3)) as found:
-        return [line async for line in found]
+async def test_where_rules_cannot_be_listed_each_act_is_asked_for(connection: Connection) -> None:
+    def webhook(request: httpx.Request) -> httpx.Response:
+        """As the authorizers of managed clusters: no list of rules, but an answer to each question."""
+        if request.url.path.endswith("selfsubjectrulesreviews"):
+            return httpx.Response(201, json={"status": {"incomplete": True, "resourceRules": []}})
+        asked = json.loads(request.content)["spec"]["resourceAttributes"]
+        return httpx.Response(201, json={"status": {"allowed": asked["verb"] in ("get", "list")}})
 
-
-async def test_logs_come_line_by_line_with_their_time(cluster: Served, connection: Connection) -> None:
-    pod(cluster)
-    lines = await read(connection, "p")
-    assert [line.text for line in lines] == ["line 0", "line 1", "line 2"]
-    assert lines[0].at is not None
-    assert lines[0].at.isoformat() == "2026-11-23T09:18:54+00:00"
-    with pytest.raises(NotFound):
-        await read(connection, "none")
-
-
-async def test_a_dropped_log_is_an_error_in_words(cluster: Served, connection: Connection) -> None:
-    pod(cluster)
-    cluster.faults.add(Fault("/log", drop_after=30))
-    with pytest.raises(Unreachable, match="cannot reach the cluster"):
-        await read(connection, "p")
-
-
-@given(st.text())
-def test_nothing_in_a_log_reaches_the_terminal_as_an_escape(text: str) -> None:
-    shown = printable(text)
-    assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in shown)
-    assert "\x1b" not in shown
-
-
-@pytest.mark.parametrize(
-    "hostile", ["\x1b]0;title\x07x", "\x1b[2Jx", "\x9b31mx", "a\rb", "\u202eevil", "\x1bPq\x1b\\x"]
-)
-def test_known_escapes_are_taken_out(hostile: str) -> None:
-    assert printable(hostile).isprintable()
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_make_a_line(raw: bytes) -> None:
-    line = logs.parse_line(raw.replace(b"\n", b""), "p", "c")
-    assert line.text.isprintable()
-
-
-async def test_the_service_proxy_leads_to_a_ready_pod(cluster: Served, connection: Connection) -> None:
-    pod(cluster)
-
-    def expose() -> None:
-        service = {"metadata": {"name": "s"}, "spec": {"selector": {"app": "x"}, "ports": [{"port": 8000}]}}
-        cluster.api.create(registry.SERVICES, "default", service)
-        live = dict(cluster.api.get(registry.PODS, "default", "p"))
-        live["metadata"] = live["metadata"] | {"labels": {"app": "x"}}
-        live["status"] = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
-        cluster.api.objects.put(registry.PODS, live)
-
-    cluster.call(expose)
-    route = reach.by_service(connection, "default", "s", 8000)
-    response = await route.client.get(f"{route.base}/v1/models")
-    assert response.status_code == 200
-    assert "p:8000" in response.text
-
-
-async def test_a_port_forward_carries_bytes_both_ways(cluster: Served, connection: Connection) -> None:
-    pod(cluster)
-    async with reach.by_port_forward(connection, "default", "p", 7) as route:
-        reader, writer = await asyncio.open_connection("127.0.0.1", route.client.base_url.port)
-        sent = bytes(range(256)) * 400
-        writer.write(sent)
-        assert await asyncio.wait_for(reader.readexactly(len(sent)), 10) == sent
-        writer.close()
-        await writer.wait_closed()
+    await connection.http.aclose()
+    connection.http = httpx.AsyncClient(transport=httpx.MockTransport(webhook), base_url="https://cluster.example")
+    access = Access(connection)
+    await access.check("default")
+    assert not access.permission("patch", "apps/deployments", "default").allowed
+    assert access.permission("list", "apps/deployments", "default").allowed
+    assert access.permission("get", "pods/log", "default").allowed
+    assert access.permission("dance", "apps/deployments", "default").allowed

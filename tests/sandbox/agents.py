@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
@@ -13,10 +13,16 @@ from genai_tui.sandbox.status import ApiError
 
 
 class SilentAgent:
-    """Pods that log a few lines, run what they are told to and echo on port 7."""
+    """Pods that log a few lines, run what they are told to and echo on port 7.
+
+    `said` replaces the few lines, `apps` what answers on a port through the proxy, `listening` what a forward leads to.
+    """
 
     def __init__(self) -> None:
         self._echo: asyncio.Server | None = None
+        self.said: Callable[[], AsyncIterator[bytes]] | None = None
+        self.apps: dict[int, ASGIApp] = {}
+        self.listening: dict[int, tuple[str, int]] = {}
 
     async def log(
         self,
@@ -30,6 +36,10 @@ class SilentAgent:
         timestamps: bool,
         limit_bytes: int | None,
     ) -> AsyncIterator[bytes]:
+        if self.said is not None:
+            async for chunk in self.said():
+                yield chunk
+            return
         for number in range(tail_lines or 3):
             yield f"2026-11-23T09:18:54.{number}00000000Z line {number}\n".encode()
             await asyncio.sleep(0)
@@ -38,10 +48,12 @@ class SilentAgent:
         return b"ran " + " ".join(command).encode(), b"", 0
 
     def http_app(self, pod: Object, port: int) -> ASGIApp | None:
-        return PlainTextResponse(f"{pod['metadata']['name']}:{port}")
+        return self.apps.get(port) or PlainTextResponse(f"{pod['metadata']['name']}:{port}")
 
     async def connect(self, pod: Object, port: int) -> tuple[str, int]:
         """Port 7 echoes; nothing listens on the others."""
+        if port in self.listening:
+            return self.listening[port]
         if port != 7:
             raise ApiError(503, "ServiceUnavailable", "nothing listens")
         if self._echo is None:

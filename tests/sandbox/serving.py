@@ -62,11 +62,11 @@ class Served:
     def __init__(self, api: Api, directory: Path) -> None:
         self.api, self.faults, self._directory = api, Faults(), directory
         authz = Authz(api.objects, TOKENS)
-        self._agent = SilentAgent()
+        self.agent = SilentAgent()
         authority = trustme.CA()
         self.ca = authority.cert_pem.bytes()
         config = uvicorn.Config(
-            create_app(api, self._agent, authz, self.faults, api.clock),
+            create_app(api, self.agent, authz, self.faults, api.clock),
             host="127.0.0.1",
             port=0,
             log_config=None,
@@ -87,7 +87,7 @@ class Served:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         await self._server.serve()
-        await self._agent.close()
+        await self.agent.close()
 
     @property
     def url(self) -> str:

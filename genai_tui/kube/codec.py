@@ -1,0 +1,105 @@
+"""Which kinds are read and where, and their JSON decoded into domain values.
+
+One object that cannot be read is left out with a line in the log; the others stand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from genai_tui.domain.cluster import Key, Kind, Observed
+from genai_tui.domain.naming import KIND_LABEL
+from genai_tui.domain.watching import Removed, Upserted, WatchEvent
+from genai_tui.kube import convert, wire
+from genai_tui.kube.refusals import refusal
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How one kind is read: where it is, how it is decoded, which objects are wanted."""
+
+    kind: Kind
+    prefix: str
+    plural: str
+    wire: type[Any]
+    convert: Callable[[Any], Observed]
+    namespaced: bool = True
+    labels: str = ""
+
+    def path(self, namespace: str | None) -> str:
+        """The collection's path, in one namespace or in all."""
+        where = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return f"{self.prefix}{where}/{self.plural}"
+
+
+RESOURCES: dict[Kind, Resource] = {
+    resource.kind: resource
+    for resource in (
+        Resource(Kind.DEPLOYMENT, "/apis/apps/v1", "deployments", wire.Workload, convert.workload),
+        Resource(Kind.REPLICASET, "/apis/apps/v1", "replicasets", wire.Workload, convert.replicaset),
+        Resource(Kind.POD, "/api/v1", "pods", wire.Pod, convert.pod),
+        Resource(Kind.NODE, "/api/v1", "nodes", wire.Node, convert.node, namespaced=False),
+        Resource(Kind.EVENT, "/api/v1", "events", wire.Event, convert.event),
+        Resource(Kind.SERVICE, "/api/v1", "services", wire.Service, convert.service),
+        Resource(Kind.CONFIGMAP, "/api/v1", "configmaps", wire.ConfigMap, convert.config_map, labels=KIND_LABEL),
+        Resource(Kind.NAMESPACE, "/api/v1", "namespaces", wire.Namespace, convert.namespace, namespaced=False),
+    )
+}
+
+
+class Codec:
+    """Decoders of one kind, made once."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self._list = msgspec.json.Decoder(wire.ListOf[resource.wire])  # type: ignore[name-defined]
+        self._loose = msgspec.json.Decoder(wire.ListOf[msgspec.Raw])
+        self._item = msgspec.json.Decoder(resource.wire)
+        self._event = msgspec.json.Decoder(wire.EventOf[msgspec.Raw])
+        self._identity = msgspec.json.Decoder(wire.Identified)
+        self._status = msgspec.json.Decoder(wire.Status)
+
+    def page(self, body: bytes) -> tuple[list[Observed], wire.ListMeta]:
+        """The objects of a page; one that cannot be read is left out and logged, the others stand."""
+        try:
+            decoded = self._list.decode(body)
+            return [self._resource.convert(item) for item in decoded.items or ()], decoded.metadata
+        except msgspec.ValidationError:
+            loose = self._loose.decode(body)
+        found = [self._one(raw) for raw in loose.items or ()]
+        return [self._resource.convert(item) for item in found if item is not None], loose.metadata
+
+    def _one(self, raw: msgspec.Raw) -> Any:  # noqa: ANN401  # a struct of the resource's kind, or None
+        try:
+            return self._item.decode(raw)
+        except msgspec.ValidationError as error:
+            log.warning("a %s cannot be read and is left out: %s", self._resource.kind, error)
+            return None
+
+    def line(self, text: bytes) -> tuple[WatchEvent | None, str]:
+        """One line of a watch: the event (None for a bookmark or an unreadable object) and its version, if it has one.
+
+        Raises:
+            GenaiTuiError: the line is an error, e.g. 410.
+            msgspec.MsgspecError: the line is not an event.
+        """
+        decoded = self._event.decode(text)
+        kind, raw = self._resource.kind, decoded.object
+        if decoded.type in ("ADDED", "MODIFIED") and (item := self._one(raw)) is not None:
+            return Upserted(kind, self._resource.convert(item)), item.metadata.resource_version
+        if decoded.type == "ERROR":
+            raise refusal(self._status.decode(raw).code or 500, bytes(raw))
+        try:
+            meta = self._identity.decode(raw).metadata
+        except msgspec.ValidationError as error:
+            log.warning("a change of %s cannot be read and is left out: %s", self._resource.plural, error)
+            return None, ""
+        gone = Removed(kind, Key(kind, meta.namespace or "", meta.name)) if decoded.type == "DELETED" else None
+        return gone, meta.resource_version

@@ -1,0 +1,115 @@
+"""Credential plugins: programs that print a token or a certificate (aws, gke, az, kubelogin and their like).
+
+The form: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import signal
+
+from genai_tui.domain.text import printable
+from genai_tui.errors import CredentialsRejected
+from genai_tui.kube.kubeconfig import ExecPlugin, Target
+
+ANSWER_LIMIT_S = 60.0
+_KILL_LIMIT_S = 2.0
+
+
+async def run(plugin: ExecPlugin, target: Target) -> dict[str, object]:
+    """Run a credential plugin; returns the `status` of what it printed.
+
+    Its standard input is empty and it is in a session of its own, so that it can neither read from nor write to the
+    terminal, which belongs to the console; it is told that it is not interactive.
+
+    Raises:
+        CredentialsRejected: with the plugin's own message.
+    """
+    if plugin.needs_terminal:
+        raise CredentialsRejected(
+            f"the credential plugin {plugin.command} wants a terminal (interactiveMode: Always)",
+            next_step="log in with it in a shell, and use a kubeconfig whose plugin may run without",
+        )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            plugin.command,
+            *plugin.args,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(_info(plugin, target))},
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        hint = plugin.install_hint or f"install {plugin.command} or put it on PATH"
+        raise CredentialsRejected(f"the credential plugin {plugin.command} is not installed", next_step=hint) from error
+    except (OSError, ValueError) as error:
+        raise CredentialsRejected(f"the credential plugin {plugin.command} cannot be run", why=str(error)) from error
+    try:
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            output, said = await process.communicate()
+    except TimeoutError as error:
+        raise CredentialsRejected(
+            f"the credential plugin {plugin.command} did not end in {ANSWER_LIMIT_S:.0f} s",
+            next_step="run it in a shell: it may wait for input",
+        ) from error
+    finally:
+        await _end(process)
+    if process.returncode != 0:
+        raise _failed(plugin, said, process.returncode)
+    return _status(plugin, output)
+
+
+def _info(plugin: ExecPlugin, target: Target) -> dict[str, object]:
+    """KUBERNETES_EXEC_INFO."""
+    spec: dict[str, object] = {"interactive": False}
+    if plugin.provide_cluster_info:
+        cluster: dict[str, object] = {"server": target.server}
+        if target.insecure:
+            cluster["insecure-skip-tls-verify"] = True
+        if target.server_name is not None:
+            cluster["tls-server-name"] = target.server_name
+        if target.proxy is not None:
+            cluster["proxy-url"] = target.proxy
+        if target.ca is not None:
+            cluster["certificate-authority-data"] = base64.b64encode(target.ca).decode()
+        if plugin.cluster_config is not None:
+            cluster["config"] = plugin.cluster_config
+        spec["cluster"] = cluster
+    return {"kind": "ExecCredential", "apiVersion": plugin.api_version, "spec": spec}
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what still runs, children included: a plugin is often a script around another program."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_KILL_LIMIT_S):
+            await process.communicate()
+
+
+def _failed(plugin: ExecPlugin, said: bytes, code: int | None) -> CredentialsRejected:
+    lines = [printable(line).strip() for line in said.decode("utf-8", "replace").splitlines()]
+    lines = [line for line in lines if line] or [f"exit code {code}"]
+    return CredentialsRejected(
+        f"the credential plugin {plugin.command} failed",
+        why=lines[-1][:300],
+        next_step="run it in a shell and log in again",
+        detail="\n".join(lines)[-4000:],
+    )
+
+
+def _status(plugin: ExecPlugin, output: bytes) -> dict[str, object]:
+    try:
+        status = json.loads(output)["status"]
+    except (ValueError, KeyError, TypeError):
+        status = None
+    if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
+        raise CredentialsRejected(f"the credential plugin {plugin.command} printed no credentials")
+    return status
