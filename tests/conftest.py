@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_textual_snapshot  # type: ignore[import-untyped]  # it has none
 from syrupy.location import PyTestLocation
+from textual.widgets import Input, TextArea
 
 ROOT = Path(__file__).resolve().parent.parent
 _UNWANTED = ("NO_COLOR", "FORCE_COLOR", "KUBECONFIG", "COLORTERM", "XDG_", "KUBERNETES_", "TEXTUAL", "GENAI_TUI")
@@ -48,6 +49,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+@pytest.fixture(autouse=True)
+def _no_blinking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture does not depend on the moment it is taken."""
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda self: None)
+    monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda self: None)
 
 
 @pytest.fixture(autouse=True)

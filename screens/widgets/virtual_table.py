@@ -7,6 +7,8 @@ strips of drawn rows are kept until the row, the width or the theme changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
@@ -329,28 +331,24 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
 
     def _heading(self, width: int) -> Strip:
         base, marked = self._style("header"), self._style("sorted")
-        segments: list[Segment] = []
+        parts: list[tuple[str, Style]] = []
         for place, size in self._widths.fit(width):
             column, style, title = self._columns[place], base, self._columns[place].title
             if self._sort is not None and self._sort[0] == place:
                 style, title = marked, f"{title}{'↓' if self._sort[1] else '↑'}"
-            if segments:
-                segments.append(Segment(" " * GAP, base))
-            segments.append(Segment(fit_text(title, size, right=column.right), style))
-        return Strip(segments).adjust_cell_length(width, base)
+            parts.append((fit_text(title, size, right=column.right), style))
+        return _line(parts, width, base)
 
     def _row(self, cells: Cells, width: int, base: Style) -> Strip:
-        segments: list[Segment] = []
+        parts: list[tuple[str, Style]] = []
         for place, size in self._widths.fit(width):
             cell = cells[place]
             style = base
             if cell.tone:
                 tone = self._style(cell.tone)
                 style = base + Style(color=tone.color, dim=tone.dim and not base.reverse)
-            if segments:
-                segments.append(Segment(" " * GAP, base))
-            segments.append(Segment(fit_text(cell.text, size, right=self._columns[place].right), style))
-        return Strip(segments).adjust_cell_length(width, base)
+            parts.append((fit_text(cell.text, size, right=self._columns[place].right), style))
+        return _line(parts, width, base)
 
     # -- moving -------------------------------------------------------------------------------------------------
 
@@ -430,3 +428,11 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
     def _draw_cursor(self) -> None:
         if self._cursor is not None:
             self._draw_again([self._cursor])
+
+
+def _line(parts: Sequence[tuple[str, Style]], width: int, base: Style) -> Strip:
+    """Columns side by side. Neighbours of one style become one segment: each costs its colours on the wire."""
+    pieces = [piece for part in parts for piece in ((" " * GAP, base), part)][1:]
+    runs = groupby(pieces, key=itemgetter(1))
+    segments = [Segment("".join(text for text, _ in run), style) for style, run in runs]
+    return Strip(segments).adjust_cell_length(width, base)

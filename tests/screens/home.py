@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from genai_tui.domain.rows import Ref
 from genai_tui.services import SavedDraft
@@ -24,11 +23,6 @@ class Home(GenaiTui):
     def __init__(self, world: FakeServices) -> None:
         super().__init__(world.build())
         self.sent: list[tuple[str, object]] = []
-
-    def on_ready(self) -> None:
-        """Nothing blinks."""
-        for line in self.screen.query(Input):
-            line.cursor_blink = False
 
     def open_deployment(self, ref: Ref, tab: str = "overview") -> None:
         self.sent.append((tab, ref))
