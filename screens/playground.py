@@ -1,6 +1,6 @@
 """The playground: talk to a deployment, and see what each answer used, how fast it came and what it cost.
 
-Data path: `services.playground.ask` yields events; they are collected and drawn eight times a second at most, so that
+Data path: `services.playground.ask` yields events; they are collected and drawn five times a second at most, so that
 a fast engine floods neither the event loop nor an SSH line.
 """
 
@@ -16,6 +16,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
@@ -30,16 +31,20 @@ from screens.chat.code_dialog import LANGUAGES, CodeDialog, Language
 from screens.chat.facts import side, title, warning
 from screens.chat.memory import Held, held
 from screens.chat.prompt import Prompt
-from screens.chat.settings import ChatSettings
+from screens.chat.settings import SYSTEM, ChatSettings
 from screens.chat.turn_view import TurnView
 from screens.chat.words import context_line, totals_line
 from screens.format import phase_text
 from screens.forms.picker import PickerScreen
 
 log = logging.getLogger(__name__)
-DRAWS_PER_SECOND = 8
+DRAWS_PER_SECOND = 5
 _ALMOST_FULL = 0.9
 _NEAR_THE_END = 2
+_EMPTY = (
+    "Nothing was asked yet. What is typed below goes to {ref}; each answer shows its tokens, its speed and its cost, "
+    "and is one row of the usage ledger."
+)
 
 
 class PlaygroundScreen(ConsoleScreen):
@@ -59,12 +64,15 @@ begin a new one when it is nearly full.
 """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "stop", "Stop/back", id="chat.stop", tooltip="Stop the answer; when there is none, go back"),
+        Binding("escape", "stop", "Stop", id="chat.stop", tooltip="Stop the answer; the engine stops too"),
+        Binding("escape", "leave", "Back", id="chat.leave", tooltip="Go back; the conversation is found again"),
         Binding("ctrl+n", "clear", "New", id="chat.new", priority=True, tooltip="Forget this conversation"),
-        Binding("f2", "pick", "Switch", id="chat.pick", tooltip="Talk to another deployment"),
-        Binding("f3", "settings", "Settings", id="chat.settings", tooltip="System prompt and sampling"),
-        Binding("f4", "code", "Code", id="chat.code", tooltip="The same request in curl, Python and Node"),
-        Binding("f5", "copy", "Copy", id="chat.copy", tooltip="Copy the last answer"),
+        Binding("f2", "pick", "Switch", id="chat.pick", priority=True, tooltip="Talk to another deployment"),
+        Binding("f3", "settings", "Settings", id="chat.settings", priority=True, tooltip="System prompt and sampling"),
+        Binding(
+            "f4", "code", "Code", id="chat.code", priority=True, tooltip="The same request in curl, Python and Node"
+        ),
+        Binding("f5", "copy", "Copy", id="chat.copy", priority=True, tooltip="Copy the last answer"),
         Binding("pageup", "page(-1)", "Back up", show=False, priority=True, tooltip="Earlier answers"),
         Binding("pagedown", "page(1)", "Forward", show=False, priority=True, tooltip="Later answers"),
     ]
@@ -77,6 +85,7 @@ begin a new one when it is nearly full.
         self._view: TurnView | None = None
         self._live: Turn | None = None
         self._ticks: Timer | None = None
+        self._said: dict[str, str | Content] = {}
 
     def compose_body(self) -> ComposeResult:
         """Whom one talks to, the settings, the conversation, the line to ask."""
@@ -189,6 +198,7 @@ begin a new one when it is nearly full.
         said = messages(settings.system, self._held.turns, question)
         request = ChatRequest(ref, said, settings.read()[0])
         self._live = Turn(question)
+        self.refresh_bindings()
         await self._begin(self._live)
         unkept: Problem | None = None
         try:
@@ -215,7 +225,7 @@ begin a new one when it is nearly full.
     async def _begin(self, turn: Turn) -> None:
         self._view = TurnView(turn)
         turns = self.query_one("#chat-turns", VerticalScroll)
-        self.query_one("#chat-empty").display = False
+        self._refresh_words()
         await turns.mount(self._view)
         turns.scroll_end(animate=False)
         if self._ticks is not None:
@@ -224,6 +234,7 @@ begin a new one when it is nearly full.
     async def _end(self, turn: Turn, conversation: Held) -> None:
         """Keep the turn; a question that got no answer goes back to where it can be sent again."""
         self._live = None
+        self.refresh_bindings()
         conversation.turns.append(turn)
         if self._ticks is not None:
             self._ticks.pause()
@@ -261,27 +272,28 @@ begin a new one when it is nearly full.
         if self._ref is None:
             return
         detail = self._detail
-        self.query_one("#chat-who", Static).update(title(self._ref, detail))
-        line = self.query_one("#chat-warning", Static)
-        words = warning(self._ref, detail)
-        line.display = bool(words)
-        line.update(words)
-        empty = self.query_one("#chat-empty", Static)
-        empty.display = not self._held.turns and not self.asking
-        empty.update(
-            f"Nothing was asked yet. What is typed below goes to {self._ref}; each answer shows its tokens, its speed "
-            "and its cost, and is one row of the usage ledger."
-        )
+        self._say("#chat-who", title(self._ref, detail))
+        self._say("#chat-warning", warning(self._ref, detail))
+        asked = self._held.turns or self.asking
+        self._say("#chat-empty", "" if asked else _EMPTY.format(ref=self._ref))
         self._refresh_counts()
+
+    def _say(self, selector: str, words: str | Content) -> None:
+        """Change words that stand around; the same ones are not drawn again, none take no room."""
+        if self._said.get(selector) != words:
+            self._said[selector] = words
+            line = self.query_one(selector, Static)
+            line.update(words)
+            line.set_class(not words, "-nothing")
 
     def _refresh_counts(self) -> None:
         turns = [*self._held.turns, self._live] if self._live is not None else self._held.turns
         used = context_used(turns)
-        line = self.query_one("#chat-context", Static)
-        line.update(context_line(used, self._most))
-        line.set_class(bool(used and self._most and used >= _ALMOST_FULL * self._most), "-full")
-        self.query_one("#chat-totals", Static).update(totals_line(totals(self._held.turns)))
-        self.query_one("#chat-facts", Static).update(side(self._detail, turns, self._most))
+        self._say("#chat-context", context_line(used, self._most))
+        full = bool(used and self._most and used >= _ALMOST_FULL * self._most)
+        self.query_one("#chat-context").set_class(full, "-full")
+        self._say("#chat-totals", totals_line(totals(self._held.turns)))
+        self._say("#chat-facts", side(self._detail, turns, self._most))
 
     @on(TextArea.Changed, "#chat-prompt")
     def _grow(self, event: TextArea.Changed) -> None:
@@ -292,12 +304,19 @@ begin a new one when it is nearly full.
 
     # Keys -------------------------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape stops an answer that is on its way, and else goes back."""
+        if action in ("stop", "leave"):
+            return self.asking == (action == "stop")
+        return super().check_action(action, parameters)
+
     def action_stop(self) -> None:
-        """Stop the answer; the engine stops too. Without one, go back; the conversation is found again."""
-        if self.asking:
-            self._stop_asking()
-        else:
-            self.dismiss()
+        """Stop the answer."""
+        self._stop_asking()
+
+    def action_leave(self) -> None:
+        """Go back."""
+        self.dismiss()
 
     def action_clear(self) -> None:
         """Forget the conversation and begin a new one; settings stay."""
@@ -319,9 +338,10 @@ begin a new one when it is nearly full.
         """To the settings, and back to the prompt."""
         prompt = self.query_one(Prompt)
         if self.focused is prompt:
-            self.query_one(ChatSettings).go_to("system")
+            self.query_one(ChatSettings).go_to(SYSTEM)
         else:
-            prompt.focus()
+            # At once: what is typed ahead over a slow line must not land in the field that is left.
+            self.set_focus(prompt)
 
     def action_page(self, by: int) -> None:
         """Scroll the conversation."""

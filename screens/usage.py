@@ -140,7 +140,7 @@ counters say.
 
     def _show(self, lines: tuple[UsageLine, ...]) -> None:
         self.query_one("#usage-problem").display = False
-        self._lines = {(line.group, line.source, line.cost.currency if line.cost else ""): line for line in lines}
+        self._lines = _keyed(lines)
         most = max((line.total_tokens for line in lines), default=0)
         cells = {key: self._cells(line, most) for key, line in self._lines.items()}
         if list(cells) == list(self._drawn):
@@ -151,7 +151,7 @@ counters say.
         self._table.display = bool(lines)
         totals = self.query_one("#usage-totals", Static)
         totals.display = bool(lines)
-        totals.update("\n".join(_totals(lines)))
+        totals.update("\n".join(_totals(lines, self.size.width - 2)))
         empty = self.query_one("#usage-empty", Static)
         empty.display = not lines
         empty.update(
@@ -220,8 +220,19 @@ counters say.
             self.app.open_deployment(row.ref)
 
 
-def _totals(lines: tuple[UsageLine, ...]) -> list[str]:
-    """One line a source: requests, tokens, cost a currency."""
+def _keyed(lines: tuple[UsageLine, ...]) -> dict[Key, UsageLine]:
+    """Lines by what tells them apart; a group may have two without a cost: one has no price, one no usage."""
+    found: dict[Key, UsageLine] = {}
+    for line in lines:
+        currency = line.cost.currency if line.cost else ""
+        while (line.group, line.source.value, currency) in found:
+            currency += "'"
+        found[line.group, line.source.value, currency] = line
+    return found
+
+
+def _totals(lines: tuple[UsageLine, ...], width: int) -> list[str]:
+    """One line a source: requests, tokens, cost a currency; more where it does not fit."""
     found = []
     for source in dict.fromkeys(line.source for line in lines):
         mine = [line for line in lines if line.source is source]
@@ -236,7 +247,7 @@ def _totals(lines: tuple[UsageLine, ...]) -> list[str]:
         failed = sum(line.errors for line in mine)
         if failed:
             parts.append(f"✖ {count(failed)} failed")
-        found.append(facts_line(parts))
+        found.append(facts_line(parts, width).replace("\n", f"\n{' ' * 12}"))
     return found
 
 

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message
+from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import RequestRecord, Source, Timings
@@ -115,10 +115,6 @@ class EnginePlayground:
     async def context_length(self, ref: Ref) -> int | None:
         """`max_model_len` of /v1/models; None where the engine does not say it."""
         return await serving.context_length(await self._resolve(ref))
-
-    async def count_tokens(self, ref: Ref, messages: tuple[Message, ...]) -> int | None:
-        """How many tokens a conversation is, as the engine itself counts; None where it cannot."""
-        return await serving.count_tokens(await self._resolve(ref), messages)
 
     async def sample_code(self, ref: Ref, language: Language) -> str:
         """A request in code to the deployment's public address."""

@@ -36,19 +36,23 @@ def _comments(mark: str, base_url: str) -> str:
 
 
 def _curl(base_url: str, model: str) -> str:
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": QUESTION}]})
+    messages = json.dumps([{"role": "user", "content": QUESTION}])
     return (
         f"curl -sS {base_url}/v1/chat/completions \\\n"
         '  -H "Authorization: Bearer $API_KEY" \\\n'
         '  -H "Content-Type: application/json" \\\n'
-        f"  -d '{body}'\n"
+        f'  -d \'{{"model": {json.dumps(model)},\n'
+        f'       "messages": {messages}}}\'\n'
     )
 
 
 def _python(base_url: str, model: str) -> str:
     return (
         "import os\n\nfrom openai import OpenAI\n\n"
-        f'client = OpenAI(base_url="{base_url}/v1", api_key=os.environ["API_KEY"])\n'
+        "client = OpenAI(\n"
+        f'    base_url="{base_url}/v1",\n'
+        '    api_key=os.environ["API_KEY"],\n'
+        ")\n"
         "answer = client.chat.completions.create(\n"
         f'    model="{model}",\n'
         f'    messages=[{{"role": "user", "content": "{QUESTION}"}}],\n'
@@ -61,7 +65,10 @@ def _python(base_url: str, model: str) -> str:
 def _node(base_url: str, model: str) -> str:
     return (
         'import OpenAI from "openai";\n\n'
-        f'const client = new OpenAI({{ baseURL: "{base_url}/v1", apiKey: process.env.API_KEY }});\n'
+        "const client = new OpenAI({\n"
+        f'  baseURL: "{base_url}/v1",\n'
+        "  apiKey: process.env.API_KEY,\n"
+        "});\n"
         "const answer = await client.chat.completions.create({\n"
         f'  model: "{model}",\n'
         f'  messages: [{{ role: "user", content: "{QUESTION}" }}],\n'

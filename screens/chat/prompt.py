@@ -9,15 +9,15 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
+_NEW_LINE = ("ctrl+j", "shift+enter", "alt+enter")
+
 
 class Prompt(TextArea):
     """Grows with its text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send", id="prompt.send", tooltip="Send the question", priority=True),
-        Binding(
-            "ctrl+j,shift+enter,alt+enter", "line", "New line", show=False, id="prompt.line", tooltip="Begin a new line"
-        ),
+        Binding("enter", "send", "Send", id="prompt.send", tooltip="Send the question"),
+        Binding(",".join(_NEW_LINE), "line", "New line", show=False, id="prompt.line", tooltip="Begin a new line"),
     ]
 
     class Sent(Message):
@@ -45,15 +45,27 @@ class Prompt(TextArea):
         """Break the line here."""
         self.insert("\n")
 
+    def action_recall(self) -> None:
+        """Bring the last question back."""
+        if self.past:
+            self.put(self.past[-1])
+
     def put(self, text: str) -> None:
         """Show another text, the cursor at its end."""
         self.text = text
         self.move_cursor(self.document.end)
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "up" and not self.text and self.past:
-            event.prevent_default()
-            event.stop()
-            self.put(self.past[-1])
+        # Here and not by the bindings: those run after keys typed ahead, and a question would be sent in pieces.
+        if event.key == "enter":
+            act = self.action_send
+        elif event.key in _NEW_LINE:
+            act = self.action_line
+        elif event.key == "up" and not self.text and self.past:
+            act = self.action_recall
+        else:
+            await super()._on_key(event)
             return
-        await super()._on_key(event)
+        event.prevent_default()
+        event.stop()
+        act()

@@ -68,7 +68,7 @@ class ChatSettings(Vertical):
 
     def go_to(self, field: str) -> None:
         """Put the cursor into a field."""
-        self.query_one(f"#{field}").focus()
+        self.screen.set_focus(self.query_one(f"#{field}"))
 
     @on(Input.Changed)
     @on(TextArea.Changed)

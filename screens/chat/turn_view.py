@@ -11,6 +11,8 @@ from textual.widgets import Markdown, Static
 from genai_tui.domain.conversation import Turn
 from screens.chat.words import answer_line, running_line, safe_lines
 
+_INDENT = 2
+
 
 def _keep_lines(state: StateCore) -> None:
     """A line break of the model is a line break on the screen."""
@@ -34,6 +36,7 @@ class TurnView(Vertical):
         super().__init__(classes="turn")
         self.turn = turn
         self._drawn = 0
+        self._running = False
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -63,11 +66,21 @@ class TurnView(Vertical):
         markdown.display = bool(turn.answer)
         if fresh:
             await markdown.append(safe_lines(fresh))
+        self._running = running
         line = self.query_one(".turn--line", Static)
-        line.update(running_line(turn) if running else answer_line(turn))
         line.set_class(running, "-running")
         line.display = turn.problem is None or turn.usage is not None
+        self._draw_line()
         self._draw_problem(turn)
+
+    def on_resize(self) -> None:
+        """Facts go where there is room."""
+        self._draw_line()
+
+    def _draw_line(self) -> None:
+        room = max(20, self.size.width - _INDENT)
+        words = running_line(self.turn, room) if self._running else answer_line(self.turn, room)
+        self.query_one(".turn--line", Static).update(words)
 
     def _draw_problem(self, turn: Turn) -> None:
         problem = turn.problem

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+
 from genai_tui.domain.conversation import Totals, Turn
 from genai_tui.domain.text import printable
 from genai_tui.domain.usage import TokenUsage
 from screens.format import count, milliseconds, money, percent, plural, rate
 
 NO_USAGE = "usage not reported by the engine"
-_NO_BREAK = "\N{NO-BREAK SPACE}"
+_GAP = "  "
 
 
 def safe_lines(text: str) -> str:
@@ -16,17 +20,17 @@ def safe_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
-def answer_line(turn: Turn) -> str:
-    """Counts, speed, cost and how it ended, in one line that breaks between facts only."""
-    return facts_line([*_usage(turn.usage), *_speed(turn), *_cost(turn), _ending(turn)])
+def answer_line(turn: Turn, width: int = 0) -> str:
+    """Counts, speed, cost and how it ended."""
+    return facts_line([*_usage(turn.usage), *_speed(turn), *_cost(turn), _ending(turn)], width)
 
 
-def running_line(turn: Turn) -> str:
+def running_line(turn: Turn, width: int = 0) -> str:
     """What is known while it streams."""
     if not turn.answer and not turn.thoughts:
         return "waiting for the first token"
     state = "answering" if turn.answer else "thinking"
-    return facts_line([state, *_usage(turn.running_usage, unknown=""), *_cost(turn)])
+    return facts_line([state, *_usage(turn.running_usage, unknown=""), *_cost(turn)], width)
 
 
 def totals_line(sums: Totals) -> str:
@@ -48,8 +52,10 @@ def context_line(used: int | None, most: int | None) -> str:
     """How much of the context the conversation takes: `context 1,204 of 4,096  29%`."""
     if most is None:
         return f"context {count(used)} tokens" if used is not None else "context –"
-    share = f"  {percent(used / most)}" if used is not None else ""
-    return f"context {count(used)} of {count(most)}{share}"
+    if used is None:
+        return f"context {count(None)} of {count(most)}"
+    share = "<1%" if 0 < used < most / 100 else percent(used / most)
+    return f"context {count(used)} of {count(most)}  {share}"
 
 
 def gauge(used: int | None, most: int | None, width: int) -> str:
@@ -60,9 +66,15 @@ def gauge(used: int | None, most: int | None, width: int) -> str:
     return "█" * full + "░" * (width - full)
 
 
-def facts_line(facts: list[str]) -> str:
-    """Facts in one line, which breaks between them only; empty ones are left out."""
-    return "  ".join(fact.replace(" ", _NO_BREAK) for fact in facts if fact)
+def facts_line(facts: Iterable[str], width: int = 0) -> str:
+    """Facts beside each other, and below where `width` cells are full: a fact is never cut in two."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and (not width or cell_len(lines[-1] + _GAP + fact) <= width):
+            lines[-1] += (_GAP + fact) if fact else ""
+        elif fact:
+            lines.append(fact)
+    return "\n".join(lines)
 
 
 def _usage(usage: TokenUsage | None, unknown: str = NO_USAGE) -> list[str]:

@@ -66,12 +66,12 @@ async def paste(pilot: Pilot[Any], text: str) -> None:
 
 
 def page(app: App[Any]) -> str:
-    """What the terminal shows now; spaces that do not break are spaces."""
+    """What the terminal shows now."""
     strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips).replace("\xa0", " ")
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
 
 def shown(pilot: Pilot[Any], selector: str) -> str:
     """The text of the static widgets that match, on the screen in front."""
     found = pilot.app.screen.query(selector).results(Static)
-    return "\n".join(str(widget.visual) for widget in found).replace("\xa0", " ")
+    return "\n".join(str(widget.visual) for widget in found)

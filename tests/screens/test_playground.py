@@ -329,6 +329,16 @@ async def test_several_lines_and_the_last_question_again() -> None:
         assert typed(pilot) == "one\ntwo"
 
 
+async def test_keys_typed_ahead_keep_their_order() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        for key in ["f3", *"Be", "f3", *"one", "ctrl+j", *"two", "enter"]:
+            pilot.app.simulate_key(key)
+        await wait_until(pilot, lambda: world.playground.asked)
+    (request,) = world.playground.asked
+    assert request.messages == (Message("system", "Be"), Message("user", "one\ntwo"))
+
+
 async def test_every_key_of_the_footer_works_by_mouse() -> None:
     async with showing(FakeServices(), PlaygroundScreen(CHAT)) as pilot:
         footer = page(pilot.app).splitlines()[-1]

@@ -72,6 +72,13 @@ async def test_sources_and_currencies_are_never_added_up() -> None:
         assert "cli         12 requests  6,083 tokens  $0.0019658" in page(pilot.app)
 
 
+async def test_two_lines_without_a_cost_are_both_shown() -> None:
+    free = replace(CHAT_LINE, cost=None)
+    async with usage_of(free, replace(free, requests=99, unreported=99, total_tokens=0)) as (pilot, _):
+        await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
+        assert sum(line.strip().startswith("team-a/chat") for line in page(pilot.app).splitlines()) == 2
+
+
 async def test_window_dimension_and_clusters_change_what_is_asked() -> None:
     async with usage_of(CHAT_LINE) as (pilot, usage):
         assert usage.windows[-1] == (Dimension.DEPLOYMENT, timedelta(hours=24), "https://127.0.0.1:6443")
