@@ -50,37 +50,48 @@ class ClusterPicture(Protocol):
     @property
     def revision(self) -> int:
         """Grows with every batch of changes."""
+        ...
 
     @property
     def health(self) -> Health:
         """How fresh the picture is."""
+        ...
 
     def deployments(self) -> Sequence[DeploymentRow]:
         """Every model deployment, foreign ones included, by namespace and name."""
+        ...
 
     def deployment(self, ref: Ref) -> DeploymentDetail | None:
         """All that is known of one; None when it does not exist (any more)."""
+        ...
 
     def models(self) -> Sequence[ModelRow]:
         """The catalogue, by name."""
+        ...
 
     def endpoints(self) -> Sequence[EndpointRow]:
         """The endpoints, by name."""
+        ...
 
     def organizations(self) -> Sequence[OrganizationRow]:
         """The organizations, by name."""
+        ...
 
     def nodes(self) -> Sequence[NodeRow]:
         """The nodes, by name; empty also when they may not be listed (see health.kinds)."""
+        ...
 
     def namespaces(self) -> Sequence[str]:
         """Names of the namespaces that may be used, by name."""
+        ...
 
     def changes_since(self, revision: int) -> Changes:
         """What a list that was drawn at `revision` must repaint."""
+        ...
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back on the event loop, at most four times a second, when the revision grew; returns unsubscribe."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,7 @@ class Operations(Protocol):
 
     async def preview(self, document: AnyDocument) -> Preview:
         """Render, compare with what is live, and ask the server for a dry run. Writes nothing."""
+        ...
 
     async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
         """Server-side apply, without force.
@@ -157,6 +169,7 @@ class Operations(Protocol):
         Raises:
             Conflict, NotPermitted, PartlyApplied, BadInput.
         """
+        ...
 
     async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
         """Delete a Model, Endpoint, Organization or ModelDeployment with what belongs to it; returns references.
@@ -164,6 +177,7 @@ class Operations(Protocol):
         Raises:
             NotFound, NotPermitted, BadInput when something still uses it.
         """
+        ...
 
     async def scale(self, ref: Ref, replicas: int) -> None:
         """Set the wanted replicas; 0 stops the deployment. Keeps the spec annotation in step."""
@@ -173,6 +187,7 @@ class Operations(Protocol):
 
     async def live_manifest(self, ref: Ref) -> str:
         """The Deployment as the cluster has it now, as YAML without managedFields; Secret values are never in it."""
+        ...
 
     def logs(
         self,
@@ -185,12 +200,14 @@ class Operations(Protocol):
         tail: int = 500,
     ) -> AsyncGenerator[LogLine, None]:
         """Lines of one pod's log, oldest first; ends when the container ends or `follow` is False."""
+        ...
 
     def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:
         """What is known now, at once: allowed until the cluster has said otherwise (`check_permissions` asks).
 
         `resource` is `group/resource` or `resource`, e.g. `apps/deployments`, `pods/log`.
         """
+        ...
 
     async def check_permissions(self, namespace: str) -> None:
         """Ask the cluster what this identity may do in `namespace`, so that `permission` knows."""
@@ -201,12 +218,15 @@ class Playground(Protocol):
 
     def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream the answer. Closing the iterator stops the engine. The last event is `Answered`."""
+        ...
 
     async def context_length(self, ref: Ref) -> int | None:
         """The longest context in tokens, as the engine itself says (`max_model_len`); None when it does not."""
+        ...
 
     async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
         """A request in the given language that runs as printed; the key is read from $API_KEY."""
+        ...
 
 
 class UsageReports(Protocol):
@@ -219,6 +239,7 @@ class UsageReports(Protocol):
 
         `cluster` is a server's address (`Session.server`); None sums over every cluster this machine has used.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +260,14 @@ class Drafts(Protocol):
 
     def saved(self) -> tuple[SavedDraft, ...]:
         """Every kept draft, newest first."""
+        ...
 
     def discard(self, key: str) -> None:
         """Forget it; nothing happens when there is none."""
 
     def set_aside(self) -> tuple[str, ...]:
         """One sentence for each kept form that could not be read and was put out of the way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +330,7 @@ class Preferences(Protocol):
 
     def get(self, name: str) -> str | None:
         """The stored value of a setting such as `theme`; None when never set."""
+        ...
 
     def set(self, name: str, value: str) -> None:
         """Store it."""
