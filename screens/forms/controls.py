@@ -44,7 +44,6 @@ class LineControl(Input):
             text,
             placeholder=field.placeholder,
             suggester=SuggestFromList(suggestions) if suggestions else None,
-            select_on_focus=False,
             compact=True,
         )
         self.field = field
@@ -142,7 +141,14 @@ class ChoiceControl(Widget, can_focus=True):
         if self.text not in self.field.options:
             shown = self.text or "nothing chosen"
             parts.append(Content.styled(shown, self.get_visual_style("choice--wrong")))
-        return Content("  ").join(parts)
+        return Content(" " * self._gap).join(parts)
+
+    @property
+    def _gap(self) -> int:
+        """Blanks between options: two, or one where space is short."""
+        options = self.field.options
+        wide = sum(len(option) + 2 for option in options) + 2 * (len(options) - 1)
+        return 2 if wide <= self.content_size.width else 1
 
     def action_step(self, by: int) -> None:
         """Choose the next or previous option, round and round."""
@@ -164,7 +170,7 @@ class ChoiceControl(Widget, can_focus=True):
             end = start + len(option) + 2
             if start <= offset.x < end:
                 self._choose(option)
-            start = end + 2
+            start = end + self._gap
 
     def _choose(self, option: str) -> None:
         if option != self.text:

@@ -36,7 +36,6 @@ class FormScreen(ConsoleScreen):
         Binding("f2", "choose", "Choose", id="form.choose", tooltip="List what can be put into this field"),
         Binding("ctrl+g", "next_problem", "Problem", id="form.problem", tooltip="Go to the next wrong field"),
         Binding("escape", "leave", "Leave", id="form.leave", tooltip="Leave the form; it can be kept as a draft"),
-        Binding("f1", "app.show_help", "Help", show=False, tooltip="What can be done here"),
         Binding("tab", "field(1)", "Next field", show=False),
         Binding("shift+tab", "field(-1)", "Field before", show=False),
         Binding("ctrl+c,super+c", "screen.copy_text", "Copy selected text", show=False),

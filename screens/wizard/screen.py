@@ -153,7 +153,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
             self.query_one("#wizard-so-far", Static).update(self._so_far())
 
     def _mark(self, title: str) -> Step:
-        done = title in self._visited and not self.state.has_problems(title)
+        done = title in self._visited and title != REVIEW and not self.state.has_problems(title)
         return Step(title, self.state.shown_problems(title), done)
 
     def on_resize(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
@@ -23,8 +23,6 @@ from screens.forms.field_row import FieldRow
 from screens.forms.form_screen import FormScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeOperations, FakeServices
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -55,8 +53,7 @@ class FormWorld(FakeServices):
         self.form_operations = self.operations = FormOperations()
 
     def build(self) -> Services:
-        services = super().build()
-        return Services(**{name: getattr(services, name) for name in services.__slots__} | {"drafts": self.files})
+        return replace(super().build(), drafts=self.files)
 
     @property
     def kept(self) -> list[Mapping[str, str]]:
@@ -70,9 +67,6 @@ class FormWorld(FakeServices):
 class Console(GenaiTui):
     """The console with nothing under the screen in question; remembers where it was sent."""
 
-    CSS_PATH: ClassVar[list[str | PurePath]] = [
-        str(ROOT / "screens" / path) for path in (GenaiTui.CSS_PATH if isinstance(GenaiTui.CSS_PATH, list) else ())
-    ]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {"deployments": Screen}
 
     def __init__(self, world: FormWorld) -> None:
