@@ -85,7 +85,8 @@ class GenaiTui(App[None]):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help", tooltip="All keys of this screen"),
+        Binding("question_mark", "help", "Help", key_display="?", id="app.help", tooltip="All keys of this screen"),
+        Binding("f1", "help", "Help", id="app.help", tooltip="All keys of this screen, also while typing"),
         Binding("colon", "command_palette", "Command", key_display=":", id="app.command", show=False,
                 tooltip="Do anything by its name"),
         Binding("escape", "back", "Back", id="app.back", show=False, tooltip="To the screen before"),

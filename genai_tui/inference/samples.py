@@ -28,10 +28,9 @@ def _comments(mark: str, base_url: str) -> str:
     if host.endswith(".svc.cluster.local"):
         service, namespace = host.split(".")[:2]
         port = urlsplit(base_url).port or 80
-        lines.append(
-            f"this address works inside the cluster; elsewhere put http://localhost:{port} in its place and run"
-        )
-        lines.append(f"kubectl -n {namespace} port-forward service/{service} {port}")
+        lines.append("this address works inside the cluster; elsewhere run")
+        lines.append(f"  kubectl -n {namespace} port-forward service/{service} {port}")
+        lines.append(f"and put http://localhost:{port} in its place")
     return "".join(f"{mark} {line}\n" for line in lines)
 
 
