@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from genai_tui.domain.cluster import ContainerSpec, Kind
+from genai_tui.domain.cluster import ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.naming import GROUP
 from genai_tui.domain.rows import DeploymentRow, Ref
 from genai_tui.draft_files import DraftFiles
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.parts import PORT
-from genai_tui.errors import GenaiTuiError, NotFound, TimedOut
+from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted, TimedOut
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known
+from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import reach
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
@@ -30,16 +31,18 @@ from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.ledger import Ledger
 from genai_tui.operations import ClusterOperations
 from genai_tui.preferences import FilePreferences
-from genai_tui.services import KeyRow, Services, Session
+from genai_tui.services import KeyRow, LogLine, Services, Session
 from genai_tui.settings import Settings
 from genai_tui.store.deriving import Deriver, Engine
 from genai_tui.store.picture import Picture
 from genai_tui.store.sampling import Sampler
+from genai_tui.store.starts import StartWatcher
 
 log = logging.getLogger(__name__)
 
 SETTLE_LIMIT_S = 30.0
 PING_EVERY_S = 5.0
+LOG_TAIL = 1_000
 
 
 def build_services(settings: Settings) -> Services:
@@ -71,6 +74,7 @@ class _Wiring:
         self._access = Access(connection)
         self._picture = Picture(Deriver(read_deployment, _identify, diagnose), read_entry)
         self._sampler = Sampler(self._picture, self._fetch)
+        self._starts = StartWatcher(self._picture, self._tail, diagnose)
         self._operations = ClusterOperations(connection, self._access, self._picture, session, self._note_price)
         self._drafts = DraftFiles(settings.state / "drafts")
         self._preferences = FilePreferences(settings.state)
@@ -106,6 +110,7 @@ class _Wiring:
             self._tasks.append(asyncio.create_task(self._feed(kind), name=f"watch {kind}"))
         self._tasks.append(asyncio.create_task(self._pulse(), name="ping"))
         self._tasks.append(asyncio.create_task(self._sampler.run(), name="sample engines"))
+        self._tasks.append(asyncio.create_task(self._starts.run(), name="read logs of starts"))
         self._tasks.append(asyncio.create_task(self._learn_access(), name="ask for permissions"))
 
     async def _feed(self, kind: Kind) -> None:
@@ -142,7 +147,7 @@ class _Wiring:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(1.0):
                             await self._picture.changed()
-                await self._sampler.once()
+                await asyncio.gather(self._sampler.once(), self._starts.once())
         except TimeoutError as error:
             raise TimedOut(f"{self._session.server} did not list everything in {SETTLE_LIMIT_S:.0f} s") from error
 
@@ -169,15 +174,43 @@ class _Wiring:
             ready = next((r.pod for r in detail.replicas if r.pod.ready), None) if detail else None
             if ready is None or detail is None:
                 raise NotFound(f"{ref} has no ready pod")
-            engine = identify(detail.workload.containers)
-            ports = engine.container.ports if engine is not None else ()
-            return reach.by_pod(self._connection, ref.namespace, ready.meta.name, ports[0] if ports else PORT)
+            return reach.by_pod(self._connection, ref.namespace, ready.meta.name, self._port(ref))
         return reach.by_service(self._connection, ref.namespace, ref.name, PORT)
 
-    async def _fetch(self, row: DeploymentRow, path: str) -> bytes:
+    async def _fetch(self, row: DeploymentRow, path: str, pod: str | None) -> bytes:
         route = self._route(row.ref, row)
-        response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
+        if pod is not None:
+            route = reach.by_pod(self._connection, row.ref.namespace, pod, self._port(row.ref))
+        try:
+            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
+        except NotPermitted:
+            if pod is None or row.ready != 1 or row.foreign:
+                raise
+            # A Role may allow services/proxy alone; with one replica both lead to the same engine.
+            route = self._route(row.ref, row)
+            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
         return response.content
+
+    def _port(self, ref: Ref) -> int:
+        """The engine's port in its pods."""
+        detail = self._picture.deployment(ref)
+        if detail is None or not detail.row.foreign:
+            return PORT
+        engine = identify(detail.workload.containers)
+        return engine.container.ports[0] if engine is not None and engine.container.ports else PORT
+
+    async def _tail(self, pod: Pod, container: str, previous: bool) -> Sequence[LogLine]:
+        lines = kube_logs.lines(
+            self._connection,
+            pod.meta.namespace,
+            pod.meta.name,
+            container=container,
+            follow=False,
+            previous=previous,
+            tail=LOG_TAIL,
+        )
+        async with contextlib.aclosing(lines) as found:
+            return [line async for line in found]
 
     async def _resolve(self, ref: Ref) -> Target:
         detail = self._picture.deployment(ref)

@@ -1,14 +1,20 @@
-"""From observed objects to rows: what a deployment is, who made it, how it is, who holds which GPUs."""
+"""From observed objects to rows: what a deployment is, who made it, how it is, who holds which GPUs.
+
+A pod is assessed anew only when it, its events or what its log told changed; one that waits for a place, or whose node
+may be lost, also when the nodes changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from genai_tui.domain.cluster import ContainerSpec, Event, Node, Pod, Workload
+from genai_tui.domain.cluster import ContainerSpec, Event, Key, Node, Pod, Workload
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
-from genai_tui.domain.phases import Diagnose, Surroundings, assess, assess_replica, stages
+from genai_tui.domain.phases import Diagnose, Diagnosis, Surroundings, assess_replica
+from genai_tui.domain.rollouts import assess
 from genai_tui.domain.rows import (
     Assessment,
     DeploymentDetail,
@@ -19,11 +25,14 @@ from genai_tui.domain.rows import (
     ReplicaRow,
     Traffic,
 )
+from genai_tui.domain.startup import StartUp, stages
 from genai_tui.store.objects import Objects, gpu_requests
 
 GPU_RESOURCES = ("nvidia.com/", "amd.com/gpu", "gpu.intel.com/")
 PRODUCT_LABELS = ("nvidia.com/gpu.product", "amd.com/gpu.product-name", "gpu.intel.com/product")
 MEMORY_LABEL = "nvidia.com/gpu.memory"
+SPARE = 200
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,34 @@ class Engine:
 
 Identify = Callable[[tuple[ContainerSpec, ...]], Engine | None]
 ReadDeployment = Callable[[str, str, Mapping[str, str]], ModelDeployment | None]
-_Signature = tuple[int, tuple[str, ...]]
+Nodes = Callable[[], Sequence[NodeRow]]
+Signature = tuple[int, tuple[str, ...]]
+"""What an answer of an engine holds for: the generation of the deployment, and its ready pods."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFindings:
+    """What the log of a pod told, in one run of its container (`restarts` counts the runs before)."""
+
+    restarts: int
+    start: StartUp | None = None
+    crash: Diagnosis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Assessed:
+    """An assessment with all that it rests on, so that it is known when it must be made anew."""
+
+    pod: Pod
+    events: int
+    findings: LogFindings | None
+    nodes: Sequence[NodeRow] | None
+    assessment: Assessment
+
+    def holds(self, pod: Pod, events: int, findings: LogFindings | None, nodes: Nodes) -> bool:
+        """Whether nothing changed that it rests on."""
+        same = self.pod is pod and self.events == events and self.findings is findings
+        return same and (self.nodes is None or self.nodes is nodes())
 
 
 class Deriver:
@@ -48,8 +84,13 @@ class Deriver:
         self._identify = identify
         self._diagnose = diagnose
         self.traffic: dict[Ref, Traffic] = {}
-        self._answers: dict[Ref, tuple[_Signature, tuple[str, ...] | None]] = {}
+        self._answers: dict[Ref, tuple[Signature, tuple[str, ...] | None]] = {}
         self._documents: dict[Ref, tuple[str, ModelDeployment | None]] = {}
+        # By uid: a pod of the same name is another pod.
+        self._assessed: dict[str, _Assessed] = {}
+        self._findings: dict[str, LogFindings] = {}
+
+    # -- what is known beside the objects -----------------------------------------------------------------------
 
     def forget(self, ref: Ref) -> None:
         """Drop what was kept about a deployment that is gone."""
@@ -57,23 +98,33 @@ class Deriver:
         self._answers.pop(ref, None)
         self._documents.pop(ref, None)
 
-    def set_answer(self, ref: Ref, objects: Objects, served_names: tuple[str, ...] | None) -> None:
-        """Keep the engine's answer with the pods it came from: new pods have to answer anew."""
+    def tidy(self, pods: Mapping[Key, Pod]) -> None:
+        """Drop what was kept about pods that are gone, when that is worth the walk."""
+        if max(len(self._assessed), len(self._findings)) <= len(pods) + SPARE:
+            return
+        alive = {pod.meta.uid for pod in pods.values()}
+        self._assessed = {uid: known for uid, known in self._assessed.items() if uid in alive}
+        self._findings = {uid: known for uid, known in self._findings.items() if uid in alive}
+
+    def signature(self, ref: Ref, objects: Objects) -> Signature | None:
+        """What an answer would hold for that is asked for now; None when there is no such deployment."""
         workload = objects.workloads.get(ref)
-        if workload is not None:
-            self._answers[ref] = (self._signature(workload, objects), served_names)
+        return None if workload is None else _signature(workload, objects.pods_of(workload))
 
-    def unanswered(self, ref: Ref, objects: Objects) -> bool:
-        """Whether the deployment as it is now has not answered yet."""
-        workload = objects.workloads.get(ref)
-        return workload is not None and not self._answer(ref, workload, objects)
+    def set_answer(self, ref: Ref, signature: Signature, served_names: tuple[str, ...] | None) -> bool:
+        """Keep an engine's answer with the pods it was asked of: new pods have to answer anew. Whether it is news."""
+        news = self._answers.get(ref) != (signature, served_names)
+        self._answers[ref] = (signature, served_names)
+        return news
 
-    def _signature(self, workload: Workload, objects: Objects) -> _Signature:
-        return workload.meta.generation, tuple(pod.meta.uid for pod in objects.pods_of(workload) if pod.ready)
+    def set_findings(self, pod: Pod, findings: LogFindings) -> None:
+        """Keep what a pod's log told."""
+        self._findings[pod.meta.uid] = findings
 
-    def _answer(self, ref: Ref, workload: Workload, objects: Objects) -> tuple[str, ...] | None:
-        known = self._answers.get(ref)
-        return known[1] if known is not None and known[0] == self._signature(workload, objects) else None
+    def findings(self, pod: Pod) -> LogFindings | None:
+        """What its log told, of this very run."""
+        found = self._findings.get(pod.meta.uid)
+        return found if found is not None and found.restarts == runs(pod) else None
 
     def _document(self, ref: Ref, workload: Workload) -> ModelDeployment | None:
         text = workload.meta.annotations.get(SPEC_ANNOTATION, "")
@@ -83,7 +134,9 @@ class Deriver:
             self._documents[ref] = known
         return known[1]
 
-    def row(self, ref: Ref, objects: Objects, nodes: Sequence[NodeRow]) -> DeploymentRow | None:
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def row(self, ref: Ref, objects: Objects, nodes: Nodes) -> DeploymentRow | None:
         """The row of a deployment; None when it is gone or runs no engine we know."""
         workload = objects.workloads.get(ref)
         if workload is None:
@@ -93,11 +146,10 @@ class Deriver:
         engine = None if document else self._identify(workload.containers)
         if document is None and engine is None and not ours:
             return None
-        replicas = self._replicas(workload, objects, nodes)
-        answer = self._answer(ref, workload, objects)
-        known = self._answers.get(ref)
-        asked = known is not None and known[0] == self._signature(workload, objects)
-        assessment = assess(workload, replicas, None if not asked else _answers_with(answer, ref, document))
+        pods = objects.pods_of(workload)
+        replicas = self._replicas(workload, pods, objects, nodes)
+        asked, answer = self._answer(ref, _signature(workload, pods))
+        assessment = assess(workload, replicas, _answers_with(answer, ref, document) if asked else None)
         if ours and document is None:
             evidence = (f"annotation {SPEC_ANNOTATION} of Deployment {ref}",)
             assessment = Assessment(assessment.phase, "its spec annotation cannot be read", evidence, "apply it again")
@@ -118,32 +170,56 @@ class Deriver:
             traffic=self.traffic.get(ref, Traffic()) if asked else Traffic(),
         )
 
-    def detail(self, row: DeploymentRow, objects: Objects, nodes: Sequence[NodeRow]) -> DeploymentDetail:
+    def _answer(self, ref: Ref, signature: Signature) -> tuple[bool, tuple[str, ...] | None]:
+        """Whether these very pods were asked, and what they said."""
+        known = self._answers.get(ref)
+        return (True, known[1]) if known is not None and known[0] == signature else (False, None)
+
+    def detail(self, row: DeploymentRow, objects: Objects, nodes: Nodes) -> DeploymentDetail:
         """All that is known of the deployment of a row."""
         workload = objects.workloads[row.ref]
         document = None if row.foreign else self._document(row.ref, workload)
-        replicasets = objects.replicasets_of(workload)
         events = _about(workload, objects)
-        replicas = tuple(self._replicas(workload, objects, nodes))
-        return DeploymentDetail(row, workload, document, replicas, tuple(replicasets), tuple(events))
+        replicas = tuple(
+            replace(replica, stages=self._stages(replica.pod, objects))
+            for replica in self._replicas(workload, objects.pods_of(workload), objects, nodes)
+        )
+        return DeploymentDetail(
+            row, workload, document, replicas, tuple(objects.replicasets_of(workload)), tuple(events)
+        )
 
-    def _replicas(self, workload: Workload, objects: Objects, nodes: Sequence[NodeRow]) -> list[ReplicaRow]:
+    def _stages(self, pod: Pod, objects: Objects) -> tuple[tuple[Phase, datetime], ...]:
+        findings = self.findings(pod)
+        events = objects.events_about("Pod", pod.meta.namespace, pod.meta.name)
+        return stages(pod, events, findings.start if findings is not None else None)
+
+    def _replicas(self, workload: Workload, pods: Sequence[Pod], objects: Objects, nodes: Nodes) -> list[ReplicaRow]:
+        """The replicas without their stages, which only the detail shows."""
         sets = objects.replicasets_of(workload)
         newest = next(
             (rs.meta.uid for rs in sets if rs.revision == workload.revision), sets[0].meta.uid if sets else ""
         )
-        around = Surroundings(nodes, self._diagnose)
-        return [self._replica(pod, pod.meta.owner == newest, objects, around) for pod in objects.pods_of(workload)]
+        return [ReplicaRow(pod, self._assess(pod, objects, nodes), (), pod.meta.owner == newest) for pod in pods]
 
-    def _replica(self, pod: Pod, current: bool, objects: Objects, around: Surroundings) -> ReplicaRow:
+    def _assess(self, pod: Pod, objects: Objects, nodes: Nodes) -> Assessment:
+        count = objects.events_version("Pod", pod.meta.namespace, pod.meta.name)
+        findings = self.findings(pod)
+        known = self._assessed.get(pod.meta.uid)
+        if known is not None and known.holds(pod, count, findings, nodes):
+            return known.assessment
+        rows = None if pod.ready or pod.meta.deleting is not None else nodes()
         events = objects.events_about("Pod", pod.meta.namespace, pod.meta.name)
-        return ReplicaRow(pod, assess_replica(pod, events, around), stages(pod, events), current)
+        around = Surroundings(rows or (), self._diagnose)
+        if findings is not None:
+            around = replace(around, start=findings.start, from_log=findings.crash)
+        assessment = assess_replica(pod, events, around)
+        self._assessed[pod.meta.uid] = _Assessed(pod, count, findings, rows, assessment)
+        return assessment
 
-    def nodes(self, objects: Objects) -> tuple[NodeRow, ...]:
-        """Every node with its GPUs and who holds them."""
-        return tuple(self._node(objects.nodes[name], objects) for name in sorted(objects.nodes))
+    # -- nodes --------------------------------------------------------------------------------------------------
 
-    def _node(self, node: Node, objects: Objects) -> NodeRow:
+    def node(self, node: Node, objects: Objects) -> NodeRow:
+        """A node with its GPUs and who holds them."""
         counted = {
             name: int(amount)
             for name, amount in node.allocatable.items()
@@ -167,8 +243,17 @@ class Deriver:
             gpu_memory_mib=int(memory) if memory.isdigit() else None,
             gpu_total=total,
             gpu_free=max(0, total - used),
-            holders=tuple(sorted(holders.items(), key=lambda item: str(item[0]))),
+            holders=tuple(sorted(holders.items(), key=lambda item: (item[0].namespace, item[0].name))),
         )
+
+
+def runs(pod: Pod) -> int:
+    """How often the pod's containers were started again."""
+    return sum(state.restarts for state in pod.states)
+
+
+def _signature(workload: Workload, pods: Sequence[Pod]) -> Signature:
+    return workload.meta.generation, tuple(pod.meta.uid for pod in pods if pod.ready)
 
 
 def _answers_with(answer: tuple[str, ...] | None, ref: Ref, document: ModelDeployment | None) -> bool:
@@ -183,4 +268,4 @@ def _about(workload: Workload, objects: Objects) -> list[Event]:
         found += objects.events_about("ReplicaSet", replicaset.meta.namespace, replicaset.meta.name)
     for pod in objects.pods_of(workload):
         found += objects.events_about("Pod", pod.meta.namespace, pod.meta.name)
-    return sorted(found, key=lambda e: (e.last_seen is None, e.last_seen, e.meta.name))
+    return sorted(found, key=lambda event: (event.last_seen or _NEVER, event.meta.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 from genai_tui.domain.cluster import (
     ConfigMap,
@@ -32,6 +33,7 @@ _KINDS: Mapping[type[Observed], Kind] = {
     Namespace: Kind.NAMESPACE,
 }
 ENDED = ("Succeeded", "Failed")
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def key_of(item: Observed) -> Key:
@@ -48,6 +50,10 @@ def gpu_requests(pod: Pod) -> dict[str, int]:
         for name, count in container.gpus.items():
             held[name] = held.get(name, 0) + count
     return held
+
+
+def _revision(found: ReplicaSet) -> int:
+    return int(found.revision) if found.revision.isdigit() else 0
 
 
 class Objects:
@@ -68,7 +74,10 @@ class Objects:
         self._replicasets_of: defaultdict[str, set[Key]] = defaultdict(set)
         self._deployment_of: dict[str, Ref] = {}
         self._replicaset_owner: dict[str, str] = {}
-        self.gpus_changed = False
+        self._event_clock = 0
+        self._events_changed: dict[tuple[str, str, str], int] = {}
+        self.changed_nodes: set[str] = set()
+        """Nodes that changed, or whose GPUs are held by others than before; whoever reads it empties it."""
 
     def replace(self, kind: Kind, items: Iterable[Observed]) -> set[Ref]:
         """Make `items` all there is of a kind; what is unchanged costs nothing further."""
@@ -93,7 +102,7 @@ class Objects:
                 return self._put_event(item)
             case Node():
                 self.nodes[item.meta.name] = item
-                self.gpus_changed = True
+                self.changed_nodes.add(item.meta.name)
             case Service():
                 self.services[Ref(item.meta.namespace, item.meta.name)] = item
             case ConfigMap():
@@ -106,10 +115,7 @@ class Objects:
         """Forget an object."""
         match key.kind:
             case Kind.DEPLOYMENT:
-                gone = self.workloads.pop(Ref(key.namespace, key.name), None)
-                if gone is not None:
-                    self._deployment_of.pop(gone.meta.uid, None)
-                return {Ref(key.namespace, key.name)}
+                return self._remove_workload(Ref(key.namespace, key.name))
             case Kind.POD:
                 return self._remove_pod(key)
             case Kind.REPLICASET:
@@ -118,7 +124,7 @@ class Objects:
                 return self._remove_event(key)
             case Kind.NODE:
                 self.nodes.pop(key.name, None)
-                self.gpus_changed = True
+                self.changed_nodes.add(key.name)
             case Kind.SERVICE:
                 self.services.pop(Ref(key.namespace, key.name), None)
             case Kind.CONFIGMAP:
@@ -129,18 +135,23 @@ class Objects:
 
     def pods_of(self, workload: Workload) -> list[Pod]:
         """The pods of a deployment, oldest first."""
-        found = [self.pods[key] for rs in self._replicasets_of[workload.meta.uid] for key in self._of_replicaset(rs)]
-        return sorted(found, key=lambda pod: (pod.meta.created is None, pod.meta.created, pod.meta.name))
+        sets = self._replicasets_of.get(workload.meta.uid, ())
+        found = [self.pods[key] for rs in sets for key in self._of_replicaset(rs)]
+        return sorted(found, key=lambda pod: (pod.meta.created or _NEVER, pod.meta.name))
 
     def replicasets_of(self, workload: Workload) -> list[ReplicaSet]:
         """The ReplicaSets of a deployment, newest revision first."""
-        found = [self.replicasets[key] for key in self._replicasets_of[workload.meta.uid]]
-        return sorted(found, key=lambda rs: int(rs.revision) if rs.revision.isdigit() else 0, reverse=True)
+        found = [self.replicasets[key] for key in self._replicasets_of.get(workload.meta.uid, ())]
+        return sorted(found, key=lambda rs: (_revision(rs), rs.meta.name), reverse=True)
 
     def events_about(self, kind: str, namespace: str, name: str) -> list[Event]:
         """The events about one object, oldest first."""
         found = self.events_of.get((kind, namespace, name), {})
-        return sorted(found.values(), key=lambda e: (e.last_seen is None, e.last_seen, e.meta.name))
+        return sorted(found.values(), key=lambda event: (event.last_seen or _NEVER, event.meta.name))
+
+    def events_version(self, kind: str, namespace: str, name: str) -> int:
+        """Another number whenever the events about an object changed."""
+        return self._events_changed.get((kind, namespace, name), 0)
 
     def owner_ref(self, pod: Pod) -> Ref | None:
         """The deployment a pod belongs to; its label tells before its ReplicaSet is known."""
@@ -152,7 +163,7 @@ class Objects:
         return ref
 
     def _of_replicaset(self, key: Key) -> set[Key]:
-        return self._pods_of[self.replicasets[key].meta.uid]
+        return self._pods_of.get(self.replicasets[key].meta.uid, set())
 
     def _keys(self, kind: Kind) -> list[Key]:
         match kind:
@@ -176,20 +187,45 @@ class Objects:
     def _put_workload(self, item: Workload) -> set[Ref]:
         ref = Ref(item.meta.namespace, item.meta.name)
         old = self.workloads.get(ref)
-        if old is not None and old.meta.uid != item.meta.uid:
-            self._deployment_of.pop(old.meta.uid, None)
+        if old is None or old.meta.uid != item.meta.uid:
+            self._remove_workload(ref)
+            self._deployment_of[item.meta.uid] = ref
+            self._other_holders(item.meta.uid)
         self.workloads[ref] = item
-        self._deployment_of[item.meta.uid] = ref
         return {ref}
+
+    def _remove_workload(self, ref: Ref) -> set[Ref]:
+        old = self.workloads.pop(ref, None)
+        if old is not None:
+            self._deployment_of.pop(old.meta.uid, None)
+            self._other_holders(old.meta.uid)
+        return {ref}
+
+    def _other_holders(self, owner: str) -> None:
+        """The GPUs of a deployment's pods are held in another name."""
+        for replicaset in self._replicasets_of.get(owner, ()):
+            self._nodes_of(self._of_replicaset(replicaset))
+
+    def _nodes_of(self, pods: Iterable[Key]) -> None:
+        self.changed_nodes.update(node for key in pods if (node := self.pods[key].node) is not None)
 
     def _put_pod(self, item: Pod) -> set[Ref]:
         key = key_of(item)
-        touched = self._remove_pod(key)
+        old = self.pods.get(key)
+        touched: set[Ref] = set()
+        if old is None or old.meta.owner != item.meta.owner or old.node != item.node:
+            touched = self._remove_pod(key)
+            old = None
         self.pods[key] = item
         self._pods_of[item.meta.owner or ""].add(key)
-        if item.node is not None and gpu_requests(item):
-            self.held_on[item.node][key] = item
-            self.gpus_changed = True
+        if item.node is not None:
+            held, before = gpu_requests(item), gpu_requests(old) if old is not None else {}
+            if held != before or (held and old is not None and old.meta.labels != item.meta.labels):
+                self.changed_nodes.add(item.node)
+            if held:
+                self.held_on[item.node][key] = item
+            else:
+                self.held_on[item.node].pop(key, None)
         ref = self.owner_ref(item)
         return touched | ({ref} if ref else set())
 
@@ -199,17 +235,23 @@ class Objects:
             return set()
         self._pods_of[old.meta.owner or ""].discard(key)
         if old.node is not None and self.held_on[old.node].pop(key, None) is not None:
-            self.gpus_changed = True
+            self.changed_nodes.add(old.node)
         ref = self.owner_ref(old)
         return {ref} if ref else set()
 
     def _put_replicaset(self, item: ReplicaSet) -> set[Ref]:
         key = key_of(item)
+        old = self.replicasets.get(key)
+        owner = item.meta.owner or ""
+        if old is not None and (old.meta.uid, old.meta.owner) == (item.meta.uid, item.meta.owner):
+            self.replicasets[key] = item
+            ref = self._deployment_of.get(owner)
+            return {ref} if ref else set()
         touched = self._remove_replicaset(key)
         self.replicasets[key] = item
-        owner = item.meta.owner or ""
         self._replicasets_of[owner].add(key)
         self._replicaset_owner[item.meta.uid] = owner
+        self._nodes_of(self._of_replicaset(key))
         ref = self._deployment_of.get(owner)
         return touched | ({ref} if ref else set())
 
@@ -220,6 +262,7 @@ class Objects:
         owner = old.meta.owner or ""
         self._replicasets_of[owner].discard(key)
         self._replicaset_owner.pop(old.meta.uid, None)
+        self._nodes_of(self._pods_of.get(old.meta.uid, ()))
         ref = self._deployment_of.get(owner)
         return {ref} if ref else set()
 
@@ -227,7 +270,9 @@ class Objects:
         key = key_of(item)
         self._remove_event(key)
         self.events[key] = item
-        self.events_of[item.regarding_kind, item.regarding_namespace, item.regarding_name][key] = item
+        about = (item.regarding_kind, item.regarding_namespace, item.regarding_name)
+        self.events_of[about][key] = item
+        self._note_event(about)
         return self._event_refs(item)
 
     def _remove_event(self, key: Key) -> set[Ref]:
@@ -236,9 +281,14 @@ class Objects:
             return set()
         about = (old.regarding_kind, old.regarding_namespace, old.regarding_name)
         self.events_of[about].pop(key, None)
+        self._note_event(about)
         if not self.events_of[about]:
-            del self.events_of[about]
+            del self.events_of[about], self._events_changed[about]
         return self._event_refs(old)
+
+    def _note_event(self, about: tuple[str, str, str]) -> None:
+        self._event_clock += 1
+        self._events_changed[about] = self._event_clock
 
     def _event_refs(self, item: Event) -> set[Ref]:
         if item.regarding_kind == "Pod":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from genai_tui.domain.cluster import ConfigMap, Kind, Sync
+from genai_tui.domain.cluster import ConfigMap, Key, Kind, Pod, Sync
 from genai_tui.domain.documents import Endpoint, Model, Organization
 from genai_tui.domain.naming import KIND_LABEL
 from genai_tui.domain.problems import Problem
@@ -21,12 +21,13 @@ from genai_tui.domain.rows import (
     ModelRow,
     NodeRow,
     OrganizationRow,
+    Phase,
     Ref,
     Traffic,
 )
 from genai_tui.domain.watching import Listed, Removed, SyncChanged, Upserted, WatchEvent
 from genai_tui.services import Changes
-from genai_tui.store.deriving import Deriver
+from genai_tui.store.deriving import Deriver, LogFindings, Signature
 from genai_tui.store.objects import Objects
 
 MIN_INTERVAL_S = 0.25
@@ -73,7 +74,9 @@ class Picture:
         self._latency: float | None = None
         self._stale_since: datetime | None = None
         self._link_problem: Problem | None = None
-        self._nodes: tuple[NodeRow, ...] | None = None
+        self._node_rows: dict[str, NodeRow] = {}
+        self._changed_nodes: set[str] = set()
+        self._nodes: tuple[NodeRow, ...] = ()
         self._documents: dict[tuple[str, str], Entry | str] = {}
         self._changed = asyncio.Event()
 
@@ -94,24 +97,63 @@ class Picture:
                     self._note_other(event.kind)
                 case SyncChanged():
                     self._sync(event)
-        if self.objects.gpus_changed:
-            self.objects.gpus_changed = False
-            self._nodes = None
+        if self.objects.changed_nodes:
+            self._changed_nodes |= self.objects.changed_nodes
+            self.objects.changed_nodes = set()
+            self._others_at = self._revision + 1
             # What a pending deployment waits for may have become free.
             self._dirty |= {ref for ref, row in self._rows.items() if row.ready < row.replicas}
         self._advance()
 
-    def set_answer(self, ref: Ref, served_names: tuple[str, ...] | None) -> None:
-        """What `/v1/models` said of the deployment as it is now; None: it did not answer."""
-        self._deriver.set_answer(ref, self.objects, served_names)
-        self._dirty.add(ref)
-        self._advance()
+    def question(self, ref: Ref) -> Signature | None:
+        """What an answer of the engine will hold for that is asked for now; None when the deployment is gone."""
+        return self._deriver.signature(ref, self.objects)
+
+    def set_answer(self, ref: Ref, served_names: tuple[str, ...] | None, question: Signature | None = None) -> None:
+        """What `/v1/models` said; None: it did not answer. Without a question it holds for the pods as they are."""
+        question = question or self.question(ref)
+        if question is not None and self._deriver.set_answer(ref, question, served_names):
+            self._dirty.add(ref)
+            self._advance()
+
+    def set_findings(self, pod: Pod, findings: LogFindings) -> None:
+        """What the log of a pod told."""
+        ref = self.objects.owner_ref(pod)
+        if ref is not None and self._deriver.findings(pod) != findings:
+            self._deriver.set_findings(pod, findings)
+            self._dirty.add(ref)
+            self._advance()
+
+    def ready_pods(self, ref: Ref) -> list[tuple[str, str]]:
+        """Name and uid of each ready pod of a deployment."""
+        workload = self.objects.workloads.get(ref)
+        pods = self.objects.pods_of(workload) if workload is not None else []
+        return [(pod.meta.name, pod.meta.uid) for pod in pods if pod.ready]
+
+    def pod(self, namespace: str, name: str) -> Pod | None:
+        """A pod; None when there is none of that name."""
+        return self.objects.pods.get(Key(Kind.POD, namespace, name))
+
+    @property
+    def pod_count(self) -> int:
+        """How many pods there are."""
+        return len(self.objects.pods)
+
+    def unready_pods(self) -> Iterator[tuple[Pod, LogFindings | None]]:
+        """The pods of deployments that lack ready ones, with what their logs told so far."""
+        self._derive()
+        for ref, row in self._rows.items():
+            workload = self.objects.workloads.get(ref)
+            if workload is not None and (row.ready < row.replicas or row.assessment.phase is not Phase.RUNNING):
+                for pod in self.objects.pods_of(workload):
+                    yield pod, self._deriver.findings(pod)
 
     def set_traffic(self, ref: Ref, traffic: Traffic) -> None:
         """The engine's rates over the last interval."""
-        self._deriver.traffic[ref] = traffic
-        self._dirty.add(ref)
-        self._advance()
+        if self._deriver.traffic.get(ref) != traffic and ref in self.objects.workloads:
+            self._deriver.traffic[ref] = traffic
+            self._dirty.add(ref)
+            self._advance()
 
     def set_link(self, latency_ms: float | None, problem: Problem | None) -> None:
         """What the last ping showed: a round trip, or why there was none."""
@@ -138,9 +180,8 @@ class Picture:
             self._stale_since = self._stale_since or self._clock()
 
     def _note_other(self, kind: Kind) -> None:
-        self._others_at = self._revision + 1
-        if kind is Kind.NODE:
-            self._nodes = None
+        if kind not in (Kind.DEPLOYMENT, Kind.REPLICASET, Kind.POD):
+            self._others_at = self._revision + 1
 
     def _advance(self) -> None:
         self._revision += 1
@@ -201,12 +242,19 @@ class Picture:
         """All that is known of one."""
         self._derive()
         row = self._rows.get(ref)
-        return None if row is None else self._deriver.detail(row, self.objects, self.nodes())
+        return None if row is None else self._deriver.detail(row, self.objects, self.nodes)
 
     def nodes(self) -> Sequence[NodeRow]:
         """The nodes with who holds their GPUs."""
-        if self._nodes is None:
-            self._nodes = self._deriver.nodes(self.objects)
+        changed, self._changed_nodes = self._changed_nodes, set()
+        for name in changed:
+            node = self.objects.nodes.get(name)
+            if node is None:
+                self._node_rows.pop(name, None)
+            else:
+                self._node_rows[name] = self._deriver.node(node, self.objects)
+        if changed:
+            self._nodes = tuple(self._node_rows[name] for name in sorted(self._node_rows))
         return self._nodes
 
     def namespaces(self) -> Sequence[str]:
@@ -265,9 +313,9 @@ class Picture:
 
     def _derive(self) -> None:
         dirty, self._dirty = self._dirty, set()
-        nodes = self.nodes() if dirty else ()
+        self._deriver.tidy(self.objects.pods)
         for ref in dirty:
-            old, new = self._rows.get(ref), self._deriver.row(ref, self.objects, nodes)
+            old, new = self._rows.get(ref), self._deriver.row(ref, self.objects, self.nodes)
             if new == old:
                 continue
             if new is None:

@@ -1,4 +1,8 @@
-"""Asking engines: `/v1/models` as the proof that a deployment runs, `/metrics` for the rates in the list."""
+"""Asking engines: `/v1/models` as the proof that a deployment runs, `/metrics` for the rates in the list.
+
+An answer holds for the pods it was asked of. Rates come from the counters of each pod for itself: a Service would give
+now one pod's and now another's, and their difference means nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref, Traffic
@@ -17,62 +22,108 @@ from genai_tui.store.picture import Picture
 log = logging.getLogger(__name__)
 
 AT_ONCE = 8
-ANSWERED_PAUSE_S = 10.0
-WAITING_PAUSE_S = 2.0
-Fetch = Callable[[DeploymentRow, str], Awaitable[bytes]]
-"""GET a path of a deployment's engine; raises GenaiTuiError when it does not answer."""
+RATES_EVERY_S = 10.0
+PROOF_EVERY_S = 60.0
+UNANSWERED_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Pauses between questions to an engine that does not answer yet."""
+QUESTIONS_PER_S = 10.0
+"""In a large cluster everybody is asked less often, rather than the API server more."""
+TICK_S = 1.0
+Fetch = Callable[[DeploymentRow, str, str | None], Awaitable[bytes]]
+"""GET a path of a deployment's engine, of the named pod or of any; raises GenaiTuiError when it does not answer."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is remembered of a deployment between two questions."""
+
+    failures: int = 0
+    next: float = 0.0
+    next_proof: float = 0.0
 
 
 class Sampler:
-    """Keeps the picture's answers and rates fresh. `run` until cancelled; `once` for commands."""
+    """Keeps the picture's answers and rates fresh. `run` until cancelled; `once` for commands.
 
-    def __init__(self, picture: Picture, fetch: Fetch) -> None:
-        self._picture, self._fetch = picture, fetch
-        self._before: dict[Ref, tuple[float, EngineSample]] = {}
-        self._next: dict[Ref, float] = {}
+    Args:
+        picture: what is fed.
+        fetch: the way to an engine.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, picture: Picture, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
+        self._picture, self._fetch, self._clock = picture, fetch, clock
+        self._asked: dict[Ref, _Asked] = {}
+        self._before: dict[str, tuple[float, EngineSample]] = {}
+        self._asking: set[Ref] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
-        """Ask whoever is due, and everybody new at once."""
-        while True:
-            await self._round()
-            try:
-                async with asyncio.timeout(1.0):
-                    await self._picture.changed()
-            except TimeoutError:
-                continue
-            # A start writes many changes a second; asking once for all of them is enough.
-            await asyncio.sleep(0.2)
+        """Ask whoever is due. One that hangs holds up nobody else."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for row in self._due():
+                    self._asking.add(row.ref)
+                    group.create_task(self._ask(row))
+                try:
+                    async with asyncio.timeout(TICK_S):
+                        await self._picture.changed()
+                except TimeoutError:
+                    continue
+                # A start writes many changes a second; looking once for all of them is enough.
+                await asyncio.sleep(TICK_S / 5)
 
     async def once(self) -> None:
         """Ask every deployment whose pods are ready and which has not answered yet."""
-        rows = [
-            row for row in self._picture.deployments() if _askable(row) and row.assessment.phase is not Phase.RUNNING
-        ]
-        await asyncio.gather(*(self._ask(row) for row in rows))
-
-    async def _round(self) -> None:
-        now = time.monotonic()
         rows = [row for row in self._picture.deployments() if _askable(row)]
-        due = [row for row in rows if self._next.get(row.ref, 0.0) <= now or row.assessment.phase is Phase.WARMING_UP]
-        due = [row for row in due if row.assessment.phase is not Phase.WARMING_UP or self._waited(row.ref, now)]
-        await asyncio.gather(*(self._ask(row) for row in due))
+        await asyncio.gather(*(self._prove(row) for row in rows if row.assessment.phase is not Phase.RUNNING))
 
-    def _waited(self, ref: Ref, now: float) -> bool:
-        """Whether the last question was long enough ago for one that does not answer yet."""
-        return self._next.get(ref, 0.0) - now < ANSWERED_PAUSE_S - WAITING_PAUSE_S
+    def _due(self) -> list[DeploymentRow]:
+        now = self._clock()
+        rows = [row for row in self._picture.deployments() if _askable(row)]
+        if len(self._asked) > 2 * len(rows) + AT_ONCE:
+            known = {row.ref for row in rows}
+            self._asked = {ref: asked for ref, asked in self._asked.items() if ref in known}
+        return [row for row in rows if row.ref not in self._asking and self._is_due(row, now)]
+
+    def _is_due(self, row: DeploymentRow, now: float) -> bool:
+        asked = self._asked.get(row.ref)
+        if asked is None or asked.next <= now:
+            return True
+        # New pods have not been asked, whenever the old ones were.
+        return not row.served_names and asked.failures == 0
 
     async def _ask(self, row: DeploymentRow) -> None:
-        async with self._slots:
-            self._next[row.ref] = time.monotonic() + ANSWERED_PAUSE_S
-            names = await self._served_names(row)
-            self._picture.set_answer(row.ref, names)
-            if names is not None:
-                await self._sample(row)
+        try:
+            async with self._slots:
+                asked = self._asked.setdefault(row.ref, _Asked())
+                answered = bool(row.served_names) and self._clock() < asked.next_proof
+                if not answered:
+                    answered = await self._prove(row)
+                    asked.next_proof = self._clock() + PROOF_EVERY_S
+                if answered:
+                    await self._sample(row)
+                    asked.failures, pause = 0, max(RATES_EVERY_S, len(self._asked) / QUESTIONS_PER_S)
+                else:
+                    pause = UNANSWERED_S[min(asked.failures, len(UNANSWERED_S) - 1)]
+                    asked.failures += 1
+                asked.next = self._clock() + pause
+        finally:
+            self._asking.discard(row.ref)
+
+    # -- the proof ----------------------------------------------------------------------------------------------
+
+    async def _prove(self, row: DeploymentRow) -> bool:
+        """Ask for the served names; an answer counts for the pods that were ready when it was asked for."""
+        question = self._picture.question(row.ref)
+        names = await self._served_names(row)
+        if question is not None:
+            self._picture.set_answer(row.ref, names, question)
+        return names is not None
 
     async def _served_names(self, row: DeploymentRow) -> tuple[str, ...] | None:
         try:
-            data = json.loads(await self._fetch(row, "/v1/models"))
+            data = json.loads(await self._fetch(row, "/v1/models", None))
             return tuple(str(entry["id"]) for entry in data["data"])
         except GenaiTuiError as error:
             log.debug("%s does not answer: %s", row.ref, error)
@@ -80,38 +131,66 @@ class Sampler:
             log.info("/v1/models of %s cannot be read: %s", row.ref, error)
         return None
 
+    # -- the rates ----------------------------------------------------------------------------------------------
+
     async def _sample(self, row: DeploymentRow) -> None:
+        """The sum over the ready pods; nothing where one of them does not tell, because a part is not the whole."""
         path = "/v1/metrics" if row.engine == "nim" else "/metrics"
-        try:
-            text = (await self._fetch(row, path)).decode("utf-8", "replace")
-        except GenaiTuiError as error:
-            log.debug("no metrics of %s: %s", row.ref, error)
-            return
-        now, sample = time.monotonic(), parse_sample(text)
-        before = self._before.get(row.ref)
-        self._before[row.ref] = (now, sample)
-        if before is not None and now > before[0]:
-            self._picture.set_traffic(row.ref, traffic(before[1], sample, now - before[0]))
+        found: list[tuple[float, EngineSample | None, EngineSample]] = []
+        for pod, uid in self._picture.ready_pods(row.ref):
+            try:
+                text = (await self._fetch(row, path, pod)).decode("utf-8", "replace")
+            except GenaiTuiError as error:
+                log.debug("no metrics of %s in %s: %s", pod, row.ref, error)
+                self._picture.set_traffic(row.ref, Traffic())
+                return
+            now, sample = self._clock(), parse_sample(text)
+            then, before = self._before.get(uid, (now, None))
+            self._before[uid] = (now, sample)
+            found.append((now - then, before, sample))
+        if found:
+            self._picture.set_traffic(row.ref, traffic(found))
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if len(self._before) > 2 * self._picture.pod_count + AT_ONCE:
+            latest = max(at for at, _ in self._before.values())
+            self._before = {uid: kept for uid, kept in self._before.items() if kept[0] > latest - 10 * PROOF_EVERY_S}
 
 
-def traffic(before: EngineSample, after: EngineSample, seconds: float) -> Traffic:
-    """Rates between two samples; a counter the engine does not have gives no rate."""
-    requests = increase(before.requests, after.requests)
-    tokens = increase(before.generation_tokens, after.generation_tokens)
+def traffic(samples: Sequence[tuple[float, EngineSample | None, EngineSample]]) -> Traffic:
+    """Rates of several pods together, from (seconds, sample before, sample now) of each.
+
+    A counter that one of them does not have (yet) gives no rate.
+    """
     return Traffic(
-        requests_per_second=None if requests is None else requests / seconds,
-        tokens_per_second=None if tokens is None else tokens / seconds,
-        running=None if after.running is None else int(after.running),
-        waiting=None if after.waiting is None else int(after.waiting),
+        requests_per_second=_total(_rate(s, b.requests if b else None, a.requests) for s, b, a in samples),
+        tokens_per_second=_total(
+            _rate(s, b.generation_tokens if b else None, a.generation_tokens) for s, b, a in samples
+        ),
+        running=_whole(_total(a.running for _, _, a in samples)),
+        waiting=_whole(_total(a.waiting for _, _, a in samples)),
         sampled=datetime.now(UTC),
     )
 
 
+def _rate(seconds: float, before: float | None, after: float | None) -> float | None:
+    grown = increase(before, after)
+    return None if grown is None or seconds <= 0 else grown / seconds
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
 def _askable(row: DeploymentRow) -> bool:
-    return row.ready > 0 and row.assessment.phase in (
-        Phase.RUNNING,
-        Phase.WARMING_UP,
-        Phase.DEGRADED,
-        Phase.ROLLING_OUT,
-        Phase.SCALING,
-    )
+    return row.ready > 0 and row.assessment.phase not in (Phase.TERMINATING, Phase.STOPPED)
