@@ -75,7 +75,7 @@ the order round, and once more takes it away.
 
     def compose_body(self) -> ComposeResult:
         """The list or what is said in its place; below it, so that rows do not move, everything that comes and goes."""
-        yield VirtualTable[Ref](COLUMNS, id="list")
+        yield VirtualTable[Ref](COLUMNS, natural=lambda ref: (ref.namespace, ref.name), id="list")
         yield Static("", id="list-nothing")
         yield Static("", id="list-cause")
         yield Static("", id="list-banner", markup=False)

@@ -59,7 +59,7 @@ class CatalogueScreen(AreaScreen):
 
     def compose_body(self) -> ComposeResult:
         """The list, what stands in its place when it is empty, and the line to narrow it."""
-        yield VirtualTable[str](self.COLUMNS, id="catalogue-table")
+        yield VirtualTable[str](self.COLUMNS, natural=str, id="catalogue-table")
         yield Static(self.EMPTY, id="catalogue-empty", markup=False)
         yield Input(placeholder="type to narrow, enter to keep, esc for all", id="catalogue-filter", compact=True)
 

@@ -44,7 +44,8 @@ class HeaderFacts:
 def link_words(health: Health) -> tuple[str, str]:
     """The state of the connection in a few words, and its tone."""
     if health.link is Link.LIVE:
-        return latency(health.latency_ms) if health.latency_ms is not None else "live", "good"
+        # As wide for 4 ms as for 412 ms: the rest of the line stays where it is.
+        return f"{latency(health.latency_ms):>6}" if health.latency_ms is not None else "live", "good"
     if health.link is Link.CONNECTING:
         return "connecting", "busy"
     if health.link is Link.STALE:

@@ -6,7 +6,7 @@ strips of drawn rows are kept until the row, the width or the theme changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, ClassVar, Generic, TypeVar
@@ -21,7 +21,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens.format import TONES
-from screens.widgets.table_columns import GAP, Cell, Cells, Column, ColumnWidths, fit_text, sort_key
+from screens.widgets.table_columns import GAP, Cell, Cells, Column, ColumnWidths, fit_text
+from screens.widgets.table_rows import TableRows
 
 __all__ = ["Cell", "Cells", "Column", "VirtualTable"]
 
@@ -95,27 +96,18 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
             """The table."""
             return self.table
 
-    class Sorted(Message):
-        """The order was changed by the operator: a column's id, after `-` when descending, or empty."""
-
-        def __init__(self, table: VirtualTable[Any], sorting: str) -> None:
-            self.table, self.sorting = table, sorting
-            super().__init__()
-
-        @property
-        def control(self) -> VirtualTable[Any]:
-            """The table."""
-            return self.table
-
-    def __init__(self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        natural: Callable[[Key], Any] | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
         super().__init__(id=id, classes=classes)
         self._columns = tuple(columns)
         self._widths = ColumnWidths(columns)
-        self._rows: dict[Key, Cells] = {}
-        self._shown: list[Key] = []
-        self._place: dict[Key, int] = {}
-        self._words: tuple[str, ...] = ()
-        self._sort: tuple[int, bool] | None = None
+        self._rows: TableRows[Key] = TableRows(natural)
         self._cursor: Key | None = None
         self._strips: dict[Key, Strip] = {}
         self._strip_width = -1
@@ -124,42 +116,26 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
     # -- rows ---------------------------------------------------------------------------------------------------
 
     def replace(self, rows: Mapping[Key, Cells]) -> None:
-        """Make these all rows, in this order where nothing is sorted."""
-        self._rows = dict(rows)
+        """Make these all rows."""
+        self._rows.replace(rows)
         self._strips.clear()
-        for cells in self._rows.values():
+        for cells in rows.values():
             self._widths.measure(cells)
         self._arrange(all_dirty=True)
 
     def merge(self, changed: Mapping[Key, Cells], gone: Iterable[Key] = ()) -> None:
         """Take in new and changed rows, drop others. Only lines that look different are drawn again."""
-        rearrange = grown = False
-        dirty: list[Key] = []
-        for key in gone:
-            if self._rows.pop(key, None) is not None:
-                self._strips.pop(key, None)
-                rearrange = True
-        for key, cells in changed.items():
-            old = self._rows.get(key)
-            if old == cells:
-                continue
-            rearrange = rearrange or old is None or self._moves(old, cells)
-            self._rows[key] = cells
+        dirty, rearrange = self._rows.merge(changed, gone)
+        grown = False
+        for key in dirty:
             self._strips.pop(key, None)
-            grown = self._widths.measure(cells) or grown
-            dirty.append(key)
+            grown = (key in changed and self._widths.measure(changed[key])) or grown
         if grown:
             self._strips.clear()
         if rearrange or grown:
             self._arrange(dirty, all_dirty=grown)
-        elif dirty:
+        else:
             self._draw_again(dirty)
-
-    def _moves(self, old: Cells, new: Cells) -> bool:
-        """Whether the change may put the row elsewhere, or show or hide it."""
-        if self._sort is not None and sort_key(old[self._sort[0]]) != sort_key(new[self._sort[0]]):
-            return True
-        return bool(self._words) and self._matches(old) != self._matches(new)
 
     @property
     def cursor(self) -> Key | None:
@@ -168,80 +144,60 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
 
     def move_to(self, key: Key) -> None:
         """Put the cursor on a row, if it is shown."""
-        if key in self._place:
-            self._go(self._place[key])
+        if key in self._rows.place:
+            self._go(self._rows.place[key])
 
     @property
     def row_count(self) -> int:
         """How many rows are shown."""
-        return len(self._shown)
+        return len(self._rows.shown)
 
     @property
     def total(self) -> int:
         """How many rows there are, shown or not."""
-        return len(self._rows)
+        return len(self._rows.cells)
 
     @property
     def shown(self) -> Sequence[Key]:
         """The keys of the shown rows, in order."""
-        return self._shown
-
-    # -- order and filter ---------------------------------------------------------------------------------------
+        return self._rows.shown
 
     def narrow(self, text: str) -> None:
         """Show only rows that contain every word of the text, in any column."""
-        words = tuple(text.lower().split())
-        if words != self._words:
-            self._words = words
+        if self._rows.narrow(text):
             self._arrange(all_dirty=True)
 
     @property
     def sorting(self) -> str:
         """`column`, `-column` for descending, or nothing."""
-        if self._sort is None:
+        if self._rows.sorting is None:
             return ""
-        return ("-" if self._sort[1] else "") + self._columns[self._sort[0]].id
+        place, descending = self._rows.sorting
+        return f"{'-' if descending else ''}{self._columns[place].id}"
 
     def sort(self, column: str, *, descending: bool = False) -> None:
-        """Sort by a column; equal rows keep their order. An empty column takes the order away."""
+        """Sort by a column; an empty one takes the order away."""
         place = next((place for place, c in enumerate(self._columns) if c.id == column), None)
-        self._sort = None if place is None else (place, descending)
+        self._rows.sorting = None if place is None else (place, descending)
         self._arrange(all_dirty=True)
 
     def turn(self, column: str) -> None:
         """What an operator's choice of a column does: sort by it, then the other way round, then not at all."""
-        descending = f"-{column}"
-        if self.sorting == descending:
+        if self.sorting == f"-{column}":
             self.sort("")
         else:
             self.sort(column, descending=self.sorting == column)
-        self.post_message(self.Sorted(self, self.sorting))
-
-    def _matches(self, cells: Cells) -> bool:
-        texts = [cell.text.lower() for cell in cells]
-        return all(any(word in text for text in texts) for word in self._words)
-
-    def _order(self) -> list[Key]:
-        keys = [key for key, cells in self._rows.items() if not self._words or self._matches(cells)]
-        if self._sort is not None:
-            place, descending = self._sort
-            missing = [key for key in keys if sort_key(self._rows[key][place])[0] == 2]
-            present = [key for key in keys if sort_key(self._rows[key][place])[0] != 2]
-            present.sort(key=lambda key: sort_key(self._rows[key][place]), reverse=descending)
-            keys = present + missing
-        return keys
 
     def _arrange(self, dirty: Iterable[Key] = (), *, all_dirty: bool = False) -> None:
         """Filter and order again; keep the cursor on its row and the row on its line, as far as can be."""
-        before = self._visible()
-        line = self._at() - self._top()
-        index = self._at()
-        self._shown = self._order()
-        self._place = {key: place for place, key in enumerate(self._shown)}
-        lost = self._cursor not in self._place
+        before, index = self._visible(), self._at()
+        line = index - self._top()
+        self._rows.arrange()
+        shown = self._rows.shown
+        lost = self._cursor not in self._rows.place
         if lost:
-            self._cursor = self._shown[min(index, len(self._shown) - 1)] if self._shown else None
-        self.virtual_size = Size(self.size.width, len(self._shown) + 1)
+            self._cursor = shown[min(index, len(shown) - 1)] if shown else None
+        self.virtual_size = Size(self.size.width, len(shown) + 1)
         self._hold(line)
         if all_dirty:
             self.refresh()
@@ -253,11 +209,10 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
     def _hold(self, line: int) -> None:
         """Scroll so that the cursor's row is on the line it was on; at the very top stay there."""
         height, top = self._height(), self._top()
-        last = max(0, len(self._shown) - height)
         wanted = top
         if 0 <= line < height and (top > 0 or self._at() >= height):
             wanted = self._at() - line
-        wanted = max(0, min(last, wanted))
+        wanted = max(0, min(len(self._rows.shown) - height, wanted))
         if wanted != top:
             self.scroll_to(y=wanted, animate=False, force=True)
 
@@ -271,7 +226,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         return int(self.scroll_offset.y)
 
     def _visible(self) -> list[Key]:
-        return self._shown[self._top() : self._top() + self._height()]
+        return self._rows.shown[self._top() : self._top() + self._height()]
 
     def _draw_changed(self, before: Sequence[Key], dirty: set[Key]) -> None:
         """Draw the lines that now hold another row, or a changed one."""
@@ -286,7 +241,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
 
     def _draw_again(self, keys: Iterable[Key]) -> None:
         top, height = self._top(), self._height()
-        lines = (self._place[key] - top for key in keys if key in self._place)
+        lines = (self._rows.place[key] - top for key in keys if key in self._rows.place)
         self._draw_lines([line for line in lines if 0 <= line < height])
 
     def _draw_lines(self, lines: Sequence[int]) -> None:
@@ -301,7 +256,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """The page has another size: the cursor stays in sight."""
-        self.virtual_size = Size(event.size.width, len(self._shown) + 1)
+        self.virtual_size = Size(event.size.width, len(self._rows.shown) + 1)
         self._into_sight()
 
     def _style(self, name: str) -> Style:
@@ -319,14 +274,14 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         if y == 0:
             return self._heading(width)
         index = self._top() + y - 1
-        if index >= len(self._shown):
+        if index >= len(self._rows.shown):
             return Strip.blank(width, self._style("row"))
-        key = self._shown[index]
+        key = self._rows.shown[index]
         if key == self._cursor:
-            return self._row(self._rows[key], width, self._style("cursor"))
+            return self._row(self._rows.cells[key], width, self._style("cursor"))
         strip = self._strips.get(key)
         if strip is None:
-            strip = self._strips[key] = self._row(self._rows[key], width, self._style("row"))
+            strip = self._strips[key] = self._row(self._rows.cells[key], width, self._style("row"))
         return strip
 
     def _heading(self, width: int) -> Strip:
@@ -334,8 +289,8 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         parts: list[tuple[str, Style]] = []
         for place, size in self._widths.fit(width):
             column, style, title = self._columns[place], base, self._columns[place].title
-            if self._sort is not None and self._sort[0] == place:
-                style, title = marked, f"{title}{'↓' if self._sort[1] else '↑'}"
+            if self._rows.sorting is not None and self._rows.sorting[0] == place:
+                style, title = marked, f"{title}{'↓' if self._rows.sorting[1] else '↑'}"
             parts.append((fit_text(title, size, right=column.right), style))
         return _line(parts, width, base)
 
@@ -353,12 +308,12 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
     # -- moving -------------------------------------------------------------------------------------------------
 
     def _at(self) -> int:
-        return self._place.get(self._cursor, 0) if self._cursor is not None else 0
+        return self._rows.place.get(self._cursor, 0) if self._cursor is not None else 0
 
     def _go(self, index: int) -> None:
-        if not self._shown:
+        if not self._rows.shown:
             return
-        old, self._cursor = self._cursor, self._shown[max(0, min(len(self._shown) - 1, index))]
+        old, self._cursor = self._cursor, self._rows.shown[max(0, min(len(self._rows.shown) - 1, index))]
         self._into_sight()
         if old != self._cursor:
             self._draw_again([key for key in (old, self._cursor) if key is not None])
@@ -381,14 +336,14 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
 
     def action_edge(self, side: int) -> None:
         """To the first or the last row."""
-        self._go(0 if side < 0 else len(self._shown) - 1)
+        self._go(0 if side < 0 else len(self._rows.shown) - 1)
 
     def action_sort_next(self, by: int) -> None:
         """Sort by the column beside the one that is sorted by now."""
         places = [place for place, _ in self._widths.fit(self.size.width)]
-        at = places.index(self._sort[0]) if self._sort is not None and self._sort[0] in places else -1 if by > 0 else 0
+        now = self._rows.sorting[0] if self._rows.sorting is not None else None
+        at = places.index(now) if now in places else -1 if by > 0 else 0
         self.sort(self._columns[places[(at + by) % len(places)]].id)
-        self.post_message(self.Sorted(self, self.sorting))
 
     def choose(self) -> None:
         """Choose the row under the cursor."""
@@ -404,7 +359,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
             self._click_heading(where.x)
             return
         index = self._top() + where.y - 1
-        if index < len(self._shown):
+        if index < len(self._rows.shown):
             self._go(index)
             if event.chain == 2:
                 self.choose()

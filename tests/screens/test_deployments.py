@@ -79,7 +79,7 @@ async def test_changes_are_drawn_and_the_cursor_stays_on_its_row() -> None:
         )
         world.picture.remove(tour.EMBED)
         await pilot.pause()
-        assert names(pilot) == ["chat", "chat-long", "summarize", "first"]
+        assert names(pilot) == ["first", "chat", "chat-long", "summarize"]
         assert table(pilot).cursor == tour.CHAT_LONG
         (line,) = [line for line in page(pilot.app).splitlines() if line.strip().startswith("chat-long")]
         assert "● Running" in line
