@@ -1,7 +1,7 @@
 """The ledger beside plain sqlite3 in the same run: rows written a second, and a report over a million rows.
 
-Plain sqlite3 has the same durability (write-ahead log, synchronous full), one table, floating-point money, no index and no
-checks: the least that could be done. The ledger adds exact money, price history, unique ids, and its own thread.
+Plain sqlite3 has the same durability (write-ahead log, synchronous full), one table, floating-point money, no index,
+no checks: the least that could be done. The ledger adds exact money, price history, unique ids, and its own thread.
 
     python benchmarks/ledger.py [ROWS]
 """
