@@ -232,9 +232,8 @@ class _Wiring:
         return Known(model or ref.name, pricing.price if pricing is not None else None, address)
 
     async def _note_price(self, ref: Ref, document: ModelDeployment) -> None:
-        pricing = document.spec.pricing
-        if pricing is not None:
-            await self._ledger.note_price(self._session.server, ref.namespace, ref.name, pricing.price, _now())
+        price = document.spec.pricing.price if document.spec.pricing is not None else None
+        await self._ledger.note_price(self._session.server, ref.namespace, ref.name, price, _now())
 
     # -- the rest -----------------------------------------------------------------------------------------------
 

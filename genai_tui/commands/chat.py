@@ -8,6 +8,7 @@ import sys
 from genai_tui.commands.explain import find_ref
 from genai_tui.commands.output import as_json, note, write
 from genai_tui.domain.chat import Answered, ChatRequest, Message, Sampling, TextDelta
+from genai_tui.domain.text import printable
 from genai_tui.services import Services
 
 
@@ -36,7 +37,7 @@ async def chat(
             match event:
                 case TextDelta():
                     if not json_output:
-                        sys.stdout.write(event.text)
+                        sys.stdout.write(safe(event.text))
                         sys.stdout.flush()
                 case Answered():
                     answer = event
@@ -47,6 +48,11 @@ async def chat(
     else:
         write("")
         note(summary(answer))
+
+
+def safe(text: str) -> str:
+    """What a model says, with its line breaks and without anything a terminal would act on."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def answer_item(answer: Answered) -> dict[str, object]:
