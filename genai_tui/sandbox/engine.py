@@ -26,6 +26,7 @@ SHARED_CONTEXT = SLOTS * MODEL_CONTEXT // 2
 """Tokens all requests hold together; the gate keeps them within it."""
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 5.0
+DEATH_S = 1.0
 _KEPT_LINES = 20
 
 
@@ -38,8 +39,12 @@ class Engine(Protocol):
     def problem(self) -> str | None:
         """Why it cannot run here (yet), in one sentence; None when it can."""
 
-    async def client(self) -> httpx.AsyncClient:
-        """A client whose base URL is the running engine, started now if need be. Raises MissingTool."""
+    async def client(self, *, failed: httpx.AsyncClient | None = None) -> httpx.AsyncClient:
+        """A client whose base URL is the running engine, started now if need be; again if the `failed` one has died.
+
+        Raises:
+            MissingTool: it cannot be started.
+        """
         ...
 
     def start_soon(self) -> None:
@@ -107,9 +112,13 @@ class LocalEngine:
         except MissingTool as error:
             log.warning("%s", error.problem.line)
 
-    async def client(self) -> httpx.AsyncClient:
+    async def client(self, *, failed: httpx.AsyncClient | None = None) -> httpx.AsyncClient:
         """A client of the running engine. Raises MissingTool."""
         async with self._lock:
+            if failed is not None and failed is self._client and self._process is not None:
+                # What broke the connection may be a death that is only just happening.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), DEATH_S)
             if self._process is None or self._client is None or _has_ended(self._process):
                 await self._end()
                 await self._start()
@@ -132,7 +141,13 @@ class LocalEngine:
         )
         self._listen(process)
         address = await self._announced(process)
-        self._client = httpx.AsyncClient(base_url=address, timeout=httpx.Timeout(30, read=None), trust_env=False)
+        # The engine closes idle connections after some seconds, which a request may run into: keep none.
+        self._client = httpx.AsyncClient(
+            base_url=address,
+            timeout=httpx.Timeout(30, read=None),
+            limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=False,
+        )
         log.info("engine %s answers at %s", MODEL_NAME, address)
 
     def _listen(self, process: asyncio.subprocess.Process) -> None:

@@ -12,6 +12,10 @@ import os
 import sys
 from typing import Any
 
+THREADS = min(4, max(1, (os.cpu_count() or 1) // 2))
+"""llama.cpp's threads wait for each other by spinning: where they do not all have a core they are ten times slower
+than one alone, and the console wants a core too."""
+
 
 def main(path: str, context: int, slots: int) -> None:
     """Serve the model file until standard input ends. `context` tokens are shared by `slots` requests at a time."""
@@ -24,6 +28,9 @@ def main(path: str, context: int, slots: int) -> None:
     params.kv_unified = True
     params.hostnames = ["127.0.0.1"]
     params.port = 0
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads = THREADS
+        threads.poll = 0
     params.endpoint_metrics = True
     server = xllamacpp.Server(params)
     sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")

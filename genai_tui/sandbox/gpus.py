@@ -189,7 +189,7 @@ def _table(gpu: Gpu, uses: Sequence[GpuUse]) -> str:
         draw = f"{power(gpu, use):.0f}W / {gpu.watts}W"
         bus, busy = f"00000000:{use.index + 7:02X}:00.0", f"{round(100 * use.busy)}%"
         lines += [
-            f"| {use.index:>3}  {gpu.name:<24}        On  | {bus:<18} Off | {'0':>20} |",
+            f"| {use.index:>3}  {gpu.name:<24}       On  | {bus:<18} Off | {'0':>20} |",
             f"| N/A  {temperature(use):>3}C    P0     {draw:>18}  | {memory:>22} | {busy:>8} {'Default':>11} |",
             bar,
         ]

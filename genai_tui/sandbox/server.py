@@ -19,7 +19,17 @@ from genai_tui.errors import BadInput, GenaiTuiError
 from genai_tui.sandbox.engine import LocalEngine
 from genai_tui.sandbox.running import ANNOUNCEMENT, Announcement, held
 from genai_tui.sandbox.scenarios import Render, build, enliven
-from genai_tui.sandbox.state import Files, Identity, identity, kubeconfig_text, load, restore, save, write_private
+from genai_tui.sandbox.state import (
+    Files,
+    Identity,
+    Saved,
+    identity,
+    kubeconfig_text,
+    load,
+    restore,
+    save,
+    write_private,
+)
 from genai_tui.sandbox.websocket import WebSocketProtocol
 from genai_tui.sandbox.world import ADMIN, OPERATOR, VIEWER, World
 
@@ -60,12 +70,24 @@ async def _serve(options: Options, render: Render, cache: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    files, engine = Files(options.directory), LocalEngine(cache)
-    own = identity(files)
-    world, last_port = _world(files, engine, options.scenario, render)
+    files = Files(options.directory)
+    saved = load(files, options.scenario)
+    listener = _listen(options.port, saved.port if saved is not None else 0)
+    engine = LocalEngine(cache)
+    fetching = asyncio.create_task(engine.fetch())
+    try:
+        world = _world(engine, options.scenario, saved, render)
+        await _run(options, files, world, listener, stop)
+    finally:
+        fetching.cancel()
+        await engine.close()
+        listener.close()
+
+
+async def _run(options: Options, files: Files, world: World, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve the world until we are told to stop, and keep it."""
+    own, port = identity(files), int(listener.getsockname()[1])
     world.authz.tokens = {own.tokens[role]: who for role, who in _ROLES.items()}
-    listener = _listen(options.port, last_port)
-    port = listener.getsockname()[1]
     server = uvicorn.Server(_config(world, files, own))
     # uvicorn's own signal handling would end the server before the state is saved.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
@@ -73,7 +95,6 @@ async def _serve(options: Options, render: Render, cache: Path) -> None:
         asyncio.create_task(world.clock.run(options.speed), name="clock"),
         asyncio.create_task(server.serve(sockets=[listener]), name="server"),
     ]
-    fetching = asyncio.create_task(engine.fetch())
     try:
         while not server.started and not tasks[1].done():
             await asyncio.wait(tasks, timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
@@ -81,29 +102,26 @@ async def _serve(options: Options, render: Render, cache: Path) -> None:
         _announce(options, files, own, port)
         await _keep_saving(world, files, options.scenario, port, stop, tasks)
     finally:
-        fetching.cancel()
         server.should_exit = server.force_exit = True
         tasks[0].cancel()
         await asyncio.wait(tasks, timeout=STOP_LIMIT_S)
         await world.close()
-        await engine.close()
         _save(world, files, options.scenario, port)
-        listener.close()
 
 
-def _world(files: Files, engine: LocalEngine, scenario: str, render: Render) -> tuple[World, int]:
-    """The world as it was left, else a new one; and the port it had, 0 for none."""
-    now, saved = datetime.now(UTC), load(files, scenario)
+def _world(engine: LocalEngine, scenario: str, saved: Saved | None, render: Render) -> World:
+    """The world as it was left, else a new one."""
+    now = datetime.now(UTC)
     if saved is None:
         world = World(engine=engine, start=now - HISTORY, seed=SEED)
         build(world, scenario, render)
         world.clock.advance(max(0.0, (datetime.now(UTC) - world.clock.now()).total_seconds()))
-        return world, 0
+        return world
     # Faster than life it may be later there than here; time does not go back.
     world = World(engine=engine, start=max(now, saved.now), seed=saved.version)
     restore(world.objects, saved)
     world.resume()
-    return world, saved.port
+    return world
 
 
 def _listen(port: int, last: int) -> socket.socket:

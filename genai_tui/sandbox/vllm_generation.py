@@ -180,9 +180,9 @@ class Generation:
             raise Refusal(503, NO_ENGINE, "ServiceUnavailableError")
         return self._engine
 
-    async def _client(self) -> httpx.AsyncClient:
+    async def _client(self, *, failed: httpx.AsyncClient | None = None) -> httpx.AsyncClient:
         try:
-            return await self._needed().client()
+            return await self._needed().client(failed=failed)
         except GenaiTuiError as error:
             raise Refusal(503, error.problem.line, "ServiceUnavailableError") from error
 
@@ -200,8 +200,11 @@ class Generation:
         client = await self._client()
         try:
             response = await client.post(path, json=body)
-        except httpx.HTTPError as error:
-            raise _broken(error) from error
+        except httpx.TransportError as error:
+            again = await self._client(failed=client)
+            if again is client:
+                raise _broken(error) from error
+            response = await again.post(path, json=body)
         if response.status_code != 200:
             raise _refused(400, response.content)
         data: Json = response.json()
