@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from sys import intern
 
 from genai_tui.domain import cluster
@@ -17,8 +18,9 @@ _BASE_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods", "storage")
 _EMPTY: Mapping[str, str] = {}
 
 
+@lru_cache(maxsize=8192)
 def moment(text: str | None) -> datetime | None:
-    """An RFC 3339 time; None for none, and for what cannot be read."""
+    """An RFC 3339 time; None for none, and for what cannot be read. Remembered: most times come many times over."""
     if not text:
         return None
     try:
@@ -49,12 +51,13 @@ def meta(given: wire.Meta) -> cluster.Meta:
 
 
 def _conditions(given: Iterable[wire.Condition] | None) -> tuple[cluster.Condition, ...]:
-    return tuple(
+    found = [
         cluster.Condition(
             intern(c.type), intern(c.status), intern(c.reason or ""), c.message or "", moment(c.last_transition_time)
         )
         for c in given or ()
-    )
+    ]
+    return tuple(found)
 
 
 def _amounts(resources: wire.Resources | None) -> dict[str, str]:
@@ -92,6 +95,25 @@ def _container(given: wire.Container) -> cluster.ContainerSpec:
     )
 
 
+_replicas: dict[str, tuple[list[wire.Container], tuple[cluster.ContainerSpec, ...]]] = {}
+_MOST_OWNERS = 4096
+
+
+def _containers(owner: str | None, given: list[wire.Container] | None) -> tuple[cluster.ContainerSpec, ...]:
+    """The containers of a pod; replicas of one owner that are equal share them, and so do changes of one pod."""
+    if not given:
+        return ()
+    known = _replicas.get(owner) if owner else None
+    if known is not None and known[0] == given:
+        return known[1]
+    made = tuple([_container(c) for c in given])
+    if owner:
+        if len(_replicas) >= _MOST_OWNERS:
+            _replicas.clear()
+        _replicas[owner] = (given, made)
+    return made
+
+
 def _state(given: wire.ContainerStatus, *, init: bool) -> cluster.ContainerState:
     now = given.state or wire.State()
     last = (given.last_state or wire.State()).terminated
@@ -127,8 +149,9 @@ def pod(given: wire.Pod) -> cluster.Pod:
     spec, status = given.spec or wire.PodSpec(), given.status or wire.PodStatus()
     states = [_state(s, init=True) for s in status.init_container_statuses or ()]
     states += [_state(s, init=False) for s in status.container_statuses or ()]
+    about = meta(given.metadata)
     return cluster.Pod(
-        meta=meta(given.metadata),
+        meta=about,
         phase=intern(status.phase or "Unknown"),
         reason=status.reason or "",
         message=status.message or "",
@@ -136,7 +159,7 @@ def pod(given: wire.Pod) -> cluster.Pod:
         ip=status.pod_ip,
         started=moment(status.start_time),
         conditions=_conditions(status.conditions),
-        containers=tuple(_container(c) for c in spec.containers or ()),
+        containers=_containers(about.owner, spec.containers),
         states=tuple(states),
     )
 

@@ -203,5 +203,5 @@ def _back_off(error: Exception | None, failures: int) -> float:
 async def ping(connection: Connection) -> float:
     """The round trip of a cheap request, in milliseconds. Raises as `Connection.request`."""
     began = time.perf_counter()
-    await connection.request("GET", "/version")
+    await connection.request("GET", "/version", patience=0)
     return (time.perf_counter() - began) * 1000

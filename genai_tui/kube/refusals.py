@@ -65,7 +65,7 @@ def refusal(code: int, body: bytes, headers: httpx.Headers | None = None) -> Gen
     if code == 404:
         return NotFound(message)
     if code == 409:
-        return _conflict(message, status.details)
+        return _conflict(message, status)
     if code == 410:
         return Gone(message)
     after = _retry_after(status, headers)
@@ -105,9 +105,11 @@ def _forbidden(message: str) -> NotPermitted:
     )
 
 
-def _conflict(message: str, details: StatusDetails | None) -> GenaiTuiError:
+def _conflict(message: str, status: Status) -> GenaiTuiError:
+    if status.reason == "AlreadyExists":
+        return Conflict(message, next_step="choose another name, or delete it first")
     owners: dict[str, str] = {}
-    for cause in (details.causes if details else None) or ():
+    for cause in (status.details.causes if status.details else None) or ():
         match = _MANAGER.search(cause.message or "")
         if cause.reason == "FieldManagerConflict" and match and cause.field:
             owners[cause.field] = match["manager"]
@@ -129,7 +131,8 @@ def _invalid(code: int, message: str, details: StatusDetails | None) -> GenaiTui
     fields = tuple(FieldProblem(cause.field or "", _one_line(cause.message or message)) for cause in causes)
     if not fields:
         return Refused(f"the API server refused: {message}", status=code, reason="BadRequest")
-    return BadInput("the API server refused the object", fields=fields, detail=message)
+    told = "; ".join(f"{problem.field}: {problem.message}".removeprefix(": ") for problem in fields)
+    return BadInput("the API server refused the object", fields=fields, why=_one_line(told), detail=message)
 
 
 def unreachable(error: Exception, server: str) -> GenaiTuiError:

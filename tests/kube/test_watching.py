@@ -164,14 +164,13 @@ async def test_a_server_that_ends_each_watch_at_once_is_not_hammered(cluster: Se
 
 
 async def test_an_expired_version_is_listed_again(cluster: Served, connection: Connection) -> None:
-    async with following(connection) as follower:
-        await until(lambda: Sync.LIVE in follower.syncs)
-        cluster.faults.add(Fault("watch=1", status=410))
-        put(cluster, "a", "1")
-        await until(lambda: follower.known == {"a": {"spec": "1"}})
+    cluster.faults.add(Fault("watch=1", status=410))
+    put(cluster, "a", "1")
     async with following(connection) as follower:
         await until(lambda: follower.lists == 2)
-        await until(lambda: follower.known == {"a": {"spec": "1"}})
+        put(cluster, "b", "2")
+        await until(lambda: follower.known == {"a": {"spec": "1"}, "b": {"spec": "2"}})
+        assert Sync.STALE not in follower.syncs
 
 
 async def test_an_object_that_cannot_be_read_is_left_out_and_the_others_stand(
