@@ -150,6 +150,9 @@ class ClusterOperations:
         if problems:
             raise BadInput(problems[0].message, fields=tuple(problems))
         await self._check_existing(document, objects[0], create_only=create_only)
+        for item in objects:
+            # All of it first, so that a refusal of the last object does not leave the first one behind.
+            await self._dry_run(item)
         return Applied(await self._write([(document, objects)]))
 
     async def apply_documents(self, documents: Sequence[AnyDocument], dry_run: bool) -> Mapping[str, Outcome]:

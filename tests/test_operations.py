@@ -1,0 +1,114 @@
+"""Applying documents to a served cluster: what is refused leaves nothing behind, what breaks halfway is named."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from genai_tui.composition import build_services
+from genai_tui.domain.documents import ModelDeployment
+from genai_tui.errors import BadInput, NotPermitted, PartlyApplied, Refused
+from genai_tui.files import read_documents
+from genai_tui.sandbox import registry
+from genai_tui.sandbox.faults import Fault
+from genai_tui.sandbox.scenarios import CATALOGUE
+from genai_tui.services import Services
+from genai_tui.settings import Settings
+from tests.sandbox.serving import Served, served
+
+DEPLOYMENT = {
+    "apiVersion": "genai-tui.dev/v1alpha1",
+    "kind": "ModelDeployment",
+    "metadata": {"name": "mine", "namespace": "default"},
+    "spec": {
+        "model": "smollm2-135m",
+        "endpoint": "internal",
+        "engine": {"type": "vllm", "image": "vllm/vllm-openai:v0.33.0", "replicas": 1, "contextLength": 4096},
+        "resources": {"cpu": "2", "memory": "4Gi", "gpu": 1},
+    },
+}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as server:
+        yield server
+
+
+async def connected(cluster: Served, role: str, state: Path) -> Services:
+    services = build_services(Settings(kubeconfig=str(cluster.kubeconfig(role)), state=state))
+    await services.start()
+    return services
+
+
+@pytest.fixture
+async def services(cluster: Served, tmp_path: Path) -> AsyncIterator[Services]:
+    opened = await connected(cluster, "admin", tmp_path / "state")
+    await opened.apply_documents(read_documents(CATALOGUE), False)
+    await opened.settle()
+    while not opened.picture.models() or not opened.picture.endpoints():
+        await opened.settle()
+    yield opened
+    await opened.close()
+
+
+def document(**metadata: str) -> ModelDeployment:
+    given: dict[str, Any] = DEPLOYMENT | {"metadata": DEPLOYMENT["metadata"] | metadata}  # type: ignore[operator]
+    (found,) = read_documents(yaml.safe_dump(given))
+    assert isinstance(found, ModelDeployment)
+    return found
+
+
+def written(cluster: Served) -> list[str]:
+    kinds = (registry.DEPLOYMENTS, registry.SERVICES)
+    return cluster.call(
+        lambda: [f"{r.plural}/{o['metadata']['name']}" for r in kinds for o in cluster.api.objects.list(r)]
+    )
+
+
+async def test_an_apply_writes_everything_owned_by_the_deployment(cluster: Served, services: Services) -> None:
+    done = await services.operations.apply(document())
+    assert done.outcomes == {"Deployment default/mine": "created", "Service default/mine": "created"}
+    service = cluster.call(lambda: cluster.api.get(registry.SERVICES, "default", "mine"))
+    deployment = cluster.call(lambda: cluster.api.get(registry.DEPLOYMENTS, "default", "mine"))
+    assert [owner["uid"] for owner in service["metadata"]["ownerReferences"]] == [deployment["metadata"]["uid"]]
+    assert set((await services.operations.apply(document())).outcomes.values()) == {"unchanged"}
+
+
+async def test_a_refusal_of_the_last_object_leaves_nothing_behind(cluster: Served, services: Services) -> None:
+    cluster.faults.add(Fault("PATCH .*/services/mine.*dryRun", status=500))
+    with pytest.raises(Refused):
+        await services.operations.apply(document())
+    assert written(cluster) == []
+
+
+async def test_what_breaks_halfway_is_named(cluster: Served, services: Services) -> None:
+    cluster.faults.add(Fault(r"PATCH .*/services/mine\?(?!.*dryRun)", status=500))
+    with pytest.raises(PartlyApplied) as caught:
+        await services.operations.apply(document())
+    assert caught.value.created == ("Deployment default/mine",)
+    assert caught.value.missing == ("Service default/mine",)
+    assert written(cluster) == ["deployments/mine"]
+    done = await services.operations.apply(document())
+    assert done.outcomes == {"Deployment default/mine": "unchanged", "Service default/mine": "created"}
+
+
+async def test_a_namespace_that_does_not_exist_is_a_problem_of_its_field(cluster: Served, services: Services) -> None:
+    with pytest.raises(BadInput, match="namespace 'defualt' does not exist; did you mean 'default'") as caught:
+        await services.operations.apply(document(namespace="defualt"))
+    assert caught.value.fields[0].field == "metadata.namespace"
+
+
+async def test_who_may_not_write_is_told_what_is_missing(cluster: Served, services: Services, tmp_path: Path) -> None:
+    viewer = await connected(cluster, "viewer", tmp_path / "viewer")
+    try:
+        await viewer.settle()
+        with pytest.raises(NotPermitted, match=r"vera may not patch deployments.apps in namespace default"):
+            await viewer.operations.apply(document())
+    finally:
+        await viewer.close()
+    assert written(cluster) == []
