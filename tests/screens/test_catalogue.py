@@ -206,7 +206,7 @@ async def test_a_new_deployment_is_opened_from_a_model(world: FormWorld, keys: t
 
 
 async def test_a_document_that_cannot_be_read_is_shown_with_its_problem(world: FormWorld) -> None:
-    broken = ModelRow("broken", None, 0, None, "spec.source: needs type")
+    broken = ModelRow("a-broken", None, 0, None, "spec.source: needs type")
     world.picture.model_rows = (broken, *world.picture.model_rows)
     async with opened(world, ModelsScreen()) as pilot:
         assert table(pilot).total == 6
@@ -215,7 +215,7 @@ async def test_a_document_that_cannot_be_read_is_shown_with_its_problem(world: F
         assert "spec.source: needs type" in shown(pilot, "Static")
         await pilot.press("escape", "D", "e")
         await front(pilot, CatalogueFormScreen)
-        assert "model broken cannot be read" in shown(pilot, ".form-verdict")
+        assert "model a-broken cannot be read" in shown(pilot, ".form-verdict")
         assert console_of(pilot).sent == []
         await pilot.press("escape")
         await front(pilot, ModelsScreen)
