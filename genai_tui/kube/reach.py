@@ -59,7 +59,7 @@ async def by_port_forward(connection: Connection, namespace: str, pod: str, port
     (await relay.open()).close()
     with tempfile.TemporaryDirectory(prefix="genai-tui-") as directory:
         path = str(Path(directory) / "engine")
-        server = await asyncio.start_unix_server(relay.carry, path)
+        server = await asyncio.start_unix_server(relay.accept, path)
         transport = _Transport(relay, httpx.AsyncHTTPTransport(uds=path, trust_env=False))
         client = httpx.AsyncClient(
             base_url=f"http://{pod}:{port}",
@@ -108,11 +108,14 @@ class _Relay:
         """Open a forward; once more with other credentials when these were rejected."""
         return await forwarding.open_forward(self._connection, self._namespace, self._pod, self._port)
 
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Until either side has no more to say."""
-        task = asyncio.current_task()
-        assert task is not None
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one local connection, in a task of its own."""
+        task = asyncio.create_task(self._carry(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Until either side has no more to say."""
         try:
             forward = await self.open()
             try:
@@ -125,7 +128,6 @@ class _Relay:
             log.info("port-forward to %s/%s ended: %s", self._namespace, self._pod, self.problem)
         finally:
             writer.close()
-            self._tasks.discard(task)
 
     async def close(self) -> None:
         """End what is still being carried."""
