@@ -49,13 +49,20 @@ def require_extra() -> None:
 
 @contextlib.contextmanager
 def started(scenario: str, speed: float, directory: Path) -> Iterator[Sandbox]:
-    """Run a sandbox for as long as the block lasts; its state stays in `directory`.
+    """Run a sandbox for as long as the block lasts, or use the one that runs on `directory`, where its state stays.
 
     Raises:
         MissingTool: its packages are not installed.
         GenaiTuiError, TimedOut: it did not start; says what it wrote last.
     """
     require_extra()
+    from genai_tui.sandbox.running import running_sandbox
+
+    found = running_sandbox(directory)
+    if found is not None:
+        note(f"using the sandbox that runs already (process {found.pid})")
+        yield Sandbox(found.server, found.kubeconfig, found.gateway, found.pid)
+        return
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     note("starting the sandbox ...")
     command = [sys.executable, "-m", "genai_tui", "sandbox", "serve"]

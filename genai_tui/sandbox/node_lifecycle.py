@@ -21,6 +21,7 @@ from genai_tui.sandbox.workloads import going, is_static
 HEARTBEAT_S = 60.0
 GRACE_S = 40.0
 COMPONENT = "node-controller"
+LEASES = "kube-node-lease"
 UNREACHABLE = "node.kubernetes.io/unreachable"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _OURS = (UNREACHABLE, UNSCHEDULABLE)
@@ -49,6 +50,7 @@ class NodeLifecycle:
         if _ready(node) != "True":
             self._recover(name)
         if name not in self._beats:
+            self._renew(node)
             self._beats[name] = self._api.clock.call_later(HEARTBEAT_S, lambda: self._beat(name))
 
     def _cancel(self, timers: dict[str, Timer], name: str) -> None:
@@ -66,6 +68,21 @@ class NodeLifecycle:
         self._api.update_status(
             registry.NODES, "", name, node["status"] | {"conditions": conditions}, manager="kubelet"
         )
+
+    def _renew(self, node: Object) -> None:
+        """The node's lease: what the real node controller looks at."""
+        if self._api.objects.get(registry.NAMESPACES, "", LEASES) is None:
+            return
+        meta = node["metadata"]
+        moment = self._api.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {"holderIdentity": meta["name"], "leaseDurationSeconds": int(GRACE_S), "renewTime": moment}
+        live = self._api.objects.get(registry.LEASES, LEASES, meta["name"])
+        if live is not None:
+            self._api.update(registry.LEASES, LEASES, meta["name"], {**live, "spec": spec}, manager="kubelet")
+            return
+        owner = {"apiVersion": "v1", "kind": "Node", "name": meta["name"], "uid": meta["uid"]}
+        head = {"name": meta["name"], "ownerReferences": [owner]}
+        self._api.create(registry.LEASES, LEASES, {"metadata": head, "spec": spec}, manager="kubelet")
 
     def _recover(self, name: str) -> None:
         node = self._api.objects.get(registry.NODES, "", name)

@@ -57,7 +57,7 @@ class World:
 
     def populate(self) -> None:
         """What every new cluster has: namespaces, roles, a storage class."""
-        for name in ("default", "kube-system"):
+        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
             self.api.create(registry.NAMESPACES, "", {"metadata": {"name": name}})
         for resource, item in default_rbac():
             self.api.create(resource, "", item)

@@ -21,6 +21,7 @@ import httpx
 import pytest
 import yaml
 
+from genai_tui.commands.sandbox import started
 from genai_tui.errors import BadInput
 from genai_tui.sandbox.running import held, running_sandbox
 from tests.sandbox.engines import installed
@@ -178,6 +179,9 @@ def test_a_killed_sandbox_leaves_a_directory_another_can_take(tmp_path: Path) ->
         assert refused.returncode == 2
         assert "a sandbox already runs on" in refused.stderr
         assert len(refused.stderr.strip().splitlines()) == 1
+        with started("empty", 1.0, directory) as found:
+            assert found.pid == sandbox.process.pid
+        assert sandbox.process.poll() is None
         taken = sandbox.ready["server"].rsplit(":", 1)[1]
         other = [sys.executable, "-m", "genai_tui", "sandbox", "serve", "--dir", str(tmp_path / "two"), "--port", taken]
         refused = subprocess.run(other, capture_output=True, text=True, timeout=LIMIT_S, check=False)
