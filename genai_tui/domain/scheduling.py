@@ -14,7 +14,7 @@ from genai_tui.domain.cluster import Pod
 from genai_tui.domain.rows import NodeRow
 
 _PREEMPTION = re.compile(r"[ .]*(preemption:|no new claims to deallocate).*", re.DOTALL)
-_INSUFFICIENT = re.compile(r"(\d+) Insufficient ([\w./-]+)")
+_INSUFFICIENT = re.compile(r"(\d+) Insufficient ([\w./-]*\w)")
 _TAINT = re.compile(r"untolerated taint(?:\(s\)| \{([^}]*)\})")
 _CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _SAID: tuple[tuple[str, str, str], ...] = (

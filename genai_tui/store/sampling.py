@@ -119,7 +119,7 @@ class Sampler:
         names = await self._served_names(row)
         if question is not None:
             self._picture.set_answer(row.ref, names, question)
-        return names is not None
+        return bool(names)
 
     async def _served_names(self, row: DeploymentRow) -> tuple[str, ...] | None:
         try:

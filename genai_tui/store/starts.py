@@ -39,7 +39,8 @@ _ORDER = {phase: number for number, phase in enumerate((Phase.DOWNLOADING, Phase
 def read_start(lines: Iterable[LogLine]) -> StartUp:
     """The stages a log shows, the share of the last one that is done, and how long it takes at that pace.
 
-    Stages only go on: a line of an earlier one, from another worker of the engine, takes nothing back.
+    Stages only go on: a line of an earlier one, from another worker of the engine, takes nothing back. The exception
+    is a load that was announced and not begun: the download comes between.
     """
     reached: dict[Phase, datetime] = {}
     progress: float | None = None
@@ -50,6 +51,9 @@ def read_start(lines: Iterable[LogLine]) -> StartUp:
             continue
         phase = Phase.WARMING_UP if found.phase is Phase.RUNNING else found.phase
         current = next(reversed(reached), None)
+        if (phase, current, progress) == (Phase.DOWNLOADING, Phase.LOADING, None):
+            del reached[Phase.LOADING]
+            current = next(reversed(reached), None)
         if current is None or _ORDER[phase] > _ORDER[current]:
             reached[phase], progress = line.at, found.progress
         elif phase is current and found.progress is not None:
@@ -131,13 +135,13 @@ class StartWatcher:
         return [read for read in seen.values() if self._starting(read) or self._hides_its_cause(read)]
 
     def _lives(self, read: _Read) -> bool:
-        """Whether it is still there, and not read to its end; brings it up to date."""
+        """Whether it is still there; brings it up to date."""
         pod = self._picture.pod(read.pod.meta.namespace, read.pod.meta.name)
         if pod is None or pod.meta.uid != read.pod.meta.uid:
             return False
         if runs(pod) == runs(read.pod):
             read.pod = pod
-        return not (read.done and pod.ready)
+        return True
 
     def _starting(self, read: _Read) -> bool:
         main = [state for state in read.pod.states if not state.init]

@@ -1,0 +1,181 @@
+"""Asking engines: who is asked, how often, what an answer holds for, and rates that are sums and never guesses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_tui.domain.cluster import Condition, ContainerSpec, Meta, Pod, ReplicaSet, Workload
+from genai_tui.domain.rows import DeploymentRow, Phase, Ref
+from genai_tui.domain.watching import Removed, Upserted
+from genai_tui.engines.failures import diagnose
+from genai_tui.engines.metrics import EngineSample
+from genai_tui.errors import Unreachable
+from genai_tui.store import sampling
+from genai_tui.store.deriving import Deriver, Engine
+from genai_tui.store.objects import key_of
+from genai_tui.store.picture import Picture
+from genai_tui.store.sampling import Sampler, traffic
+
+CONTAINERS = (ContainerSpec("engine", "vllm/vllm-openai:v0.33.0"),)
+
+
+class Scene:
+    """Deployments with ready pods, and engines that count."""
+
+    def __init__(self, names: tuple[str, ...] = ("a",), replicas: int = 1) -> None:
+        identify = Engine("vllm", "m", ("m",))
+        self.picture = Picture(Deriver(lambda *_: None, lambda _: identify, diagnose), lambda *_: "")
+        self.now = 0.0
+        self.sampler = Sampler(self.picture, self.fetch, lambda: self.now)
+        self.asked: Counter[tuple[str, str, str | None]] = Counter()
+        self.silent: set[str] = set()
+        self.hanging: set[str] = set()
+        self.tokens: dict[str, float] = {}
+        self.replicas = replicas
+        for name in names:
+            meta = Meta(name, "ns", uid=f"d-{name}", generation=1)
+            put(self.picture, Workload(meta, replicas, {}, 1, revision="1", containers=CONTAINERS))
+            put(self.picture, ReplicaSet(Meta(f"{name}-1", "ns", uid=f"r-{name}", owner=f"d-{name}"), "1", replicas))
+            self.pods(name, 0)
+
+    def pods(self, name: str, generation: int) -> None:
+        """The pods of a deployment, other ones with every generation."""
+        for number in range(self.replicas):
+            for old in range(generation):
+                gone = self.picture.pod("ns", f"{name}-{old}-{number}")
+                if gone is not None:
+                    self.picture.feed([Removed(key_of(gone).kind, key_of(gone))])
+            label = f"{name}-{generation}-{number}"
+            meta = Meta(label, "ns", uid=label, owner=f"r-{name}")
+            put(
+                self.picture,
+                Pod(meta, "Running", node="n", conditions=(Condition("Ready", "True"),), containers=CONTAINERS),
+            )
+
+    async def fetch(self, row: DeploymentRow, path: str, pod: str | None) -> bytes:
+        self.asked[row.ref.name, path, pod] += 1
+        if row.ref.name in self.hanging:
+            await asyncio.Event().wait()
+        if row.ref.name in self.silent or pod in self.silent:
+            raise Unreachable("connection refused")
+        if path == "/v1/models":
+            return json.dumps({"data": [{"id": row.ref.name}]}).encode()
+        count = self.tokens.get(pod or "", 0.0)
+        return f"vllm:generation_tokens_total {count}\nvllm:num_requests_running 2\n".encode()
+
+    def row(self, name: str = "a") -> DeploymentRow:
+        return next(row for row in self.picture.deployments() if row.ref.name == name)
+
+
+def put(picture: Picture, item: Workload | ReplicaSet | Pod) -> None:
+    picture.feed([Upserted(key_of(item).kind, item)])
+
+
+@asynccontextmanager
+async def running(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    monkeypatch.setattr(sampling, "TICK_S", 0.02)
+    task = asyncio.create_task(scene.sampler.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(true: object) -> None:
+    assert callable(true)
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def test_an_engine_that_hangs_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(("a", "b", "c"))
+    scene.hanging = {"a"}
+    async with running(scene, monkeypatch):
+        await until(lambda: scene.row("b").assessment.phase is Phase.RUNNING)
+        await until(lambda: scene.row("c").assessment.phase is Phase.RUNNING)
+        assert scene.row("a").assessment.phase is Phase.WARMING_UP
+
+
+async def test_an_answer_that_was_asked_of_other_pods_proves_nothing() -> None:
+    scene = Scene()
+    question = scene.picture.question(Ref("ns", "a"))
+    assert question is not None
+    scene.pods("a", 1)
+    scene.picture.set_answer(Ref("ns", "a"), ("a",), question)
+    assert scene.row().assessment.phase is Phase.WARMING_UP
+    await scene.sampler.once()
+    assert scene.row().assessment.phase is Phase.RUNNING
+
+
+async def test_new_pods_are_asked_at_once_and_old_answers_are_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    async with running(scene, monkeypatch):
+        await until(lambda: scene.row().assessment.phase is Phase.RUNNING)
+        await until(lambda: scene.asked["a", "/metrics", "a-0-0"])
+        for wanted in (2, 3, 4):
+            scene.now += 10.1
+            await until(lambda wanted=wanted: scene.asked["a", "/metrics", "a-0-0"] == wanted)
+        assert scene.asked["a", "/v1/models", None] == 1
+        scene.pods("a", 1)
+        await until(lambda: scene.asked["a", "/v1/models", None] == 2)
+        await until(lambda: scene.row().assessment.phase is Phase.RUNNING)
+
+
+async def test_an_engine_that_does_not_answer_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    scene.silent = {"a"}
+    async with running(scene, monkeypatch):
+        await until(lambda: scene.asked["a", "/v1/models", None] == 1)
+        for step in range(1, 600):
+            scene.now = step / 10
+            await asyncio.sleep(0)
+        asked = scene.asked["a", "/v1/models", None]
+        assert scene.row().assessment.cause == "the engine does not answer yet"
+    assert asked <= 8
+
+
+async def test_rates_are_those_of_every_pod_together() -> None:
+    scene = Scene(replicas=2)
+    scene.tokens = {"a-0-0": 1_000_000.0, "a-0-1": 10.0}
+    row = scene.row()
+    await scene.sampler._sample(row)
+    assert scene.row().traffic.tokens_per_second is None
+    await scene.sampler.once()
+    scene.now = 10.0
+    scene.tokens = {"a-0-0": 1_000_100.0, "a-0-1": 60.0}
+    await scene.sampler._sample(row)
+    found = scene.row().traffic
+    assert (found.tokens_per_second, found.running, found.requests_per_second) == (15.0, 4, None)
+    scene.silent = {"a-0-1"}
+    await scene.sampler._sample(row)
+    assert scene.row().traffic.tokens_per_second is None
+
+
+COUNTS = st.integers(0, 10**9).map(float)
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=5), st.integers(1, 100))
+def test_a_rate_is_the_sum_of_what_each_counter_grew(pods: list[tuple[float, float]], seconds: int) -> None:
+    samples = [
+        (float(seconds), EngineSample(generation_tokens=before), EngineSample(generation_tokens=after))
+        for before, after in pods
+    ]
+    grown = sum(after - before if after >= before else after for before, after in pods)
+    found = traffic(samples).tokens_per_second
+    assert found is not None
+    assert found == pytest.approx(grown / seconds)
+    unknown = [*samples, (float(seconds), None, EngineSample(generation_tokens=1.0))]
+    assert traffic(unknown).tokens_per_second is None
