@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from genai_tui.domain.deployment import (
     AffinityTerms,
@@ -15,15 +16,20 @@ from genai_tui.domain.deployment import (
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
 from screens import format as shown
+from screens.deployment.rollout import event_grid
 from screens.deployment.sheet import Bit, Block, Fact, Grid, Heading, Space, Text
-from screens.deployment.timeline import short_name
+from screens.deployment.timeline import happenings, short_name
 
+EVIDENCE = 240
+EVENTS = 12
 _ENGINES = {"vllm": "vLLM", "nim": "NVIDIA NIM"}
 
 
-def state_blocks(detail: DeploymentDetail, now: datetime) -> list[Block]:
-    """How it is: phase and cause with its evidence, replicas, traffic, where it answers."""
-    return [*_phase(detail), Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
+def state_blocks(detail: DeploymentDetail, now: datetime, *, roomy: bool = False) -> list[Block]:
+    """How it is: phase and cause with its evidence, replicas, traffic; where there is room, the newest events."""
+    blocks = [*_phase(detail), Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
+    told = happenings(detail.events)[-EVENTS:] if roomy else ()
+    return [*blocks, Space(), Heading("EVENTS"), event_grid(told)] if told else blocks
 
 
 def _phase(detail: DeploymentDetail) -> list[Block]:
@@ -36,8 +42,14 @@ def _phase(detail: DeploymentDetail) -> list[Block]:
     if assessment.fix:
         blocks.append(Fact("what to do", assessment.fix, "accent"))
     for i, text in enumerate(assessment.evidence):
-        blocks.append(Fact("evidence" if i == 0 else "", text, "quiet"))
+        blocks.append(Fact("evidence" if i == 0 else "", _cut(text), "quiet"))
     return blocks
+
+
+def _cut(text: str) -> str:
+    """So much as fits into a few lines; the whole is in the log."""
+    line = " ".join(text.split())
+    return line if len(line) <= EVIDENCE else f"{line[:EVIDENCE].rsplit(' ', 1)[0]} …"
 
 
 def _replicas(detail: DeploymentDetail, now: datetime) -> list[Block]:
@@ -245,12 +257,17 @@ def _business(spec: DeploymentSpec) -> list[Block]:
     if price is None:
         said = "none: requests are counted, not priced"
     else:
-        said = (
-            f"{shown.amount(price.input_per_million, price.currency)} input, "
-            f"{shown.amount(price.output_per_million, price.currency)} output, per 1M tokens"
-        )
+        amounts = (_amount(price.input_per_million, price.currency), _amount(price.output_per_million, price.currency))
+        said = f"{amounts[0]} input, {amounts[1]} output, per 1M tokens"
     sharing = spec.sharing
     shared = {SharingMode.NONE: "nobody", SharingMode.ALL: "all organizations"}.get(
         sharing.mode, ", ".join(sharing.organizations)
     )
     return [Fact("price", said), Fact("shared with", shared)]
+
+
+def _amount(value: Decimal, currency: str) -> str:
+    """As prices are written: `$0.20`; no digit is dropped."""
+    text = shown.amount(value, currency)
+    number, space, code = text.partition(" ")
+    return f"{number}0{space}{code}" if number[-2:-1] == "." else text

@@ -35,7 +35,7 @@ def rollout(detail: DeploymentDetail, now: datetime, width: int) -> list[Block]:
     told = happenings(detail.events)
     blocks += [Space(), Heading("EVENTS", "" if told else "none kept; the cluster keeps them for about an hour")]
     if told:
-        blocks.append(_events(told, width))
+        blocks.append(event_grid(told))
     return blocks
 
 
@@ -108,7 +108,7 @@ def _cell(stage: Stage, row: ReplicaRow, size: int, *, last: bool) -> Bit:
         tone = "quiet"
     elif state is StageState.STUCK and row.assessment.phase is not Phase.FAILED:
         tone = "waiting"
-    took = "" if stage.seconds is None else shown.seconds(stage.seconds).replace(" ", "")
+    took = _took(stage.seconds)
     if state is StageState.DONE:
         text = f"✔ {took}"
     elif state is StageState.NOW:
@@ -120,6 +120,13 @@ def _cell(stage: Stage, row: ReplicaRow, size: int, *, last: bool) -> Bit:
     text = text.strip()
     rail = "" if last else _RAILS[state] * (size - len(text) - (1 if text else 0))
     return Bit(f"{text} {rail}".strip() if rail else text, tone)
+
+
+def _took(seconds: float | None) -> str:
+    """Whole seconds: tenths would change all the time and tell nothing."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.0f}s" if seconds < 10 else shown.seconds(seconds).replace(" ", "")
 
 
 def _share(stage: Stage) -> str:
@@ -146,7 +153,8 @@ def _causes(rows: list[ReplicaRow]) -> Iterator[Block]:
             yield Text(f"do: {fix}", "", 2)
 
 
-def _events(told: tuple[Happening, ...], width: int) -> Grid:
+def event_grid(told: tuple[Happening, ...]) -> Grid:
+    """When, about what, why, and the message, below each other."""
     rows = tuple(
         (
             Bit(shown.clock(item.last), "quiet"),

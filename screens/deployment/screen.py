@@ -43,6 +43,7 @@ TABS = (
 VERBS = {"scale": "patch", "edit": "patch", "restart": "patch", "delete": "delete"}
 """The verb on apps/deployments each writing action needs."""
 WIDE = 110
+TALL = 36
 
 
 class DeploymentScreen(ConsoleScreen):
@@ -193,7 +194,8 @@ printed. *Manifest* has the live object and the document.
         now = self.services.clock()
         match self._tab:
             case "overview":
-                self.query_one("#overview-state", Sheet).show(state_blocks(detail, now))
+                roomy = self.size.width >= WIDE and self.size.height >= TALL
+                self.query_one("#overview-state", Sheet).show(state_blocks(detail, now, roomy=roomy))
                 self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
             case "rollout":
                 self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width))

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from genai_tui.domain.cluster import Event
 from genai_tui.domain.rows import Phase, ReplicaRow
+from genai_tui.domain.scheduling import brief
 
 STAGES: tuple[tuple[Phase, str], ...] = (
     (Phase.PENDING, "schedule"),
@@ -18,6 +19,7 @@ STAGES: tuple[tuple[Phase, str], ...] = (
     (Phase.WARMING_UP, "warm-up"),
     (Phase.RUNNING, "ready"),
 )
+_SHORT = {"Deployment": "deploy", "ReplicaSet": "rs"}
 _ORDER = {phase: number for number, (phase, _) in enumerate(STAGES)}
 
 
@@ -104,7 +106,7 @@ def happenings(events: Iterable[Event]) -> tuple[Happening, ...]:
         moments = [at for at in (event.last_seen, before.last if before else None) if at is not None]
         found[key] = Happening(
             max(moments, default=None),
-            short_name(event.regarding_name) if event.regarding_kind == "Pod" else event.regarding_kind,
+            _about(event),
             event.reason,
             _message(event),
             event.count + (before.times if before else 0),
@@ -115,9 +117,15 @@ def happenings(events: Iterable[Event]) -> tuple[Happening, ...]:
     return tuple(ordered)
 
 
+def _about(event: Event) -> str:
+    if event.regarding_kind == "Pod":
+        return short_name(event.regarding_name)
+    return _SHORT.get(event.regarding_kind, event.regarding_kind.lower())
+
+
 def _message(event: Event) -> str:
     """The message in one line, without the long name that stands beside it."""
-    text = " ".join(event.message.split())
+    text = " ".join((brief(event.message) if event.reason == "FailedScheduling" else event.message).split())
     if event.regarding_kind != "Pod" or not event.regarding_name:
         return text
     for name in (f"{event.regarding_namespace}/{event.regarding_name}", event.regarding_name):

@@ -58,7 +58,7 @@ async def test_what_was_asked_for_is_said_in_words_and_limits_claim_nothing(worl
         "4 CPU, 32Gi memory, 1 nvidia.com/gpu",
         "llm.example.internal, inside the cluster",
         "recorded only: nothing enforces them yet",
-        "$0.2 input, $0.6 output, per 1M tokens",
+        "$0.20 input, $0.60 output, per 1M tokens",
         "org-a, org-b",
         "412",
     ):
@@ -236,7 +236,7 @@ async def test_the_rollout_shows_stages_of_both_revisions_and_events_once(world:
         lines = page(pilot).splitlines()
     (new,) = [text for text in lines if "aaaaa" in text]
     assert [word for word in new.split() if word[0] not in "━╌"] == [
-        "aaaaa", "✔", "2.0s", "✔", "41s", "✔", "1m12s", "◑", "62%", "·", "·", "gpu-1",
+        "aaaaa", "✔", "2s", "✔", "41s", "✔", "1m12s", "◑", "62%", "·", "·", "gpu-1",
     ]  # fmt: skip
     assert any("REVISION 1" in text and "1 replica left" in text for text in lines)
     assert any("bbbbb" in text for text in lines)
