@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trustme
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
@@ -36,7 +38,7 @@ class CertificateServer:
         writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
         writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
+        with contextlib.suppress(ssl.SSLError):
             await writer.wait_closed()
 
 
@@ -47,10 +49,36 @@ async def certificate_server() -> AsyncIterator[CertificateServer]:
     context.verify_mode = ssl.CERT_OPTIONAL
     double.authority.configure_trust(context)
     double.authority.issue_cert("127.0.0.1").configure_cert(context)
-    server = await asyncio.start_server(double.answer, "127.0.0.1", 0, ssl=context)
-    double.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
+    async with listening(double.answer, context) as (_, port):
+        double.url = f"https://127.0.0.1:{port}"
         yield double
+
+
+@contextlib.asynccontextmanager
+async def listening(handle: Handler, context: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, int]]:
+    """A server on loopback; when the block ends so do its connections, at once."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await handle(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.create_task(carry(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()
+    finally:
+        server.close()
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -60,7 +88,6 @@ class Proxy:
     url: str = ""
     targets: list[str] = field(default_factory=list)
     authorized: list[str] = field(default_factory=list)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one CONNECT; whatever name is asked for leads to this machine."""
@@ -71,28 +98,25 @@ class Proxy:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", int(target.rpartition(":")[2]))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         ways = [asyncio.create_task(copy(reader, far_writer)), asyncio.create_task(copy(far_reader, writer))]
-        self.tasks += ways
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            far_writer.transport.abort()
 
 
 async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     """Until the source ends."""
-    try:
-        with contextlib.suppress(ConnectionError):
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-    finally:
-        sink.transport.abort()
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
 
 
 @contextlib.asynccontextmanager
 async def http_proxy() -> AsyncIterator[Proxy]:
     double = Proxy()
-    server = await asyncio.start_server(double.carry, "127.0.0.1", 0)
-    double.url = f"http://me:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
+    async with listening(double.carry) as (_, port):
+        double.url = f"http://me:secret@127.0.0.1:{port}"
         yield double
-        for task in double.tasks:
-            task.cancel()
-        await asyncio.gather(*double.tasks, return_exceptions=True)
-        await asyncio.sleep(0)

@@ -24,7 +24,7 @@ from genai_tui.kube.kubeconfig import resolve
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.faults import Fault
 from genai_tui.services import LogLine
-from tests.kube.doubles import http_proxy
+from tests.kube.doubles import http_proxy, listening
 from tests.kube.test_credentials import for_server
 from tests.sandbox.serving import Served
 
@@ -180,14 +180,8 @@ async def http_engine(cluster: Served, go_on: asyncio.Event) -> AsyncIterator[li
             await go_on.wait()
             writer.write(b"b\r\ndata: two\n\n\r\n0\r\n\r\n")
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            await answer(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    cluster.agent.listening[8000] = server.sockets[0].getsockname()
-    async with server:
+    async with listening(answer) as address:
+        cluster.agent.listening[8000] = address
         yield keys
 
 
