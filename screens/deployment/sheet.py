@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from textual.events import Resize
 from textual.geometry import Region, Size
@@ -134,7 +134,7 @@ def _grid(block: Grid, width: int) -> Iterator[Line]:
 def _cut(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
-    return f"{chop_cells(text, max(1, width - 1))[0]}…"
+    return f"{set_cell_size(text, width - 1)}…" if width > 1 else "…"
 
 
 def _within(line: Line, width: int) -> Line:
