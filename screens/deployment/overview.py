@@ -25,9 +25,10 @@ EVENTS = 12
 _ENGINES = {"vllm": "vLLM", "nim": "NVIDIA NIM"}
 
 
-def state_blocks(detail: DeploymentDetail, now: datetime, *, roomy: bool = False) -> list[Block]:
+def state_blocks(detail: DeploymentDetail, now: datetime, *, roomy: bool = False, gone: bool = False) -> list[Block]:
     """How it is: phase and cause with its evidence, replicas, traffic; where there is room, the newest events."""
-    blocks = [*_phase(detail), Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
+    phase = [Fact("phase", f"was {detail.row.assessment.phase.value}", "quiet")] if gone else _phase(detail)
+    blocks = [*phase, Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
     told = happenings(detail.events)[-EVENTS:] if roomy else ()
     return [*blocks, Space(), Heading("EVENTS"), event_grid(told)] if told else blocks
 

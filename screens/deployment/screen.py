@@ -126,9 +126,7 @@ printed. *Manifest* has the live object and the document.
         gone = detail is None and self._last is not None and self.services.picture.health.link is Link.LIVE
         if detail is not None:
             self._last = detail
-        if gone != self._gone:
-            self._gone = gone
-            self.set_class(gone, "-gone")
+        self._gone = gone
         self._show_title()
         self._show_banner()
         self._show_tabs()
@@ -195,7 +193,7 @@ printed. *Manifest* has the live object and the document.
         match self._tab:
             case "overview":
                 roomy = self.size.width >= WIDE and self.size.height >= TALL
-                self.query_one("#overview-state", Sheet).show(state_blocks(detail, now, roomy=roomy))
+                self.query_one("#overview-state", Sheet).show(state_blocks(detail, now, roomy=roomy, gone=self._gone))
                 self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
             case "rollout":
                 self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width))
