@@ -22,6 +22,8 @@ from genai_tui.kube.refusals import refusal
 
 log = logging.getLogger(__name__)
 
+SLICE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -58,7 +60,7 @@ RESOURCES: dict[Kind, Resource] = {
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep the cyclic garbage collector out of a page: all of it is kept, and each look at it costs half the time."""
+    """Keep the cyclic garbage collector out of new objects: all are kept, and each look at them costs half the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -81,23 +83,25 @@ class Codec:
         self._identity = msgspec.json.Decoder(wire.Identified)
         self._status = msgspec.json.Decoder(wire.Status)
 
-    def page(self, body: bytes) -> tuple[list[Observed], wire.ListMeta]:
-        """The objects of a page; one that cannot be read is left out and logged, the others stand.
+    def page(self, body: bytes) -> tuple[Iterator[list[Observed]], wire.ListMeta]:
+        """The objects of a page, in slices between which others may run; one that cannot be read is left out.
 
         Raises:
             msgspec.MsgspecError: it is not a list at all.
         """
-        with _no_collection():
-            return self._page(body)
-
-    def _page(self, body: bytes) -> tuple[list[Observed], wire.ListMeta]:
         try:
             decoded = self._list.decode(body)
-            return [self._resource.convert(item) for item in decoded.items or ()], decoded.metadata
+            return self._slices(decoded.items or []), decoded.metadata
         except msgspec.ValidationError:
             loose = self._loose.decode(body)
         found = [self._one(raw) for raw in loose.items or ()]
-        return [self._resource.convert(item) for item in found if item is not None], loose.metadata
+        return self._slices([item for item in found if item is not None]), loose.metadata
+
+    def _slices(self, items: list[Any]) -> Iterator[list[Observed]]:
+        for begin in range(0, len(items), SLICE):
+            with _no_collection():
+                converted = [self._resource.convert(item) for item in items[begin : begin + SLICE]]
+            yield converted
 
     def _one(self, raw: msgspec.Raw) -> Any:  # noqa: ANN401  # a struct of the resource's kind, or None
         try:

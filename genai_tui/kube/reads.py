@@ -135,14 +135,15 @@ class _Follower:
                 continue
             latency = latency or (time.perf_counter() - began) * 1000
             try:
-                objects, meta = self._codec.page(response.content)
+                slices, meta = self._codec.page(response.content)
             except msgspec.MsgspecError as error:
                 raise Unreachable("the cluster's list cannot be read", why=str(error)) from error
-            found += objects
+            for objects in slices:
+                found += objects
+                await asyncio.sleep(0)
             if not meta.continue_:
                 return found, meta.resource_version, latency
             params["continue"] = meta.continue_
-            await asyncio.sleep(0)
 
     def _selection(self) -> dict[str, str | int]:
         return {"labelSelector": self.resource.labels} if self.resource.labels else {}
