@@ -84,6 +84,8 @@ class Deriver:
         self._identify = identify
         self._diagnose = diagnose
         self.traffic: dict[Ref, Traffic] = {}
+        self.depend_on_nodes: set[Ref] = set()
+        """Deployments with a pod that waits for a place, or whose node may be the cause of its trouble."""
         self._answers: dict[Ref, tuple[Signature, tuple[str, ...] | None]] = {}
         self._documents: dict[Ref, tuple[str, ModelDeployment | None]] = {}
         # By uid: a pod of the same name is another pod.
@@ -95,6 +97,7 @@ class Deriver:
     def forget(self, ref: Ref) -> None:
         """Drop what was kept about a deployment that is gone."""
         self.traffic.pop(ref, None)
+        self.depend_on_nodes.discard(ref)
         self._answers.pop(ref, None)
         self._documents.pop(ref, None)
 
@@ -148,6 +151,10 @@ class Deriver:
             return None
         pods = objects.pods_of(workload)
         replicas = self._replicas(workload, pods, objects, nodes)
+        if any(replica.assessment.phase is not Phase.RUNNING for replica in replicas):
+            self.depend_on_nodes.add(ref)
+        else:
+            self.depend_on_nodes.discard(ref)
         asked, answer = self._answer(ref, _signature(workload, pods))
         assessment = assess(workload, replicas, _answers_with(answer, ref, document) if asked else None)
         if ours and document is None:

@@ -268,12 +268,12 @@ class Objects:
 
     def _put_event(self, item: Event) -> set[Ref]:
         key = key_of(item)
-        self._remove_event(key)
+        touched = self._remove_event(key)
         self.events[key] = item
         about = (item.regarding_kind, item.regarding_namespace, item.regarding_name)
         self.events_of[about][key] = item
         self._note_event(about)
-        return self._event_refs(item)
+        return touched | self._event_refs(item)
 
     def _remove_event(self, key: Key) -> set[Ref]:
         old = self.events.pop(key, None)

@@ -102,7 +102,7 @@ class Picture:
             self.objects.changed_nodes = set()
             self._others_at = self._revision + 1
             # What a pending deployment waits for may have become free.
-            self._dirty |= {ref for ref, row in self._rows.items() if row.ready < row.replicas}
+            self._dirty |= self._deriver.depend_on_nodes
         self._advance()
 
     def question(self, ref: Ref) -> Signature | None:
