@@ -83,7 +83,8 @@ def _validation(item: object) -> str:
     """One entry of FastAPI's list of what is wrong with a body."""
     if not isinstance(item, dict):
         return str(item)
-    where = ".".join(str(part) for part in item.get("loc") or () if part != "body")
+    loc = item.get("loc")
+    where = ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else ""
     return f"{where}: {item.get('msg')}" if where else str(item.get("msg"))
 
 

@@ -7,7 +7,7 @@ import unicodedata
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genai_tui.domain.chat import ChatRequest, Message
@@ -132,6 +132,7 @@ async def test_a_key_is_in_no_error_and_in_no_repr() -> None:
         assert "sk-secret" not in repr(Target(http, "", "tiny", "sk-secret"))
 
 
+@example(400, b'{"message":[{"loc":true}]}')
 @given(
     st.integers(400, 599),
     st.binary(max_size=300)
