@@ -10,9 +10,10 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
@@ -26,9 +27,7 @@ from genai_tui.domain.rows import Ref
 from genai_tui.errors import explain
 from genai_tui.services import SavedDraft, Services
 from screens import themes
-
-if TYPE_CHECKING:
-    pass
+from screens.typing_ahead import TypingAhead
 
 log = logging.getLogger(__name__)
 _STYLES = Path(styles.__file__).parent
@@ -52,6 +51,18 @@ def _endpoints() -> Screen[None]:
     from screens.endpoints import EndpointsScreen
 
     return EndpointsScreen()
+
+
+def _access() -> Screen[None]:
+    from screens.access import AccessScreen
+
+    return AccessScreen()
+
+
+def _cluster() -> Screen[None]:
+    from screens.cluster import ClusterScreen
+
+    return ClusterScreen()
 
 
 def _usage() -> Screen[None]:
@@ -79,6 +90,8 @@ class GenaiTui(App[None]):
         "deployments": _deployments,
         "models": _models,
         "endpoints": _endpoints,
+        "access": _access,
+        "cluster": _cluster,
         "usage": _usage,
     }
     DEFAULT_MODE = "deployments"
@@ -104,6 +117,7 @@ class GenaiTui(App[None]):
         self.failure: Problem | None = None
         """Why the services could not start; the screens show it."""
         self._unsubscribe: Callable[[], None] | None = None
+        self._typing = TypingAhead(self, super().on_event)
         for theme in themes.all_themes():
             self.register_theme(theme)
         self._painted = False
@@ -166,6 +180,13 @@ class GenaiTui(App[None]):
         error = self._exception or RuntimeError("unknown")
         self._exit_renderables.append(Text(f"genai-tui: {explain(error).problem.line}"))
         self._close_messages_no_wait()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys one after the other, everything else as it comes."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._typing.take(event)
+        else:
+            await super().on_event(event)
 
     # Look -------------------------------------------------------------------------------------------------------------
 

@@ -50,11 +50,16 @@ class FormPane(VerticalScroll, can_focus=False):
         yield from self.rows
 
     def show(self, state: FormState[Any]) -> None:
-        """Follow the form: which fields apply, what they hold, what is wrong."""
+        """Follow the form: which fields apply, what is wrong. What they hold stays: it may be typed further by now."""
         for row in self.rows:
             row.display = row.field.applies(state.draft)
-            row.put(state.draft.get(row.field.id, ""))
             row.say(state.notice(row.field.id))
+
+    def put(self, texts: Mapping[str, str]) -> None:
+        """Show other texts, by field id, without calling them typed."""
+        for row in self.rows:
+            if row.field.id in texts:
+                row.put(texts[row.field.id])
 
     def say_note(self, note: str) -> None:
         """Change the sentence above the fields."""

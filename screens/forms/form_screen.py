@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from genai_tui.domain.drafts import may_be_kept
 from genai_tui.domain.form_facts import Choice, Facts, choices_of
-from genai_tui.domain.form_field import FieldKind
+from genai_tui.domain.form_field import Draft, FieldKind
 from genai_tui.errors import GenaiTuiError
 from genai_tui.services import SavedDraft
 from screens.base import ConsoleScreen
@@ -99,6 +99,16 @@ class FormScreen(ConsoleScreen):
             self.show_form()
             self._keep_soon()
 
+    def fill_in(self, draft: Draft) -> None:
+        """Take over suggestions; only what differs is shown, so that nothing typed meanwhile is overwritten."""
+        before = self.state.draft
+        self.state.replace(draft)
+        self._show_texts({key: text for key, text in draft.items() if text != before.get(key, "")})
+
+    def _show_texts(self, texts: Draft) -> None:
+        for pane in self.query(FormPane):
+            pane.put(texts)
+
     @on(events.DescendantFocus)
     def _focused(self, event: events.DescendantFocus) -> None:
         row = row_of(event.widget)
@@ -150,6 +160,7 @@ class FormScreen(ConsoleScreen):
         chosen = await self.app.push_screen_wait(PickerScreen("Not finished yet", choices, narrowing=False))
         if chosen is not None and chosen < len(offers):
             self.resume(offers[chosen])
+            self._show_texts(self.state.draft)
             self.state.look_at_everything()
             self.show_form()
 

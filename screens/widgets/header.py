@@ -23,7 +23,14 @@ from genai_tui.domain.text import printable
 from genai_tui.services import Services
 from screens.format import clock, latency, needs_you
 
-AREAS = (("deployments", "Deployments"), ("models", "Models"), ("endpoints", "Endpoints"), ("usage", "Usage"))
+AREAS = (
+    ("deployments", "Deployments"),
+    ("models", "Models"),
+    ("endpoints", "Endpoints"),
+    ("access", "Access"),
+    ("cluster", "Cluster"),
+    ("usage", "Usage"),
+)
 _LONGEST_NAME = 24
 
 

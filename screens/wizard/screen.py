@@ -179,7 +179,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         if field_id in ("model", "namespace") and self._edit is None and self.state.draft.get("model"):
             draft = self.state.draft
             untouched = frozenset(draft) - self.state.typed
-            self.state.replace(choose_model(draft, draft["model"], self.facts, untouched=untouched))
+            self.fill_in(choose_model(draft, draft["model"], self.facts, untouched=untouched))
 
     def resume(self, draft: SavedDraft) -> None:
         """Go on with a kept form."""
