@@ -30,6 +30,8 @@ class Written(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        # The console paints before it reads a document: schemas are built when they are first needed.
+        defer_build=True,
         # What was typed into the wrong field may be a secret; it must not reach a log through a traceback.
         hide_input_in_errors=True,
     )
