@@ -169,8 +169,11 @@ def run(kind: str, result: str) -> None:
     from textual.app import App, ComposeResult
     from textual.widgets import DataTable, Static
 
+    from genai_tui.cli import collect_seldom
     from screens import themes
     from screens.widgets.virtual_table import Cell, Column, VirtualTable
+
+    collect_seldom()
 
     class Bench(App[None]):
         def get_theme_variable_defaults(self) -> dict[str, str]:
