@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from genai_tui.errors import MissingTool
 from genai_tui.kube.credentials import Credentials, tls
 from genai_tui.kube.kubeconfig import Target
 from genai_tui.kube.proxies import proxy_for
@@ -128,19 +127,13 @@ class Connection:
 def _transport(context: ssl.SSLContext | None, proxy: str | None) -> httpx.AsyncHTTPTransport:
     # For plain http no certificates are needed, and loading them takes longer than all the rest.
     verify = context if context is not None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        return httpx.AsyncHTTPTransport(
-            verify=verify,
-            trust_env=False,
-            limits=_LIMITS,
-            proxy=httpx.Proxy(proxy) if proxy is not None else None,
-            socket_options=_keepalive(),
-        )
-    except ImportError as error:
-        raise MissingTool(
-            "the way to the cluster is a SOCKS proxy, for which a package is missing",
-            next_step="pipx inject genai-tui socksio",
-        ) from error
+    return httpx.AsyncHTTPTransport(
+        verify=verify,
+        trust_env=False,
+        limits=_LIMITS,
+        proxy=httpx.Proxy(proxy) if proxy is not None else None,
+        socket_options=_keepalive(),
+    )
 
 
 def _keepalive() -> list[tuple[int, int, int]]:

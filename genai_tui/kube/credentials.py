@@ -17,9 +17,9 @@ from urllib.parse import quote
 import httpx
 
 from genai_tui.errors import CredentialsRejected
-from genai_tui.kube import plugins
+from genai_tui.kube import openid, plugins
 from genai_tui.kube.convert import moment
-from genai_tui.kube.kubeconfig import ExecPlugin, Target
+from genai_tui.kube.kubeconfig import ExecPlugin, OpenIdConnect, Target
 
 TOKEN_FILE_MAX_AGE_S = 60.0
 PLUGIN_PAUSE_S = 10.0
@@ -108,6 +108,7 @@ class Credentials(httpx.Auth):
         self._target = target
         self._context = context
         self._token = _usable(target.user.token, "the kubeconfig")
+        self._openid = target.user.openid
         self._expires: datetime | None = None
         self._read_at: float | None = None
         self._generation = 0
@@ -160,7 +161,7 @@ class Credentials(httpx.Auth):
     async def _freshen(self, *, rejected: int | None = None) -> int:
         """Read or ask for credentials where they are old, or were `rejected`; returns their generation."""
         user = self._target.user
-        if user.plugin is None and user.token_file is None:
+        if user.plugin is None and user.token_file is None and self._openid is None:
             return self._generation
         async with self._lock:
             # Many requests are rejected at once when a token expires; the first one's renewal serves them all.
@@ -169,7 +170,23 @@ class Credentials(httpx.Auth):
                 self._read_token(user.token_file, force=force)
             elif user.plugin is not None and (force or self._stale()):
                 await self._ask(user.plugin, force=force)
+            elif self._openid is not None and user.token is None:
+                await self._renew(self._openid)
             return self._generation
+
+    async def _renew(self, entry: OpenIdConnect) -> None:
+        """The id-token, renewed where it has expired; a provider that refused is left alone for a while."""
+        if time.monotonic() < self._paused_until and self._failure is not None:
+            raise self._failure.with_traceback(None)
+        try:
+            if openid.expired(entry.id_token):
+                entry = await openid.renew(entry)
+            token = _usable(entry.id_token, "the identity provider")
+        except CredentialsRejected as error:
+            self._failure, self._paused_until = error, time.monotonic() + PLUGIN_PAUSE_S
+            raise
+        self._generation += token != self._token
+        self._openid, self._token, self._failure = entry, token, None
 
     def _read_token(self, file: Path, *, force: bool) -> None:
         now = time.monotonic()

@@ -42,6 +42,22 @@ class ExecPlugin:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class OpenIdConnect:
+    """What the provider entry `oidc` keeps. Never printed: it holds secrets.
+
+    `file` is the kubeconfig it stands in: a renewed token is written back there, as kubectl does.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    id_token: str
+    refresh_token: str
+    ca: bytes | None
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class User:
     """How to authenticate. Never printed: it holds secrets."""
 
@@ -52,6 +68,7 @@ class User:
     certificate: bytes | None = None
     key: bytes | None = None
     plugin: ExecPlugin | None = None
+    openid: OpenIdConnect | None = None
     act_as: str | None = None
     act_as_groups: tuple[str, ...] = ()
     act_as_uid: str | None = None
@@ -107,7 +124,7 @@ def contexts(path: str | None) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Merged:
-    """Maps from name to (entry, directory of its file): the first file that has a name wins."""
+    """Maps from name to (entry, its file): the first file that has a name wins."""
 
     contexts: dict[str, tuple[Mapping[str, Any], Path]] = field(default_factory=dict)
     clusters: dict[str, tuple[Mapping[str, Any], Path]] = field(default_factory=dict)
@@ -140,7 +157,7 @@ def _merge(files: list[Path]) -> _Merged:
         ):
             for entry in _entries(data, section):
                 if entry.get("name"):
-                    into.setdefault(str(entry["name"]), (_mapping(entry, key), file.parent))
+                    into.setdefault(str(entry["name"]), (_mapping(entry, key), file))
         merged.current = merged.current or _text(data, "current-context") or ""
     return merged
 
@@ -187,7 +204,7 @@ def _target(name: str, chosen: tuple[Mapping[str, Any], Path], merged: _Merged) 
     if cluster_name not in merged.clusters:
         hint = did_you_mean(cluster_name, merged.clusters)
         raise BadInput(f"context '{name}' names the cluster '{cluster_name}', which the kubeconfig does not have{hint}")
-    cluster, directory = merged.clusters[cluster_name]
+    cluster, file = merged.clusters[cluster_name]
     user_name = _text(context, "user")
     if user_name and user_name not in merged.users:
         hint = did_you_mean(user_name, merged.users)
@@ -197,12 +214,23 @@ def _target(name: str, chosen: tuple[Mapping[str, Any], Path], merged: _Merged) 
         raise BadInput(f"cluster '{cluster_name}' has no usable server address", why=server or "it is empty")
     extensions = {str(e.get("name")): e.get("extension") for e in _entries(cluster, "extensions")}
     user = _user(*merged.users[user_name], extensions.get(_PLUGIN_CONFIG)) if user_name else User()
+    ca, insecure = (
+        _bytes(cluster, "certificate-authority", file.parent),
+        cluster.get("insecure-skip-tls-verify") is True,
+    )
+    if insecure and ca is not None:
+        why = "its certificate-authority would not be looked at"
+        raise BadInput(
+            f"cluster '{cluster_name}' has insecure-skip-tls-verify beside a certificate-authority",
+            why=why,
+            next_step="take one of them out of the kubeconfig",
+        )
     return Target(
         context=name,
         server=server,
         namespace=_text(context, "namespace"),
-        ca=_bytes(cluster, "certificate-authority", directory),
-        insecure=cluster.get("insecure-skip-tls-verify") is True,
+        ca=ca,
+        insecure=insecure,
         server_name=_text(cluster, "tls-server-name"),
         proxy=_text(cluster, "proxy-url"),
         user=user,
@@ -210,26 +238,33 @@ def _target(name: str, chosen: tuple[Mapping[str, Any], Path], merged: _Merged) 
     )
 
 
-def _user(entry: Mapping[str, Any], directory: Path, cluster_config: object) -> User:
-    token_file = _text(entry, "tokenFile")
+def _user(entry: Mapping[str, Any], file: Path, cluster_config: object) -> User:
+    token_file, directory = _text(entry, "tokenFile"), file.parent
     extra = _mapping(entry, "as-user-extra")
+    act_as = _text(entry, "as")
+    if not act_as and (_strings(entry, "as-groups") or _text(entry, "as-uid") or extra):
+        raise BadInput(
+            "the kubeconfig impersonates groups, a uid or extra values without a user",
+            next_step="add `as` to its user entry",
+        )
     return User(
-        token=_text(entry, "token") or _provided(_mapping(entry, "auth-provider")),
+        token=_text(entry, "token"),
+        openid=_openid(_mapping(entry, "auth-provider"), file),
         token_file=directory / token_file if token_file else None,
         username=_text(entry, "username"),
         password=str(entry["password"]) if entry.get("password") else None,
         certificate=_bytes(entry, "client-certificate", directory),
         key=_bytes(entry, "client-key", directory),
         plugin=_plugin(entry["exec"], directory, cluster_config) if isinstance(entry.get("exec"), dict) else None,
-        act_as=_text(entry, "as"),
+        act_as=act_as,
         act_as_groups=_strings(entry, "as-groups"),
         act_as_uid=_text(entry, "as-uid"),
         act_as_extra=tuple((str(key), value) for key in extra for value in _strings(extra, key)),
     )
 
 
-def _provided(provider: Mapping[str, Any]) -> str | None:
-    """The token an OpenID Connect provider entry keeps; other providers were removed from kubectl in 1.26."""
+def _openid(provider: Mapping[str, Any], file: Path) -> OpenIdConnect | None:
+    """An OpenID Connect entry; kubectl 1.26 dropped the other providers."""
     name = _text(provider, "name")
     if name is None:
         return None
@@ -239,7 +274,16 @@ def _provided(provider: Mapping[str, Any]) -> str | None:
             why="kubectl dropped it in 1.26",
             next_step="write the kubeconfig anew with the cloud's own tool: it then uses a credential plugin",
         )
-    return _text(_mapping(provider, "config"), "id-token")
+    config = _mapping(provider, "config")
+    return OpenIdConnect(
+        issuer=(_text(config, "idp-issuer-url") or "").rstrip("/"),
+        client_id=_text(config, "client-id") or "",
+        client_secret=_text(config, "client-secret") or "",
+        id_token=_text(config, "id-token") or "",
+        refresh_token=_text(config, "refresh-token") or "",
+        ca=_bytes(config, "idp-certificate-authority", file.parent),
+        file=file,
+    )
 
 
 def _plugin(entry: Mapping[str, Any], directory: Path, cluster_config: object) -> ExecPlugin:

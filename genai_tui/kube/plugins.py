@@ -107,9 +107,16 @@ def _failed(plugin: ExecPlugin, said: bytes, code: int | None) -> CredentialsRej
 
 def _status(plugin: ExecPlugin, output: bytes) -> dict[str, object]:
     try:
-        status = json.loads(output)["status"]
-    except (ValueError, KeyError, TypeError):
-        status = None
+        printed = json.loads(output)
+        status, version = printed["status"], str(printed.get("apiVersion"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        status, version = None, plugin.api_version
+    if version != plugin.api_version:
+        raise CredentialsRejected(
+            f"the credential plugin {plugin.command} speaks {printable(version)[:80]}",
+            why=f"the kubeconfig asks for {plugin.api_version}",
+            next_step="set apiVersion of its exec entry to what the plugin speaks, or update the plugin",
+        )
     if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
         raise CredentialsRejected(f"the credential plugin {plugin.command} printed no credentials")
     return status

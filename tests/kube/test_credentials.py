@@ -323,8 +323,6 @@ def test_what_kubectl_dropped_is_said_so(cluster: Served, tmp_path: Path) -> Non
     old = written(cluster, {"auth-provider": {"name": "gcp"}}, directory=tmp_path)
     with pytest.raises(CredentialsRejected, match="auth-provider 'gcp'"):
         resolve(old, None)
-    oidc = {"auth-provider": {"name": "oidc", "config": {"id-token": "operator"}}}
-    assert resolve(written(cluster, oidc, directory=tmp_path), None).user.token == "operator"
 
 
 ANYTHING = st.recursive(
