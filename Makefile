@@ -1,5 +1,6 @@
 # make sandbox   the console on a laptop-sized cluster with a real small model
 # make test      the tests
+# make test-cluster  the cluster tests against the real cluster that KUBECONFIG_REAL names, in a namespace of their own
 # make check     format, lint, types, import rules, tests: what must be green before a change lands
 # Needs Python 3.11 or newer and make; everything else is installed into .venv from hashed requirements.
 
@@ -7,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: sandbox test check format lint types imports snapshots bench requirements clean help
+.PHONY: sandbox test test-cluster check format lint types imports snapshots bench requirements clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,6 +18,10 @@ sandbox: .venv/sandbox-installed
 
 test: .venv/dev-installed
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-cluster: .venv/dev-installed
+	@test -n "$$KUBECONFIG_REAL" || { echo "set KUBECONFIG_REAL to the kubeconfig of a cluster to try"; exit 2; }
+	$(BIN)/pytest -n 0 -m cluster tests/cluster
 
 check: format lint types imports test
 

@@ -66,6 +66,9 @@ def listing(
         if version < objects.oldest:
             raise expired()
         items = [item for item in items if _place(item) > start]
+    elif query.get("resourceVersionMatch") == "Exact" and query.get("resourceVersion", "") != str(version):
+        # Only the present state is kept; an API server keeps some minutes of it, then answers the same.
+        raise expired("The resourceVersion for the provided list is too old.")
     limit = int(query.get("limit") or 0)
     meta: Object = {"resourceVersion": str(version)}
     if limit and len(items) > limit:
