@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +44,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_LIMIT_S = 30.0
 PING_EVERY_S = 5.0
+ASK_AGAIN_S = 30.0
 LOG_TAIL = 1_000
 
 
@@ -69,6 +72,8 @@ class _Wiring:
 
     def __init__(self, settings: Settings, session: Session, connection: Connection) -> None:
         self._session, self._connection = session, connection
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            self._lend_terminal(contextlib.nullcontext)
         self._scope = settings.namespace
         self._ledger = Ledger(settings.state / "ledger.db")
         self._access = Access(connection)
@@ -79,6 +84,7 @@ class _Wiring:
         self._drafts = DraftFiles(settings.state / "drafts")
         self._preferences = FilePreferences(settings.state)
         self._tasks: list[asyncio.Task[None]] = []
+        self._wanted_now = asyncio.Event()
 
     def services(self) -> Services:
         return Services(
@@ -97,8 +103,13 @@ class _Wiring:
             keys=self._keys,
             render_documents=self._render,
             apply_documents=self._operations.apply_documents,
+            retry=self._retry,
+            lend_terminal=self._lend_terminal,
             close=self._close,
         )
+
+    def _lend_terminal(self, lend: Callable[[], AbstractContextManager[None]]) -> None:
+        self._connection.credentials.lend_terminal = lend
 
     # -- feeding the picture ------------------------------------------------------------------------------------
 
@@ -115,7 +126,8 @@ class _Wiring:
 
     async def _feed(self, kind: Kind) -> None:
         fallback = self._session.namespace or "default"
-        async for batch in watch(self._connection, kind, self._namespace_of(kind), fallback=fallback):
+        watching = watch(self._connection, kind, self._namespace_of(kind), fallback=fallback, pause=self._pause)
+        async for batch in watching:
             self._picture.feed(batch)
 
     def _namespace_of(self, kind: Kind) -> str | None:
@@ -130,12 +142,27 @@ class _Wiring:
                 self._picture.set_link(await ping(self._connection), None)
             except GenaiTuiError as error:
                 self._picture.set_link(None, error.problem)
-            await asyncio.sleep(PING_EVERY_S)
+            await self._pause(PING_EVERY_S)
 
     async def _learn_access(self) -> None:
-        with contextlib.suppress(GenaiTuiError):
-            await self._access.identify()
-            await self._access.check(self._session.namespace or "default")
+        while True:
+            try:
+                await self._access.identify()
+                await self._access.check(self._session.namespace or "default")
+                return
+            except GenaiTuiError as error:
+                log.info("permissions are not known: %s", error.problem.line)
+                await self._pause(ASK_AGAIN_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, or until the operator wants it tried now."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted_now.wait(), seconds)
+
+    def _retry(self) -> None:
+        self._connection.credentials.try_again()
+        wanted, self._wanted_now = self._wanted_now, asyncio.Event()
+        wanted.set()
 
     async def _settle(self) -> None:
         """Wait for the whole picture. Raises what keeps it from being whole."""

@@ -7,6 +7,7 @@ Screens and commands import this module and `genai_tui.domain`; what stands behi
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -306,7 +307,9 @@ class Services:
     `settle` waits until the picture is complete and every ready deployment was asked once for its served names;
     it raises what keeps the picture from becoming complete. `render_documents` gives the manifests of documents that
     may refer to each other, asking the cluster only for what they do not bring along; `apply_documents` applies
-    them, or with True only asks the server what it would do. `close` ends everything.
+    them, or with True only asks the server what it would do. `retry` tries at once what failed and waits to be tried
+    again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close` ends
+    everything.
     """
 
     session: Session
@@ -322,6 +325,8 @@ class Services:
     keys: Callable[[], Awaitable[Sequence[KeyRow]]]
     render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
     apply_documents: Callable[[Sequence[AnyDocument], bool], Awaitable[Mapping[str, Outcome]]]
+    retry: Callable[[], None]
+    lend_terminal: Callable[[Callable[[], AbstractContextManager[None]]], None]
     close: Callable[[], Awaitable[None]]
 
 

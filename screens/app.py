@@ -130,6 +130,7 @@ class GenaiTui(App[None]):
     def on_mount(self) -> None:
         """Follow the picture; connect once the first screen has been painted."""
         self._unsubscribe = self.services.picture.subscribe(self._picture_changed)
+        self.services.lend_terminal(self.suspend)
         self.call_after_refresh(self._first_painted)
 
     def _first_painted(self) -> None:

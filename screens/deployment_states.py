@@ -78,9 +78,8 @@ def _broken(nothing: Nothing, problem: Problem) -> Content:
     for label, text in (("why", problem.why), ("do", problem.next_step)):
         if text:
             parts += ["\n", (f"{label:<6}", "$text-muted"), printable(text)]
-    again = "connects again" if nothing.failure is not None else "it is tried again by itself"
-    key = "ctrl+r" if nothing.failure is not None else ""
-    parts += ["\n\n", (f"{key:<6} " if key else "", "$text-accent bold"), (again, "$text-muted")]
+    again = "connects again" if nothing.failure is not None else "tries again now; it is tried by itself too"
+    parts += ["\n\n", ("ctrl+r ", "$text-accent bold"), (again, "$text-muted")]
     return Content.assemble(*parts)
 
 

@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from genai_tui.domain.rows import Assessment, DeploymentRow, Ref
+from genai_tui.domain.rows import Assessment, DeploymentRow, Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens.base import AreaScreen
 from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of, scale_note
@@ -182,7 +182,7 @@ the order round, and once more takes it away.
             return True
         if action in ("resume", "discard") and not self.services.drafts.saved():
             return False
-        if action == "reconnect" and self.app.failure is None:
+        if action == "reconnect" and self.app.failure is None and self.services.picture.health.link is Link.LIVE:
             return False
         if action == "clear" and not (self._namespace or self.query_one("#list-filter").display):
             return False
@@ -337,7 +337,10 @@ the order round, and once more takes it away.
 
     def action_reconnect(self) -> None:
         """Connect again now."""
-        self.app.connect()
+        if self.app.failure is not None:
+            self.app.connect()
+        else:
+            self.services.retry()
         self._show_state()
 
     @work(exclusive=True, group="dialog", exit_on_error=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import os
 import socket
 import ssl
@@ -115,9 +116,15 @@ class Credentials(httpx.Auth):
         self._failure: CredentialsRejected | None = None
         self._paused_until = 0.0
         self._lock = asyncio.Lock()
+        self.lend_terminal: plugins.Lend | None = None
+        """How a plugin that asks for a terminal gets ours; None where there is none."""
 
     def __repr__(self) -> str:
         return f"Credentials({self._target.context})"
+
+    def try_again(self) -> None:
+        """Ask a plugin or provider that failed once more, at the operator's wish."""
+        self._failure, self._paused_until = None, 0.0
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """The request with credentials, and again with fresh ones when the first were rejected."""
@@ -212,13 +219,15 @@ class Credentials(httpx.Auth):
             if force:
                 return
         try:
-            status = await plugins.run(plugin, self._target)
+            status = await plugins.run(plugin, self._target, self.lend_terminal)
             token = _usable(str(status.get("token") or ""), f"the credential plugin {plugin.command}")
             certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
             if certificate and key and self._context is not None:
                 load_certificate(self._context, str(certificate).encode(), str(key).encode())
         except CredentialsRejected as error:
-            self._failure, self._paused_until = error, time.monotonic() + PLUGIN_PAUSE_S
+            # Who is asked for a password again and again cannot even read why the last one was wrong.
+            pause = math.inf if plugin.needs_terminal else PLUGIN_PAUSE_S
+            self._failure, self._paused_until = error, time.monotonic() + pause
             raise
         self._failure = None
         self._token = token or self._token

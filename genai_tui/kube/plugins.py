@@ -11,29 +11,32 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from genai_tui.domain.text import printable
 from genai_tui.errors import CredentialsRejected
 from genai_tui.kube.kubeconfig import ExecPlugin, Target
 
+Lend = Callable[[], AbstractContextManager[None]]
+"""Gives the terminal away for the length of a block."""
 ANSWER_LIMIT_S = 60.0
 _KILL_LIMIT_S = 2.0
 
 
-async def run(plugin: ExecPlugin, target: Target) -> dict[str, object]:
+async def run(plugin: ExecPlugin, target: Target, lend: Lend | None = None) -> dict[str, object]:
     """Run a credential plugin; returns the `status` of what it printed.
 
     Its standard input is empty and it is in a session of its own, so that it can neither read from nor write to the
-    terminal, which belongs to the console; it is told that it is not interactive.
+    terminal, which belongs to the console; it is told that it is not interactive. Only one that asks for a terminal
+    (interactiveMode Always) is lent ours, where there is one.
 
     Raises:
         CredentialsRejected: with the plugin's own message.
     """
     if plugin.needs_terminal:
-        raise CredentialsRejected(
-            f"the credential plugin {plugin.command} wants a terminal (interactiveMode: Always)",
-            next_step="log in with it in a shell, and use a kubeconfig whose plugin may run without",
-        )
+        return _status(plugin, _on_terminal(plugin, target, lend))
     try:
         process = await asyncio.create_subprocess_exec(
             plugin.command,
@@ -41,14 +44,11 @@ async def run(plugin: ExecPlugin, target: Target) -> dict[str, object]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(_info(plugin, target))},
+            env=_environment(plugin, target, interactive=False),
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        hint = plugin.install_hint or f"install {plugin.command} or put it on PATH"
-        raise CredentialsRejected(f"the credential plugin {plugin.command} is not installed", next_step=hint) from error
     except (OSError, ValueError) as error:
-        raise CredentialsRejected(f"the credential plugin {plugin.command} cannot be run", why=str(error)) from error
+        raise _not_run(plugin, error) from error
     try:
         async with asyncio.timeout(ANSWER_LIMIT_S):
             output, said = await process.communicate()
@@ -64,9 +64,51 @@ async def run(plugin: ExecPlugin, target: Target) -> dict[str, object]:
     return _status(plugin, output)
 
 
-def _info(plugin: ExecPlugin, target: Target) -> dict[str, object]:
+def _on_terminal(plugin: ExecPlugin, target: Target, lend: Lend | None) -> bytes:
+    """Run a plugin that talks to the operator. Nothing else runs meanwhile: whatever did could write over it."""
+    if lend is None:
+        raise CredentialsRejected(
+            f"the credential plugin {plugin.command} wants a terminal (interactiveMode: Always)",
+            next_step="run this in a terminal, or log in with the plugin in a shell first",
+        )
+    with lend():
+        # ctrl+c is meant for the plugin; a handler, unlike SIG_IGN, is not passed on to it.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            done = subprocess.run(
+                [plugin.command, *plugin.args],
+                stdout=subprocess.PIPE,
+                env=_environment(plugin, target, interactive=True),
+                check=False,
+            )
+        except (OSError, ValueError) as error:
+            raise _not_run(plugin, error) from error
+        finally:
+            signal.signal(signal.SIGINT, before)
+    if done.returncode != 0:
+        raise CredentialsRejected(
+            f"the credential plugin {plugin.command} failed",
+            why=f"exit code {done.returncode}, after what it said on the terminal",
+            next_step="try again",
+        )
+    return done.stdout
+
+
+def _not_run(plugin: ExecPlugin, error: OSError | ValueError) -> CredentialsRejected:
+    if isinstance(error, FileNotFoundError):
+        hint = plugin.install_hint or f"install {plugin.command} or put it on PATH"
+        return CredentialsRejected(f"the credential plugin {plugin.command} is not installed", next_step=hint)
+    return CredentialsRejected(f"the credential plugin {plugin.command} cannot be run", why=str(error))
+
+
+def _environment(plugin: ExecPlugin, target: Target, *, interactive: bool) -> dict[str, str]:
+    info = json.dumps(_info(plugin, target, interactive=interactive))
+    return {**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": info}
+
+
+def _info(plugin: ExecPlugin, target: Target, *, interactive: bool) -> dict[str, object]:
     """KUBERNETES_EXEC_INFO."""
-    spec: dict[str, object] = {"interactive": False}
+    spec: dict[str, object] = {"interactive": interactive}
     if plugin.provide_cluster_info:
         cluster: dict[str, object] = {"server": target.server}
         if target.insecure:

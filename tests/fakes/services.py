@@ -330,7 +330,7 @@ class FakeServices:
             context, "https://127.0.0.1:6443", namespace, "genai-tui", "operator", read_only, simulated
         )
         self.now = NOW
-        self.started = self.closed = 0
+        self.started = self.closed = self.retried = 0
         self.start_failure: Exception | None = None
 
     def build(self) -> Services:
@@ -349,8 +349,13 @@ class FakeServices:
             keys=self._keys,
             render_documents=self._render,
             apply_documents=self._apply,
+            retry=self._retry,
+            lend_terminal=lambda lend: None,
             close=self._close,
         )
+
+    def _retry(self) -> None:
+        self.retried += 1
 
     async def _start(self) -> None:
         self.started += 1
