@@ -1,0 +1,251 @@
+"""API keys: who a key stands for, what it may call, and the Secret it is kept in.
+
+One layout for the embedded gateway, Authorino and Kuadrant: labels say who, since Authorino hands a Secret's metadata
+on as the caller's identity; `api_key` is the name Authorino reads the key under, in plain text, since it compares that.
+https://github.com/Kuadrant/authorino/blob/main/docs/features.md#api-key-authenticationapikey
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from genai_tui.domain.documents import Organization
+from genai_tui.domain.naming import GROUP, KIND_LABEL, check_label_name, did_you_mean
+from genai_tui.domain.problems import FieldProblem
+
+Json = dict[str, Any]
+KIND = "api-key"
+DATA_KEY = "api_key"
+_AUTHORINO_LABEL = "authorino.kuadrant.io/managed-by"
+_ORGANIZATION, _USER, _KEY = f"{GROUP}/org", f"{GROUP}/user", f"{GROUP}/key"
+_NAME, _DESCRIPTION = f"{GROUP}/display-name", f"{GROUP}/description"
+_EXPIRES, _DEPLOYMENTS = f"{GROUP}/expires", f"{GROUP}/deployments"
+_PREFIX = "sk-genai-"
+_LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as it is known afterwards: all but its text.
+
+    Attributes:
+        id: `k-` and eight hexadecimal digits; in usage and logs it stands for the key.
+        organization: name of the organization it belongs to.
+        user: name of its user.
+        hash: SHA-256 of its text, hexadecimal; empty where the Secret's data was not read.
+        name: what people call it.
+        description: what it is for.
+        created: when it was made.
+        expires: from when on it is refused; None: never.
+        deployments: the only deployments it may call, as `namespace/name`; empty: all that are shared with it.
+    """
+
+    id: str
+    organization: str
+    user: str
+    hash: str = field(default="", repr=False)
+    name: str = ""
+    description: str = ""
+    created: datetime | None = None
+    expires: datetime | None = None
+    deployments: tuple[str, ...] = ()
+
+    @property
+    def secret(self) -> str:
+        """Name of its Secret; it is made of the id, never of the key."""
+        return f"genai-key-{self.id.removeprefix('k-')}"
+
+    def allows(self, namespace: str, name: str) -> bool:
+        """Whether it is not confined to other deployments; sharing is another question."""
+        return not self.deployments or f"{namespace}/{name}" in self.deployments
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it is refused by now."""
+        return self.expires is not None and self.expires <= now
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """What a new key shall be; see `KeyRecord`."""
+
+    organization: str
+    user: str
+    name: str = ""
+    description: str = ""
+    expires: datetime | None = None
+    deployments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. Its text is shown once and kept in the cluster alone."""
+
+    record: KeyRecord
+    text: str = field(repr=False)
+
+
+def problems(
+    request: KeyRequest, organizations: Iterable[Organization], deployments: Collection[str], now: datetime
+) -> tuple[FieldProblem, ...]:
+    """What is wrong with a request for a key, by field.
+
+    Args:
+        request: the request.
+        organizations: those that exist.
+        deployments: those that exist, as `namespace/name`.
+        now: the time.
+    """
+    known = {organization.metadata.name: organization.spec for organization in organizations}
+    found: list[FieldProblem] = []
+    spec = known.get(request.organization)
+    if spec is None:
+        hint = did_you_mean(request.organization, known)
+        found.append(FieldProblem("organization", f"no organization is called '{request.organization}'{hint}"))
+    elif request.user not in spec.users:
+        hint = did_you_mean(request.user, spec.users)
+        text = f"'{request.user}' is no user of {request.organization}{hint}"
+        found.append(FieldProblem("user", text))
+    try:
+        check_label_name(request.user)
+    except ValueError as error:
+        found.append(FieldProblem("user", str(error)))
+    for name, text in (("name", request.name), ("description", request.description)):
+        if len(text) > _LONGEST_TEXT or not (text.isprintable() or not text):
+            found.append(FieldProblem(name, f"may hold up to {_LONGEST_TEXT} printable characters"))
+    if request.expires is not None and request.expires <= now:
+        found.append(FieldProblem("expires", "lies in the past"))
+    for deployment in request.deployments:
+        if deployment not in deployments:
+            hint = did_you_mean(deployment, deployments)
+            found.append(FieldProblem("deployments", f"there is no deployment {deployment}{hint}"))
+    return tuple(found)
+
+
+def new_key(request: KeyRequest, now: datetime) -> NewKey:
+    """Make a key of 256 random bits. `problems` must have found none."""
+    text = f"{_PREFIX}{secrets.token_urlsafe(32)}"
+    record = KeyRecord(
+        id=f"k-{secrets.token_hex(4)}",
+        organization=request.organization,
+        user=request.user,
+        hash=hash_of(text),
+        name=request.name,
+        description=request.description,
+        created=now,
+        expires=request.expires,
+        deployments=request.deployments,
+    )
+    return NewKey(record, text)
+
+
+def hash_of(text: str) -> str:
+    """SHA-256 of a key's text, hexadecimal. No salt is needed: nobody can guess 256 random bits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def to_secret(key: NewKey, namespace: str) -> Json:
+    """The Secret a key is kept in."""
+    record = key.record
+    annotations = {
+        _NAME: record.name,
+        _DESCRIPTION: record.description,
+        _EXPIRES: timestamp(record.expires) if record.expires else "",
+        _DEPLOYMENTS: ",".join(record.deployments),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": record.secret,
+            "namespace": namespace,
+            "labels": {
+                _AUTHORINO_LABEL: "authorino",
+                KIND_LABEL: KIND,
+                _ORGANIZATION: record.organization,
+                _USER: record.user,
+                _KEY: record.id,
+            },
+            "annotations": {name: text for name, text in annotations.items() if text},
+        },
+        "type": "Opaque",
+        "data": {DATA_KEY: base64.b64encode(key.text.encode()).decode()},
+    }
+
+
+def from_secret(item: Mapping[str, Any]) -> KeyRecord:
+    """The key in a Secret, or in its metadata alone, where the hash stays empty.
+
+    Raises:
+        ValueError: it is none: a label is missing, or the expiry or the data cannot be read. A key that cannot be read
+            whole must not be accepted: it may have expired.
+    """
+    meta = item.get("metadata") or {}
+    labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
+    missing = [label for label in (_ORGANIZATION, _USER, _KEY) if not labels.get(label)]
+    if missing:
+        raise ValueError(f"Secret {meta.get('name')} lacks the label {missing[0]}")
+    expires = annotations.get(_EXPIRES)
+    return KeyRecord(
+        id=str(labels[_KEY]),
+        organization=str(labels[_ORGANIZATION]),
+        user=str(labels[_USER]),
+        hash=_hash(item.get("data") or {}),
+        name=str(annotations.get(_NAME) or ""),
+        description=str(annotations.get(_DESCRIPTION) or ""),
+        created=_moment(meta.get("creationTimestamp")),
+        expires=_moment(expires),
+        deployments=tuple(part for part in str(annotations.get(_DEPLOYMENTS) or "").split(",") if part),
+    )
+
+
+def _hash(data: Mapping[str, Any]) -> str:
+    encoded = data.get(DATA_KEY)
+    if not encoded:
+        return ""
+    try:
+        text = base64.b64decode(str(encoded), validate=True)
+    except ValueError as error:
+        raise ValueError("its data is not base64") from error
+    # Keys written by hand often end with a newline; a header cannot carry one.
+    return hashlib.sha256(text.strip()).hexdigest()
+
+
+def _moment(text: object) -> datetime | None:
+    if not text:
+        return None
+    found = datetime.fromisoformat(str(text))
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC, whole seconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which keys to revoke: one by its id, or all of a user or of an organization. Empty parts do not narrow."""
+
+    id: str = ""
+    organization: str = ""
+    user: str = ""
+    expired: bool = False
+
+    def of(self, keys: Sequence[KeyRecord], now: datetime) -> tuple[KeyRecord, ...]:
+        """The keys it means; nothing when it says nothing."""
+        if not (self.id or self.organization or self.user or self.expired):
+            return ()
+        return tuple(
+            key
+            for key in keys
+            if self.id in ("", key.id)
+            and self.organization in ("", key.organization)
+            and self.user in ("", key.user)
+            and (key.expired(now) or not self.expired)
+        )
