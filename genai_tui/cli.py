@@ -49,6 +49,7 @@ def parser() -> Parser:
 
     _reading(add)
     _writing(add)
+    _keys(add, common)
     _local(add, common)
     return top
 
@@ -108,6 +109,31 @@ def _writing(add: Add) -> None:
     delete.add_argument("kind", metavar="KIND")
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _keys(add: Add, common: Parser) -> None:
+    keys = add("keys", "API keys: make, list and revoke them.")
+    verbs = keys.add_subparsers(dest="verb", metavar="create|list|revoke", parser_class=Parser, required=True)
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+
+    create = verb("create", "Make a key; it is printed once.")
+    create.add_argument("--organization", required=True, metavar="O")
+    create.add_argument("--user", required=True, metavar="U")
+    create.add_argument("--name", default="", metavar="N", help="what people call it, such as 'alice laptop'")
+    create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
+    create.add_argument("--expires", metavar="30d", help="refuse it after that time (never)")
+    create.add_argument("--deployment", action="append", default=[], metavar="NAMESPACE/NAME",
+                        help="may call this one alone; can be given several times (all that are shared)")  # fmt: skip
+    _output(create, "table", "json", "yaml")
+    _output(verb("list", "List the keys, without the keys themselves."), "table", "wide", "json", "yaml")
+    revoke = verb("revoke", "Delete a key, or all of a user, of an organization, or the expired ones.")
+    revoke.add_argument("id", nargs="?", default="", metavar="ID")
+    revoke.add_argument("--organization", default="", metavar="O", help="all keys of this organization")
+    revoke.add_argument("--user", default="", metavar="U", help="all keys of this user")
+    revoke.add_argument("--expired", action="store_true", help="only those that have expired")
+    revoke.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _local(add: Add, common: Parser) -> None:
@@ -285,8 +311,30 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
                 s, options.name, namespace, options.message, system=options.system, sampling=sampling,
                 json_output=options.json,
             )  # fmt: skip
+        case "keys":
+            return _keys_verb(options)
         case _:
             return _writing_verb(options, namespace)
+
+
+def _keys_verb(options: argparse.Namespace) -> Verb:
+    from genai_tui.commands.keys import create, revoke
+
+    match options.verb:
+        case "create":
+            return lambda s: create(
+                s, options.organization, options.user, name=options.name, description=options.description,
+                expires=options.expires, deployments=tuple(options.deployment), form=options.output,
+            )  # fmt: skip
+        case "revoke":
+            from genai_tui.domain.keys import Selection
+
+            selection = Selection(options.id, options.organization, options.user, options.expired)
+            return lambda s: revoke(s, selection, yes=options.yes)
+        case _:
+            from genai_tui.commands.get import get
+
+            return lambda s: get(s, "keys", None, None, options.output)
 
 
 def _writing_verb(options: argparse.Namespace, namespace: str | None) -> Verb:

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
+from genai_tui.api_keys import ClusterKeys
 from genai_tui.domain.cluster import ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
-from genai_tui.domain.naming import GROUP
 from genai_tui.domain.rows import DeploymentRow, Ref
 from genai_tui.draft_files import DraftFiles
 from genai_tui.engines.failures import diagnose
@@ -33,7 +33,7 @@ from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.ledger import Ledger
 from genai_tui.operations import ClusterOperations
 from genai_tui.preferences import FilePreferences
-from genai_tui.services import KeyRow, LogLine, Services, Session
+from genai_tui.services import LogLine, Services, Session
 from genai_tui.settings import Settings
 from genai_tui.store.deriving import Deriver, Engine
 from genai_tui.store.picture import Picture
@@ -100,7 +100,7 @@ class _Wiring:
             clock=_now,
             start=self._start,
             settle=self._settle,
-            keys=self._keys,
+            keys=ClusterKeys(self._connection, self._picture, self._session, self._settle, _now),
             render_documents=self._render,
             apply_documents=self._operations.apply_documents,
             retry=self._retry,
@@ -273,14 +273,6 @@ class _Wiring:
             await self._settle()
         return await self._operations.render_documents(documents)
 
-    async def _keys(self) -> Sequence[KeyRow]:
-        """API keys by their metadata; the Secrets' data is not asked for."""
-        path = f"/api/v1/namespaces/{self._session.system_namespace}/secrets"
-        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-        params = {"labelSelector": f"{GROUP}/kind=api-key"}
-        response = await self._connection.request("GET", path, params=params, accept=accept)
-        return tuple(_key_row(item["metadata"]) for item in response.json().get("items") or ())
-
     async def _close(self) -> None:
         # One cancellation can be lost to a wait that ends at the same moment (python/cpython#81839): insist.
         pending = set(self._tasks)
@@ -310,19 +302,6 @@ def _same_kind(what: str) -> type[GenaiTuiError]:
     from genai_tui.errors import CredentialsRejected, Unreachable
 
     return CredentialsRejected if "credential" in what else Unreachable
-
-
-def _key_row(meta: dict[str, Any]) -> KeyRow:
-    labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
-    expires = annotations.get(f"{GROUP}/expires")
-    return KeyRow(
-        id=labels.get(f"{GROUP}/key", meta["name"]),
-        organization=labels.get(f"{GROUP}/org"),
-        user=labels.get(f"{GROUP}/user"),
-        name=annotations.get(f"{GROUP}/display-name"),
-        created=datetime.fromisoformat(meta["creationTimestamp"]),
-        expires=datetime.fromisoformat(expires) if expires else None,
-    )
 
 
 def render_for_sandbox(text: str) -> list[dict[str, Any]]:

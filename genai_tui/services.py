@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from genai_tui.domain.chat import ChatEvent, ChatRequest
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
+from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import (
     DeploymentDetail,
@@ -287,16 +288,28 @@ class Session:
     simulated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """An API key as listed: everything but the key itself, which is shown once and never read back."""
+class ApiKeys(Protocol):
+    """Who may call: API keys, in Secrets of the system namespace."""
 
-    id: str
-    organization: str | None
-    user: str | None
-    name: str | None
-    created: datetime | None
-    expires: datetime | None
+    async def listed(self) -> Sequence[KeyRecord]:
+        """Every key by organization and user, without hashes: the keys themselves are not read."""
+        ...
+
+    async def create(self, request: KeyRequest) -> NewKey:
+        """Make a key. Its text is returned once and cannot be read back here.
+
+        Raises:
+            BadInput: with a problem for each wrong field.
+        """
+        ...
+
+    async def revoke(self, keys: Sequence[KeyRecord]) -> None:
+        """Delete keys: from then on they are refused.
+
+        Raises:
+            PartlyApplied: some were deleted before one could not be; `created` are the ids that were.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +335,7 @@ class Services:
     clock: Callable[[], datetime]
     start: Callable[[], Awaitable[None]]
     settle: Callable[[], Awaitable[None]]
-    keys: Callable[[], Awaitable[Sequence[KeyRow]]]
+    keys: ApiKeys
     render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
     apply_documents: Callable[[Sequence[AnyDocument], bool], Awaitable[Mapping[str, Outcome]]]
     retry: Callable[[], None]

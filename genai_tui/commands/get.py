@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from genai_tui.commands.output import Format, Row, age, as_json, as_table, as_yaml, timestamp, write
+from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.rows import DeploymentRow, EndpointRow, ModelRow, NodeRow, OrganizationRow
 from genai_tui.errors import NotFound
-from genai_tui.services import KeyRow, Services
+from genai_tui.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ async def get(services: Services, kind: str, name: str | None, namespace: str | 
     now = services.clock()
     rows: Sequence[object]
     if kind == "keys":
-        rows = await services.keys()
+        rows = await services.keys.listed()
     else:
         await services.settle()
         rows = _ROWS[kind](services)
@@ -60,7 +61,7 @@ def _name(row: object) -> str:
             return row.ref.name
         case NodeRow():
             return row.node.meta.name
-        case KeyRow():
+        case KeyRecord():
             return row.id
         case ModelRow() | EndpointRow() | OrganizationRow():
             return row.name
@@ -96,6 +97,7 @@ _WIDE: dict[str, tuple[str, ...]] = {
     "models": ("context", "parameters", "description"),
     "endpoints": ("description",),
     "nodes": ("resource", "used by"),
+    "keys": ("deployments", "description"),
 }
 
 
@@ -111,7 +113,7 @@ def _render(row: object, now: datetime) -> tuple[Row, Sequence[object]]:
             return _organization(row, now)
         case NodeRow():
             return _node(row, now)
-        case KeyRow():
+        case KeyRecord():
             return _key(row, now)
         case _:
             raise TypeError(f"not a row: {type(row).__name__}")
@@ -224,13 +226,18 @@ def _node(row: NodeRow, now: datetime) -> tuple[Row, Sequence[object]]:
     return item, (*cells, row.gpu_resource, holders)
 
 
-def _key(row: KeyRow, now: datetime) -> tuple[Row, Sequence[object]]:
+def _key(row: KeyRecord, now: datetime) -> tuple[Row, Sequence[object]]:
     item: Row = {
         "id": row.id,
         "organization": row.organization,
         "user": row.user,
-        "name": row.name,
+        "name": row.name or None,
+        "description": row.description or None,
+        "deployments": list(row.deployments),
         "created": timestamp(row.created),
         "expires": timestamp(row.expires),
+        "expired": row.expired(now),
     }
-    return item, (row.id, row.organization, row.user, row.name, age(row.created, now), timestamp(row.expires))
+    ends = f"{timestamp(row.expires)} (expired)" if row.expired(now) else timestamp(row.expires)
+    cells = (row.id, row.organization, row.user, row.name, age(row.created, now), ends)
+    return item, (*cells, ", ".join(row.deployments) or "all that are shared", row.description)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
+from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import (
@@ -33,7 +34,6 @@ from genai_tui.services import (
     AnyDocument,
     Applied,
     Changes,
-    KeyRow,
     LogLine,
     Outcome,
     Permission,
@@ -308,6 +308,38 @@ class FakePreferences:
         self.values[name] = value
 
 
+@dataclass
+class FakeKeys:
+    """Keys in memory; a new one is always the same, so that it may be in pictures."""
+
+    keys: list[KeyRecord] = field(default_factory=tour.keys)
+    failure: Exception | None = None
+    made: list[KeyRequest] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+
+    async def listed(self) -> Sequence[KeyRecord]:
+        if self.failure is not None:
+            raise self.failure
+        return tuple(self.keys)
+
+    async def create(self, request: KeyRequest) -> NewKey:
+        if self.failure is not None:
+            raise self.failure
+        self.made.append(request)
+        record = KeyRecord(
+            "k-0badc0de", request.organization, request.user, "", request.name, request.description, NOW,
+            request.expires, request.deployments,
+        )  # fmt: skip
+        self.keys.append(record)
+        return NewKey(record, "sk-genai-shown-once-in-a-test")
+
+    async def revoke(self, keys: Sequence[KeyRecord]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.revoked += [key.id for key in keys]
+        self.keys = [key for key in self.keys if key not in keys]
+
+
 class FakeServices:
     """The ports of one session; `build()` makes the value the console takes."""
 
@@ -326,6 +358,7 @@ class FakeServices:
         self.usage = FakeUsage()
         self.drafts = FakeDrafts()
         self.preferences = FakePreferences()
+        self.keys = FakeKeys()
         self.session = Session(
             context, "https://127.0.0.1:6443", namespace, "genai-tui", "operator", read_only, simulated
         )
@@ -346,7 +379,7 @@ class FakeServices:
             clock=lambda: self.now,
             start=self._start,
             settle=self._nothing,
-            keys=self._keys,
+            keys=self.keys,
             render_documents=self._render,
             apply_documents=self._apply,
             retry=self._retry,
@@ -367,9 +400,6 @@ class FakeServices:
 
     async def _nothing(self) -> None:
         return None
-
-    async def _keys(self) -> Sequence[KeyRow]:
-        return ()
 
     async def _render(self, documents: Sequence[AnyDocument]) -> Sequence[RenderedManifest]:
         return ()

@@ -19,6 +19,7 @@ from genai_tui.domain.cluster import (
     Workload,
 )
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization, parse_document
+from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.rows import (
     Assessment,
     DeploymentDetail,
@@ -303,3 +304,22 @@ def nodes() -> tuple[NodeRow, ...]:
 def with_phase(row: DeploymentRow, phase: Phase, cause: str | None = None, **fields: Any) -> DeploymentRow:
     """The row in another phase."""
     return replace(row, assessment=Assessment(phase, cause), **fields)
+
+
+def keys() -> list[KeyRecord]:
+    """One that is used, one that is confined, one that has expired."""
+    return [
+        KeyRecord("k-11111111", "org-a", "alice", "", "alice laptop", "", ago(minutes=60 * 24 * 20)),
+        KeyRecord(
+            "k-22222222",
+            "org-a",
+            "bob",
+            "",
+            "nightly job",
+            "evaluation",
+            ago(minutes=60 * 30),
+            ago(minutes=-60 * 24 * 9),
+            ("team-a/chat",),
+        ),
+        KeyRecord("k-33333333", "org-b", "carol", "", "trial", "", ago(minutes=60 * 24 * 40), ago(minutes=60 * 5)),
+    ]

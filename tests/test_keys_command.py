@@ -1,0 +1,96 @@
+"""`genai-tui keys` as scripts use it, against a sandbox process; the key is nowhere but in its Secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_cli import Program, sandbox
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    home = tmp_path_factory.mktemp("keys")
+    with sandbox(home / "sandbox") as ready:
+        yield Program(home, ready["kubeconfig"])
+
+
+def test_a_key_is_made_listed_and_revoked_and_written_nowhere_else(program: Program) -> None:
+    made = program(
+        "keys", "create", "--organization", "org-a", "--user", "alice", "--name", "alice laptop",
+        "--expires", "30d", "--deployment", "team-a/chat", "-o", "json",
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    key = made.json
+    assert set(key) == {"id", "key", "organization", "user", "expires"}
+    assert key["key"].startswith("sk-genai-")
+
+    (listed,) = program("keys", "list", "-o", "json").json["items"]
+    assert (listed["id"], listed["organization"], listed["user"]) == (key["id"], "org-a", "alice")
+    assert listed["expires"] == key["expires"]
+    assert (listed["deployments"], listed["expired"]) == (["team-a/chat"], False)
+    assert program("get", "keys", "-o", "json").json["items"] == [listed]
+
+    (secret,) = json.loads(
+        program.kubectl("get", "secrets", "-n", "genai-tui", "-l", "genai-tui.dev/kind=api-key", "-o", "json")
+    )["items"]
+    assert base64.b64decode(secret["data"]["api_key"]).decode() == key["key"]
+    assert secret["metadata"]["labels"] == {
+        "authorino.kuadrant.io/managed-by": "authorino",
+        "genai-tui.dev/kind": "api-key",
+        "genai-tui.dev/org": "org-a",
+        "genai-tui.dev/user": "alice",
+        "genai-tui.dev/key": key["id"],
+    }
+    assert key["key"] not in json.dumps(secret["metadata"])
+    for file in (program.home / "state").rglob("*"):
+        assert not file.is_file() or key["key"].encode() not in file.read_bytes(), file
+
+    shown = program("keys", "create", "--organization", "org-b", "--user", "carol")
+    assert shown.out.startswith("export API_KEY=sk-genai-")
+    assert "shown this once" in shown.err
+    assert shown.out.strip().partition("=")[2] not in shown.err
+
+    refused = program("keys", "revoke", key["id"])
+    assert (refused.code, refused.out) == (2, "")
+    assert "add --yes" in refused.err
+    revoked = program("keys", "revoke", "--organization", "org-a", "--yes")
+    assert revoked.out == f"key {key['id']} revoked\n"
+    assert [item["user"] for item in program("keys", "list", "-o", "json").json["items"]] == ["carol"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("create", "--organization", "org-x", "--user", "alice"), 2, "no organization is called 'org-x'"),
+        (("create", "--organization", "org-a", "--user", "alic"), 2, "did you mean 'alice'"),
+        (("create", "--organization", "org-a", "--user", "alice", "--expires", "soon"), 2, "write it as"),
+        (("create", "--organization", "org-a", "--user", "alice", "--expires", "0d"), 2, "lies in the past"),
+        (("create", "--organization", "org-a", "--user", "alice", "--deployment", "chat"), 2, "no deployment chat"),
+        (("create", "--user", "alice"), 2, "--organization"),
+        (("revoke",), 2, "give an ID"),
+        (("revoke", "k-none"), 1, "no key is meant"),
+        ((), 2, "create|list|revoke"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_input_is_one_line_and_no_key(program: Program, arguments: tuple[str, ...], code: int, text: str) -> None:
+    before = program.kubectl("get", "secrets", "-n", "genai-tui", "-o", "name")
+    done = program("keys", *arguments)
+    assert done.code == code
+    assert text in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert program.kubectl("get", "secrets", "-n", "genai-tui", "-o", "name") == before
+
+
+def test_who_may_not_is_told_so(program: Program) -> None:
+    asked = ("create", "--organization", "org-a", "--user", "alice")
+    viewer = program("--context", "sandbox-viewer", "keys", *asked)
+    assert viewer.code == 3
+    assert "may not create secrets" in viewer.err
+    read_only = program("--read-only", "keys", *asked)
+    assert read_only.code == 3
+    assert "read-only" in read_only.err
