@@ -263,10 +263,11 @@ class GenaiTui(App[None]):
             edit = None if first == "new" else Ref(first, second)
             self.push_screen(WizardScreen(edit=edit, draft=draft))
         else:
-            from screens.catalogue.form import CatalogueFormScreen
+            from screens.catalogue.form import CatalogueFormScreen, CatalogueKind
 
             name = None if first == "new" else first
-            self.push_screen(CatalogueFormScreen("Model" if kind == "Model" else "Endpoint", name))
+            known: dict[str, CatalogueKind] = {"Model": "Model", "Organization": "Organization"}
+            self.push_screen(CatalogueFormScreen(known.get(kind, "Endpoint"), name))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """All commands come from our own palette."""

@@ -20,7 +20,7 @@ class ClusterScreen(AreaScreen):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("name", "NODE", least=12, most=40),
         Column("status", "STATUS", least=10, most=24),
-        Column("gpu", "GPU", least=8, flexible=True),
+        Column("gpu", "GPU", least=21, flexible=True),
         Column("memory", "MEM", least=6, most=8, right=True, rank=2),
         Column("total", "GPUS", least=4, most=5, right=True),
         Column("free", "FREE", least=4, most=5, right=True),

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
 from genai_tui.commands.output import Format, Row, as_csv, as_json, as_table, as_yaml, write
+from genai_tui.domain import durations
 from genai_tui.domain.usage import Dimension, UsageLine
 from genai_tui.errors import BadInput
 from genai_tui.services import Services
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-
 
 def parse_duration(text: str) -> timedelta:
-    """`90s`, `20m`, `24h`, `7d`, `1h30m` as a duration.
+    """A duration of the command line, such as `24h`.
 
     Raises:
-        BadInput: anything else, and nothing at all.
+        BadInput: it is none.
     """
-    match = _DURATION.fullmatch(text.strip())
-    if not text.strip() or match is None:
-        raise BadInput(f"'{text}' is not a duration", next_step="write it as 90s, 20m, 24h or 7d")
-    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
     try:
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    except OverflowError as error:
-        raise BadInput(f"'{text}' is longer than time is kept", next_step="write it as 24h or 7d") from error
+        return durations.parse_duration(text)
+    except ValueError as error:
+        what, _, next_step = str(error).partition(": ")
+        raise BadInput(what, next_step=next_step) from error
 
 
 async def usage(services: Services, since: str, by: str, form: Format) -> None:

@@ -1,4 +1,4 @@
-"""The fields of the model and the endpoint form (see `form_fields`)."""
+"""The fields of the model, the endpoint and the organization form (see `form_fields`)."""
 
 from __future__ import annotations
 
@@ -178,5 +178,34 @@ ENDPOINT_FIELDS: tuple[FormField, ...] = (
         "Secret of type kubernetes.io/tls with the certificate of the hostname. Empty: as the Gateway has it.",
         placeholder="as the Gateway has it",
         when=_GATEWAY,
+    ),
+)
+
+_ORGANIZATION = "Organization"
+ORGANIZATION_FIELDS: tuple[FormField, ...] = (
+    FormField(
+        "name",
+        _ORGANIZATION,
+        "Name",
+        "What deployments are shared with and usage is counted for. Lower-case letters, digits and '-'; it cannot be "
+        "changed later.",
+        placeholder="e.g. org-a",
+        required=True,
+    ),
+    FormField(
+        "displayName",
+        _ORGANIZATION,
+        "Display name",
+        "What people call it.",
+        placeholder="e.g. Organization A",
+    ),
+    FormField(
+        "users",
+        _ORGANIZATION,
+        "Users",
+        "Who may be given API keys, one a line: lower-case letters, digits and '-', the same name for the same person "
+        "everywhere. Taking somebody out revokes no key.",
+        FieldKind.LINES,
+        placeholder="e.g. alice",
     ),
 )

@@ -14,8 +14,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from genai_tui.domain.catalogue_fields import ENDPOINT_FIELDS, MODEL_FIELDS
-from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, field_problems, parse_document
+from genai_tui.domain.catalogue_fields import ENDPOINT_FIELDS, MODEL_FIELDS, ORGANIZATION_FIELDS
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization, field_problems, parse_document
 from genai_tui.domain.form_affinity import read_affinity, write_affinity
 from genai_tui.domain.form_field import Draft, FieldKind, FormField
 from genai_tui.domain.form_fields import DEPLOYMENT_FIELDS
@@ -42,7 +42,7 @@ from genai_tui.domain.naming import API_VERSION, did_you_mean
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
 
-D = TypeVar("D", bound=Model | Endpoint | ModelDeployment)
+D = TypeVar("D", bound=Model | Endpoint | Organization | ModelDeployment)
 EMPTY: Final = "may not be empty"
 
 
@@ -235,6 +235,8 @@ _CODECS: Final[Mapping[str, _Codec]] = {
     "pricing.inputPerMillion": _AMOUNT,
     "pricing.outputPerMillion": _AMOUNT,
     "sharing.organizations": _Codec(read_names, lambda value: write_names(value or ())),
+    "displayName": _FREE,
+    "users": _Codec(read_names, lambda value: write_names(value or ())),
 }
 
 # A part of the document that exists only when one of these fields says something.
@@ -327,4 +329,5 @@ def _value(document: object, field: FormField) -> object:
 
 MODEL_FORM: Final = Form(Model, MODEL_FIELDS)
 ENDPOINT_FORM: Final = Form(Endpoint, ENDPOINT_FIELDS)
+ORGANIZATION_FORM: Final = Form(Organization, ORGANIZATION_FIELDS)
 DEPLOYMENT_FORM: Final = Form(ModelDeployment, DEPLOYMENT_FIELDS)

@@ -1,7 +1,8 @@
-"""The form of a model or an endpoint: one page, the same fields and checks as everywhere."""
+"""The form of a model, an endpoint or an organization: one page, the same fields and checks as everywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
@@ -12,11 +13,12 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
-from genai_tui.domain.documents import Endpoint, Model
-from genai_tui.domain.drafts import ENDPOINT_FORM, MODEL_FORM, Form, draft_key
+from genai_tui.domain.documents import Endpoint, Model, Organization
+from genai_tui.domain.drafts import ENDPOINT_FORM, MODEL_FORM, ORGANIZATION_FORM, Form, draft_key
 from genai_tui.domain.form_facts import Findings
 from genai_tui.domain.form_field import Draft
 from genai_tui.domain.problems import FieldProblem, Problem
+from genai_tui.domain.rows import EndpointRow, ModelRow, OrganizationRow
 from genai_tui.errors import BadInput, GenaiTuiError, explain
 from genai_tui.services import SavedDraft
 from screens.forms.facts import facts_of
@@ -26,7 +28,12 @@ from screens.forms.form_screen import FormScreen
 from screens.forms.keeper import DraftKeeper
 from screens.forms.state import FormState
 
-CatalogueKind = Literal["Model", "Endpoint"]
+CatalogueKind = Literal["Model", "Endpoint", "Organization"]
+_FORMS: dict[CatalogueKind, Form[Any]] = {
+    "Model": MODEL_FORM,
+    "Endpoint": ENDPOINT_FORM,
+    "Organization": ORGANIZATION_FORM,
+}
 
 
 class CatalogueFormScreen(FormScreen, inherit_bindings=False):
@@ -50,7 +57,7 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
 
     def __init__(self, kind: CatalogueKind, name_of: str | None = None) -> None:
         super().__init__()
-        self._kind = kind
+        self._kind: CatalogueKind = kind
         self._entry = name_of
         self._saving = False
         self._refusal = ""
@@ -73,7 +80,18 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
 
     @property
     def _form(self) -> Form[Any]:
-        return MODEL_FORM if self._kind == "Model" else ENDPOINT_FORM
+        return _FORMS[self._kind]
+
+    @property
+    def _rows(self) -> Sequence[ModelRow | EndpointRow | OrganizationRow]:
+        """The entries of this kind that exist."""
+        match self._kind:
+            case "Model":
+                return self.facts.models
+            case "Endpoint":
+                return self.facts.endpoints
+            case "Organization":
+                return self.facts.organizations
 
     def _begin(self, kept: SavedDraft | None) -> None:
         draft = self._form.blank()
@@ -90,14 +108,12 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
         self.keeper = DraftKeeper(self.services.drafts, kept.key if kept else key, self.not_kept)
         self.keeper.kept = kept is not None
 
-    def _live(self, name: str) -> Model | Endpoint | None:
-        rows = self.facts.models if self._kind == "Model" else self.facts.endpoints
-        return next((row.document for row in rows if row.name == name), None)
+    def _live(self, name: str) -> Model | Endpoint | Organization | None:
+        return next((row.document for row in self._rows if row.name == name), None)
 
     def _check(self, draft: Draft) -> Findings:
-        rows = self.facts.models if self._kind == "Model" else self.facts.endpoints
         name = draft.get("name", "").strip()
-        if self._entry is None and any(row.name == name for row in rows):
+        if self._entry is None and any(row.name == name for row in self._rows):
             text = f"{self._kind.lower()} {name} exists already; choose another name"
             return Findings((FieldProblem("name", text),))
         return Findings()
@@ -177,7 +193,7 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
             self._apply(self.state.document)
 
     @work(exclusive=True, group="apply", exit_on_error=False)
-    async def _apply(self, document: Model | Endpoint) -> None:
+    async def _apply(self, document: Model | Endpoint | Organization) -> None:
         self._tell("· saving...")
         try:
             await self.services.operations.apply(document, create_only=self._entry is None)

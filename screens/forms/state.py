@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 from genai_tui.domain.drafts import Form
 from genai_tui.domain.form_facts import Findings
 from genai_tui.domain.form_field import Draft
 from genai_tui.domain.problems import FieldProblem
 
-D = TypeVar("D", bound=Model | Endpoint | ModelDeployment)
+D = TypeVar("D", bound=Model | Endpoint | Organization | ModelDeployment)
 
 
 @dataclass(frozen=True, slots=True)
