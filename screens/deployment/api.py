@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from textual import on, work
@@ -9,11 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from genai_tui.domain.documents import Endpoint
+from genai_tui.domain.documents import Endpoint, Model
+from genai_tui.domain.handover import handover
 from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.errors import GenaiTuiError
 from genai_tui.services import Playground
 from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.overview import enforcement
+from screens.deployment.searching import save_text
 from screens.deployment.sheet import Block, Fact, Heading, Sheet, Space, Text
 
 Language = Literal["curl", "python", "node"]
@@ -55,6 +59,7 @@ class ApiPane(Vertical):
         Binding("right", "language(1)", "Next language", show=False, id="api.next", tooltip="The sample after it"),
         Binding("left", "language(-1)", "Language before", show=False, id="api.before", tooltip="The sample before"),
         Binding("y", "copy", "Copy", show=False, id="api.copy", tooltip="Copy the sample to the clipboard"),
+        Binding("w", "write", "Write", show=False, id="api.write", tooltip="Write all a developer needs into a file"),
     ]
 
     def __init__(self, playground: Playground, ref: Ref, *, id: str | None = None) -> None:
@@ -65,6 +70,7 @@ class ApiPane(Vertical):
         self._told = ""
         self._about: list[Block] = []
         self._asked_with: tuple[object, ...] | None = None
+        self._page: Callable[[], str] | None = None
 
     def compose(self) -> ComposeResult:
         """Where it answers, which language, the sample."""
@@ -73,9 +79,10 @@ class ApiPane(Vertical):
             yield ChoiceLine(id="api-languages")
             yield Sheet(id="api-sample")
 
-    def show(self, detail: DeploymentDetail, endpoint: Endpoint | None) -> None:
+    def show(self, detail: DeploymentDetail, model: Model | None, endpoint: Endpoint | None) -> None:
         """Follow the deployment: ask for the samples again when their address or name may have changed."""
         self._about = api_blocks(detail, endpoint)
+        self._page = lambda: handover(detail, model, endpoint, self._samples.items(), enforcement(endpoint))
         asked_with = (detail.row.served_names, detail.row.endpoint, endpoint)
         if asked_with != self._asked_with:
             self._asked_with = asked_with
@@ -100,7 +107,12 @@ class ApiPane(Vertical):
         self.query_one("#api-where", Sheet).show([*self._about, Space()])
         choices = [Choice("", title, f"choose({i})", i == self._language) for i, (_, title) in enumerate(LANGUAGES)]
         self.query_one("#api-languages", ChoiceLine).show(
-            (*choices, Choice("← →", "language", "language(1)"), Choice("y", "copy", "copy"))
+            (
+                *choices,
+                Choice("← →", "language", "language(1)"),
+                Choice("y", "copy", "copy"),
+                Choice("w", "write a page", "write"),
+            )
         )
         if self._told:
             blocks: list[Block] = [Text(self._told, "waiting")]
@@ -124,6 +136,11 @@ class ApiPane(Vertical):
     def action_language(self, by: int) -> None:
         """Another language."""
         self.action_choose((self._language + by) % len(LANGUAGES))
+
+    async def action_write(self) -> None:
+        """Write what a developer needs to call it, as Markdown, into a new file here."""
+        if self._page is not None and self._samples:
+            await save_text(self, f"{self._ref.namespace}-{self._ref.name}.md", self._page())
 
     def action_copy(self) -> None:
         """Copy the sample; terminals that allow it (OSC 52) hand it to the desktop."""

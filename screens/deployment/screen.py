@@ -1,4 +1,4 @@
-"""One deployment on five tabs, live, with everything that can be done to it.
+"""One deployment on its tabs, live, with everything that can be done to it.
 
 Data path: the picture's `DeploymentDetail` -> blocks (pure functions of `overview`, `rollout`, `api`) -> sheets that
 redraw the lines that changed. What is shown is kept when the deployment goes while it is looked at.
@@ -16,6 +16,7 @@ from textual.containers import Container, VerticalScroll
 from textual.widgets import ContentSwitcher
 
 from genai_tui.domain.documents import Endpoint, Model
+from genai_tui.domain.handover import sharing_text
 from genai_tui.domain.rows import DeploymentDetail, Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
@@ -28,6 +29,7 @@ from screens.deployment.overview import spec_blocks, state_blocks
 from screens.deployment.rollout import moving, rollout
 from screens.deployment.scaling import scale_text
 from screens.deployment.searching import SearchedText
+from screens.deployment.sharing import SharingPane
 from screens.deployment.sheet import Bit, Block, Grid, Sheet, Text
 from screens.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from screens.dialogs.number import NumberDialog
@@ -38,9 +40,10 @@ TABS = (
     ("rollout", "Rollout"),
     ("logs", "Logs"),
     ("api", "API"),
+    ("sharing", "Sharing"),
     ("manifest", "Manifest"),
 )
-VERBS = {"scale": "patch", "edit": "patch", "restart": "patch", "delete": "delete"}
+VERBS = {"scale": "patch", "edit": "patch", "restart": "patch", "share": "patch", "delete": "delete"}
 """The verb on apps/deployments each writing action needs."""
 WIDE = 110
 TALL = 36
@@ -57,10 +60,11 @@ class DeploymentScreen(ConsoleScreen):
     HELP = """\
 # One deployment
 
-`1` to `5`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do about it, and what was asked for.
+`1` to `6`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do about it, and what was asked for.
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
 container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
-printed. *Manifest* has the live object and the document.
+printed; `w` writes all a developer needs into a file. *Sharing* says which organizations may call it, and changes it:
+`m` and `space` choose, `ctrl+s` applies. *Manifest* has the live object and the document.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "chat", "Chat", id="deployment.chat", tooltip="Talk to it in the playground"),
@@ -101,6 +105,7 @@ printed. *Manifest* has the live object and the document.
                 yield Sheet(id="rollout-sheet")
             yield LogsPane(operations, self._ref, id=_pane_id("logs"))
             yield ApiPane(self.services.playground, self._ref, id=_pane_id("api"))
+            yield SharingPane(self.services.keys, id=_pane_id("sharing"))
             yield ManifestPane(operations, self._ref, id=_pane_id("manifest"))
 
     def on_mount(self) -> None:
@@ -200,7 +205,10 @@ printed. *Manifest* has the live object and the document.
             case "logs":
                 self.query_one(LogsPane).show(() if self._gone else detail.replicas)
             case "api":
-                self.query_one(ApiPane).show(detail, self._endpoint())
+                self.query_one(ApiPane).show(detail, self._model(), self._endpoint())
+            case "sharing":
+                picture = self.services.picture
+                self.query_one(SharingPane).show(detail, self._endpoint(), picture.organizations(), now)
             case "manifest":
                 self.query_one(ManifestPane).show(detail)
 
@@ -233,7 +241,7 @@ printed. *Manifest* has the live object and the document.
         self._show_tabs()
         self._show_pane()
         pane = self.query_one(f"#{_pane_id(name)}")
-        if isinstance(pane, SearchedText | ApiPane):
+        if isinstance(pane, SearchedText | ApiPane | SharingPane):
             pane.focus_text()
         else:
             pane.focus(scroll_visible=False)
@@ -319,6 +327,25 @@ printed. *Manifest* has the live object and the document.
         if await self.app.push_screen_wait(dialog):
             deleting = self.services.operations.delete("ModelDeployment", self._ref.name, self._ref.namespace)
             await self._act(deleting, f"{self._ref} is being deleted")
+
+    @on(SharingPane.ApplyRequested)
+    @work(exclusive=True, group="act", exit_on_error=False)
+    async def _share(self, event: SharingPane.ApplyRequested) -> None:
+        """Ask, then apply the same document with another sharing."""
+        event.stop()
+        refusal = self.refusal("share")
+        document = self._last.document if self._last is not None else None
+        if refusal or document is None or self.services.session.read_only:
+            why = refusal or "this is a read-only session" if document is not None else f"{self._ref} cannot be read"
+            self.notify(why, title="Sharing cannot be changed", severity="warning")
+            return
+        text = f"In {self.services.session.context}: {event.text}"
+        if not await self.app.push_screen_wait(ConfirmDialog(f"Share {self._ref} so?", text, yes="Share")):
+            return
+        spec = document.spec.model_copy(update={"sharing": event.sharing})
+        applying = self.services.operations.apply(document.model_copy(update={"spec": spec}))
+        self.query_one(SharingPane).applied()
+        await self._act(applying, f"{self._ref} is shared with {sharing_text(event.sharing)}")
 
     async def _act(self, doing: Awaitable[object], done: str) -> None:
         try:

@@ -67,7 +67,13 @@ async def test_what_was_asked_for_is_said_in_words_and_limits_claim_nothing(worl
 
 async def test_tabs_open_by_digit_by_tab_and_by_mouse(world: World) -> None:
     async with showing(world, CHAT) as pilot:
-        for key, text in (("2", "REVISION 1"), ("4", "WHERE IT ANSWERS"), ("5", "kind: Deployment"), ("1", "TRAFFIC")):
+        for key, text in (
+            ("2", "REVISION 1"),
+            ("4", "WHERE IT ANSWERS"),
+            ("5", "SHARED WITH"),
+            ("6", "kind: Deployment"),
+            ("1", "TRAFFIC"),
+        ):
             await pilot.press(key)
             await says(pilot, text)
         await pilot.press("tab")

@@ -74,6 +74,7 @@ WAIT = {
     "rollout": "EVENTS",
     "logs": "lines   following",
     "api": "API_KEY",
+    "sharing": "may call this",
     "manifest": "as the cluster has it now",
 }
 
