@@ -152,7 +152,15 @@ def _local(add: Add, common: Parser) -> None:
         target.add_argument("--dir", metavar="DIR", default=default, help="where its state is kept")
     serve.add_argument("--port", type=int, default=0, metavar="P", help="of the API server (a free one)")
     serve.add_argument("--kubeconfig-out", "--kubeconfig", dest="kubeconfig_out", metavar="FILE", help="write it there")
-    _ = common
+    gateway = add("gateway", "The embedded gateway: keys, sharing and limits in front of the engines.")
+    gateway_verbs = gateway.add_subparsers(dest="verb", metavar="serve", parser_class=Parser, required=True)
+    text = "Serve every deployment whose endpoint names no other gateway, until SIGTERM."
+    front = gateway_verbs.add_parser("serve", help=text, description=text, parents=[common], allow_abbrev=False)
+    front.add_argument("--port", type=int, default=8090, metavar="P", help="to listen on; 0 for a free one (8090)")
+    front.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (127.0.0.1)")
+    front.add_argument("--grace", default="30s", metavar="30s", help="how long streams may take to finish at the end")
+    front.add_argument("--inherited-fd", type=int, help=argparse.SUPPRESS)
+    front.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
     add("doctor", "What works here, what is missing, and how to fix it.")
 
 
@@ -225,6 +233,12 @@ def _run(options: argparse.Namespace, settings: Settings) -> None:
             _console(settings)
         case "sandbox":
             _sandbox(options, settings)
+        case "gateway":
+            from genai_tui.commands.gateway import serve
+            from genai_tui.commands.usage import parse_duration
+
+            grace = parse_duration(options.grace).total_seconds()
+            serve(settings, options.host, options.port, grace, inherited_fd=options.inherited_fd, tied=options.tied)
         case "doctor":
             from genai_tui.commands.doctor import doctor
 

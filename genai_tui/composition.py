@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from genai_tui.api_keys import ClusterKeys
-from genai_tui.domain.cluster import ContainerSpec, Kind, Pod
+from genai_tui.domain.cluster import PICTURED, ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.rows import DeploymentRow, Ref
 from genai_tui.draft_files import DraftFiles
@@ -117,7 +117,7 @@ class _Wiring:
         """Begin to watch."""
         if self._tasks:
             return
-        for kind in Kind:
+        for kind in PICTURED:
             self._tasks.append(asyncio.create_task(self._feed(kind), name=f"watch {kind}"))
         self._tasks.append(asyncio.create_task(self._pulse(), name="ping"))
         self._tasks.append(asyncio.create_task(self._sampler.run(), name="sample engines"))

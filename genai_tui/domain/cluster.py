@@ -23,6 +23,11 @@ class Kind(StrEnum):
     SERVICE = "Service"
     CONFIGMAP = "ConfigMap"
     NAMESPACE = "Namespace"
+    SECRET = "Secret"
+
+
+PICTURED = tuple(kind for kind in Kind if kind is not Kind.SECRET)
+"""The kinds the console watches: what is in Secrets is no part of its picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +216,15 @@ class Namespace:
     phase: str = "Active"
 
 
-Observed = Workload | ReplicaSet | Pod | Node | Event | Service | ConfigMap | Namespace
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """An API key as stored: a labelled Secret, its `data` in base64. Read by the gateway alone, and never printed."""
+
+    meta: Meta
+    data: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+Observed = Workload | ReplicaSet | Pod | Node | Event | Service | ConfigMap | Namespace | Secret
 """Anything the store keeps."""
 
 

@@ -53,6 +53,7 @@ RESOURCES: dict[Kind, Resource] = {
         Resource(Kind.EVENT, "/api/v1", "events", wire.Event, convert.event),
         Resource(Kind.SERVICE, "/api/v1", "services", wire.Service, convert.service),
         Resource(Kind.CONFIGMAP, "/api/v1", "configmaps", wire.ConfigMap, convert.config_map, labels=KIND_LABEL),
+        Resource(Kind.SECRET, "/api/v1", "secrets", wire.Secret, convert.secret, labels=f"{KIND_LABEL}=api-key"),
         Resource(Kind.NAMESPACE, "/api/v1", "namespaces", wire.Namespace, convert.namespace, namespaced=False),
     )
 }

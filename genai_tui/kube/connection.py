@@ -25,15 +25,19 @@ ANSWER_LIMIT_S = 30.0
 PATIENCE_S = 20.0
 """How long a request waits altogether for a server that asks to come back later (Retry-After)."""
 USER_AGENT = "genai-tui/0.1"
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60)
+CONNECTIONS = 100
 Params = Mapping[str, str | int]
 
 
 class Connection:
     """An open way to one cluster. Must be closed; use `async with`."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, connections: int = CONNECTIONS) -> None:
         """Prepare; nothing is sent before the first request.
+
+        Args:
+            target: the cluster.
+            connections: how many may be open at once; a request beyond them waits for one to be free.
 
         Raises:
             CredentialsRejected: certificates or tokens of the target cannot be used.
@@ -47,7 +51,7 @@ class Connection:
         self.http = httpx.AsyncClient(
             base_url=target.server,
             auth=self.credentials,
-            transport=_transport(self.tls, self.proxy),
+            transport=_transport(self.tls, self.proxy, connections),
             trust_env=False,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
             timeout=httpx.Timeout(ANSWER_LIMIT_S, connect=CONNECT_LIMIT_S),
@@ -124,13 +128,15 @@ class Connection:
             raise unreachable(error, self.target.server) from error
 
 
-def _transport(context: ssl.SSLContext | None, proxy: str | None) -> httpx.AsyncHTTPTransport:
+def _transport(context: ssl.SSLContext | None, proxy: str | None, connections: int) -> httpx.AsyncHTTPTransport:
     # For plain http no certificates are needed, and loading them takes longer than all the rest.
     verify = context if context is not None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.AsyncHTTPTransport(
         verify=verify,
         trust_env=False,
-        limits=_LIMITS,
+        limits=httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections // 5, keepalive_expiry=60
+        ),
         proxy=httpx.Proxy(proxy) if proxy is not None else None,
         socket_options=_keepalive(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from sys import intern
@@ -241,6 +242,12 @@ def service(given: wire.Service) -> cluster.Service:
 def config_map(given: wire.ConfigMap) -> cluster.ConfigMap:
     """A ConfigMap."""
     return cluster.ConfigMap(meta(given.metadata), given.data or _EMPTY)
+
+
+def secret(given: wire.Secret) -> cluster.Secret:
+    """A Secret, with all of its annotations: they say when a key expires."""
+    kept = replace(meta(given.metadata), annotations=given.metadata.annotations or _EMPTY)
+    return cluster.Secret(kept, given.data or _EMPTY)
 
 
 def namespace(given: wire.Namespace) -> cluster.Namespace:

@@ -324,6 +324,13 @@ class ConfigMap(Wire):
     data: StrMap = None
 
 
+class Secret(Wire):
+    """core/v1 Secret."""
+
+    metadata: Meta
+    data: StrMap = None
+
+
 class NamespaceStatus(Wire):
     """core/v1 NamespaceStatus."""
 

@@ -17,6 +17,7 @@ import uvicorn
 
 from genai_tui.errors import BadInput, GenaiTuiError
 from genai_tui.sandbox.engine import LocalEngine
+from genai_tui.sandbox.front import Front
 from genai_tui.sandbox.running import ANNOUNCEMENT, Announcement, held
 from genai_tui.sandbox.scenarios import Render, build, enliven
 from genai_tui.sandbox.state import (
@@ -33,6 +34,7 @@ from genai_tui.sandbox.state import (
 from genai_tui.sandbox.websocket import WebSocketProtocol
 from genai_tui.sandbox.world import ADMIN, OPERATOR, VIEWER, World
 
+GATEWAY_PORT = "gateway.port"
 SAVE_EVERY_S = 10.0
 HISTORY = timedelta(seconds=250)
 """A tour has some minutes of history; they are lived through at once, and end now."""
@@ -73,19 +75,24 @@ async def _serve(options: Options, render: Render, cache: Path) -> None:
     files = Files(options.directory)
     saved = load(files, options.scenario)
     listener = _listen(options.port, saved.port if saved is not None else 0)
+    front = Front(_listen(0, _last_port(options.directory)), options.directory)
     engine = LocalEngine(cache)
     fetching = asyncio.create_task(engine.fetch())
     try:
         world = _world(engine, options.scenario, saved, render)
-        await _run(options, files, world, listener, stop)
+        await _run(options, files, world, (listener, front), stop)
     finally:
+        await front.close()
         fetching.cancel()
         await engine.close()
         listener.close()
 
 
-async def _run(options: Options, files: Files, world: World, listener: socket.socket, stop: asyncio.Event) -> None:
+async def _run(
+    options: Options, files: Files, world: World, fronts: tuple[socket.socket, Front], stop: asyncio.Event
+) -> None:
     """Serve the world until we are told to stop, and keep it."""
+    listener, front = fronts
     own, port = identity(files), int(listener.getsockname()[1])
     world.authz.tokens = {own.tokens[role]: who for role, who in _ROLES.items()}
     server = uvicorn.Server(_config(world, files, own))
@@ -99,9 +106,11 @@ async def _run(options: Options, files: Files, world: World, listener: socket.so
         while not server.started and not tasks[1].done():
             await asyncio.wait(tasks, timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
         enliven(world, options.scenario)
-        _announce(options, files, own, port)
+        _announce(options, files, own, port, front)
         await _keep_saving(world, files, options.scenario, port, stop, tasks)
     finally:
+        # While the API server answers: the gateway's streams go through it.
+        await front.close()
         server.should_exit = server.force_exit = True
         tasks[0].cancel()
         await asyncio.wait(tasks, timeout=STOP_LIMIT_S)
@@ -164,11 +173,21 @@ def _config(world: World, files: Files, own: Identity) -> uvicorn.Config:
     return config
 
 
-def _announce(options: Options, files: Files, own: Identity, port: int) -> None:
-    """Write the kubeconfig, and say that we answer."""
+def _last_port(directory: Path) -> int:
+    """The port of the gateway when the sandbox ran last, so that clients' settings stay valid; 0 for none."""
+    try:
+        return int((directory / GATEWAY_PORT).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _announce(options: Options, files: Files, own: Identity, port: int, front: Front) -> None:
+    """Write the kubeconfig, start the gateway, and say that we answer."""
     server, target = f"https://127.0.0.1:{port}", options.kubeconfig or files.kubeconfig
     write_private(target, kubeconfig_text(server, own))
-    announcement = Announcement(server, str(target.resolve()), None, os.getpid())
+    front.start(target.resolve())
+    write_private(options.directory / GATEWAY_PORT, str(front.port).encode())
+    announcement = Announcement(server, str(target.resolve()), front.url, os.getpid())
     write_private(options.directory / ANNOUNCEMENT, announcement.line().encode())
     sys.stdout.write(announcement.line() + "\n")
     sys.stdout.flush()

@@ -183,6 +183,8 @@ class Objects:
                 return list(self.config_maps)
             case Kind.NAMESPACE:
                 return [Key(kind, "", name) for name in self.namespaces]
+            case Kind.SECRET:
+                return []
 
     def _put_workload(self, item: Workload) -> set[Ref]:
         ref = Ref(item.meta.namespace, item.meta.name)

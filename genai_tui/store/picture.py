@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from genai_tui.domain.cluster import ConfigMap, Key, Kind, Pod, Sync
+from genai_tui.domain.cluster import PICTURED, ConfigMap, Key, Kind, Pod, Sync
 from genai_tui.domain.documents import Endpoint, Model, Organization
 from genai_tui.domain.naming import KIND_LABEL
 from genai_tui.domain.problems import Problem
@@ -53,7 +53,7 @@ class Picture:
         deriver: Deriver,
         read_entry: ReadEntry,
         *,
-        kinds: Sequence[Kind] = tuple(Kind),
+        kinds: Sequence[Kind] = PICTURED,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.objects = Objects()

@@ -140,12 +140,12 @@ def test_the_tours_model_really_answers_and_its_engine_ends_with_the_sandbox(tmp
         assert answer["usage"]["completion_tokens"] == 5
         metrics = client.get(f"{base}/metrics").text
         assert 'vllm:generation_tokens_total{engine="0",model_name="chat"} 5.0' in metrics
-        engines = children(sandbox.process.pid)
-        assert len(engines) == 1
-        # However the sandbox ends, its engine does not outlive it.
+        both = children(sandbox.process.pid)
+        assert len(both) == 2
+        # However the sandbox ends, its engine and its gateway do not outlive it.
         sandbox.process.kill()
         sandbox.process.wait(10)
-        until(lambda: not is_alive(engines[0]))
+        until(lambda: not any(map(is_alive, both)))
 
 
 def children(pid: int) -> list[int]:

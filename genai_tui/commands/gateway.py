@@ -1,0 +1,74 @@
+"""`genai-tui gateway serve`: the embedded gateway, in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from importlib.util import find_spec
+
+from genai_tui.errors import MissingTool
+from genai_tui.settings import Settings
+
+_NEEDED = ("starlette", "uvicorn", "httptools", "prometheus_client")
+
+
+def require_extra() -> None:
+    """Check that the gateway's packages are installed.
+
+    Raises:
+        MissingTool: names the first one missing and how to install them all.
+    """
+    for package in _NEEDED:
+        if find_spec(package) is None:
+            raise MissingTool(
+                f"the gateway needs the package {package}, which is not installed",
+                next_step="install genai-tui[gateway], e.g. pipx install 'genai-tui[gateway]'",
+            )
+
+
+def serve(
+    settings: Settings, host: str, port: int, grace_s: float, *, inherited_fd: int | None = None, tied: bool = False
+) -> None:
+    """Run until SIGTERM or SIGINT; prints one JSON line when it answers.
+
+    Args:
+        settings: of this run.
+        host: the address to listen on.
+        port: the port; 0 for a free one.
+        grace_s: how long streams may take to finish at the end.
+        inherited_fd: a listening socket the parent process left open, in place of host and port.
+        tied: end with the parent process, which holds the other end of standard input.
+
+    Raises:
+        MissingTool: its packages are not installed.
+        BadInput: the address is taken, or a gateway for this cluster runs already.
+        NotPermitted, TimedOut: the keys and deployments cannot be read.
+    """
+    require_extra()
+    from genai_tui.composition_gateway import Running, run_gateway
+    from genai_tui.gateway.server import base_url, inherited, listen
+
+    listener = listen(host, port) if inherited_fd is None else inherited(inherited_fd)
+    if tied:
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+    def announce() -> None:
+        sys.stdout.write(json.dumps({"gateway": base_url(listener), "pid": os.getpid()}) + "\n")
+        sys.stdout.flush()
+
+    try:
+        asyncio.run(run_gateway(settings, Running(listener, grace_s, announce)))
+    finally:
+        listener.close()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot tell us: its end of the pipe closes."""
+    import signal
+
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,260 @@
+"""The gateway as an ASGI application: key, model, sharing, limits; then the engine."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from genai_tui.domain.keys import KeyRecord
+from genai_tui.domain.limits import Admission, Caller, Unit, Windows, reset_text
+from genai_tui.domain.rows import Ref
+from genai_tui.domain.text import printable
+from genai_tui.domain.usage import RequestRecord, Source
+from genai_tui.gateway.asking import ClientGone, read, read_body
+from genai_tui.gateway.directory import Directory, Offer, Served
+from genai_tui.gateway.exchange import SILENCE_LIMIT_S, Begun, Exchange, Way
+from genai_tui.gateway.keyring import Keyring
+from genai_tui.gateway.metrics import Metrics
+from genai_tui.gateway.recorder import Recorder
+from genai_tui.gateway.refusals import SERVER, Refused, no_model, over_limit
+
+log = logging.getLogger(__name__)
+access = logging.getLogger("genai_tui.gateway.access")
+
+ASKING = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank")
+STOPPED = "gateway stopped"
+"""The finish reason of a request whose gateway was killed."""
+
+
+class Gateway:
+    """All that a request needs. `directory` and `keyring` are fed from the cluster while it runs."""
+
+    def __init__(
+        self,
+        *,
+        cluster: str,
+        reach: Callable[[Ref], Way],
+        recorder: Recorder,
+        clock: Callable[[], datetime],
+        steady: Callable[[], float] = time.monotonic,
+        silence_s: float = SILENCE_LIMIT_S,
+    ) -> None:
+        """Make it, serving nothing yet.
+
+        Args:
+            cluster: the API server's address, for the ledger.
+            reach: the way to a deployment's engine.
+            recorder: keeps requests.
+            clock: the time.
+            steady: seconds that only grow, for windows.
+            silence_s: how long an engine may say nothing.
+        """
+        self.directory, self.keyring = Directory(), Keyring(clock)
+        self.windows, self.metrics, self.recorder = Windows(), Metrics(), recorder
+        self._cluster, self._reach, self._clock, self._steady = cluster, reach, clock, steady
+        self._silence_s = silence_s
+        self.metrics.ledger_waiting.set_function(lambda: recorder.waiting)
+
+    def app(self) -> Starlette:
+        """The application. Paths are taken with and without /v1, as clients differ in what they call a base URL."""
+        asking = _Asking(self)
+        routes = [Route("/metrics", self._page), Route("/healthz", self._healthz)]
+        for path in ASKING:
+            routes += [Route(path, asking, methods=["POST"]), Route(path.removeprefix("/v1"), asking, methods=["POST"])]
+        for prefix in ("/v1", ""):
+            routes += [Route(f"{prefix}/models", self._models), Route(f"{prefix}/models/{{model:path}}", self._model)]
+        handlers = {404: _no_path, 405: _wrong_method, Refused: self._refusal}
+        return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # keys of both kinds
+
+    async def ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request for a model."""
+        began, request_id = time.perf_counter(), f"req_{uuid.uuid4().hex}"
+        note = _Note(request_id, scope)
+        headers = {"x-request-id": request_id}
+        exchange: Exchange | None = None
+        try:
+            key = note.key = self.keyring.authenticate(scope["headers"])
+            body = await read_body(scope["headers"], receive)
+            path = scope["path"] if scope["path"].startswith("/v1/") else f"/v1{scope['path']}"
+            asked = read(path, body)
+            served = note.served = self.directory.route(asked.model, key)
+            headers |= self._admit(served, key)
+            record = self._begin(request_id, served, key)
+            caller = _caller(key)
+
+            def finished(row: RequestRecord, tokens: int) -> None:
+                note.row = row
+                self._finished(row, str(served.ref), caller, tokens)
+
+            begun = Begun(asked, served, record, headers, began)
+            exchange = Exchange(begun, self._reach(served.ref), finished, self._silence_s)
+            self.metrics.in_flight.inc()
+            try:
+                await exchange.run(receive, send)
+            finally:
+                self.metrics.in_flight.dec()
+            note.write(exchange.status_code, began)
+        except Refused as refused:
+            self.metrics.refused(refused.status)
+            note.write(refused.status, began)
+            await refused.response(headers)(scope, receive, send)
+        except ClientGone:
+            note.write(499, began)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            note.write(500, began)
+            if exchange is None or not exchange.status_code:
+                failed = Refused(500, f"The gateway failed; its log has the request {request_id}.", kind=SERVER)
+                await failed.response(headers)(scope, receive, send)
+
+    def _admit(self, served: Served, key: KeyRecord) -> dict[str, str]:
+        """Check the limits and count the request; the headers that say what is left. Raises Refused 429."""
+        deployment, caller = str(served.ref), _caller(key)
+        admission = self.windows.admit(deployment, caller, served.document.spec.rate_limits, self._steady())
+        headers = limit_headers(admission)
+        if not admission.admitted:
+            self.metrics.limited(served.ref, admission)
+            raise over_limit(admission, headers)
+        return headers
+
+    def _begin(self, request_id: str, served: Served, key: KeyRecord) -> RequestRecord:
+        """Note the request before the engine sees it. Raises Refused 503 when nothing can be noted."""
+        pricing = served.document.spec.pricing
+        record = RequestRecord(
+            id=request_id,
+            at=self._clock(),
+            source=Source.GATEWAY,
+            cluster=self._cluster,
+            namespace=served.ref.namespace,
+            deployment=served.ref.name,
+            model=served.model,
+            usage=None,
+            price=pricing.price if pricing is not None else None,
+            timings=None,
+            status="error",
+            finish_reason=STOPPED,
+            organization=key.organization,
+            user=key.user,
+            key=key.id,
+        )
+        try:
+            self.recorder.begin(record)
+        except OSError as error:
+            log.error("requests are refused, since none can be recorded: %s", error)
+            raise Refused(503, "The gateway cannot record requests now.", kind=SERVER, code="not_recorded") from error
+        return record
+
+    def _finished(self, row: RequestRecord, deployment: str, caller: Caller, tokens: int) -> None:
+        self.windows.charge(deployment, caller, tokens, self._steady())
+        self.recorder.end(row)
+        self.metrics.ended(row)
+
+    # -- the rest -----------------------------------------------------------------------------------------------
+
+    async def _models(self, request: Request) -> Response:
+        offers = self.directory.offers(self.keyring.authenticate(request.headers.raw))
+        return JSONResponse({"object": "list", "data": [_listed(offer) for offer in offers]})
+
+    async def _model(self, request: Request) -> Response:
+        key, name = self.keyring.authenticate(request.headers.raw), request.path_params["model"]
+        offer = next((offer for offer in self.directory.offers(key) if offer.name == name), None)
+        if offer is None:
+            raise no_model(f"The model '{name}' does not exist. GET /v1/models lists what this key may call.")
+        return JSONResponse(_listed(offer))
+
+    async def _page(self, _: Request) -> Response:
+        return Response(self.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _healthz(self, _: Request) -> Response:
+        data = {"status": "ok" if self.recorder.problem is None else "the ledger takes nothing"}
+        return JSONResponse(data, 200 if self.recorder.problem is None else 503)
+
+    async def _refusal(self, _: Request, refused: Refused) -> Response:
+        self.metrics.refused(refused.status)
+        return refused.response()
+
+
+class _Asking:
+    """`Gateway.ask` as an ASGI application: Starlette would wrap a function's answer in a response."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gateway.ask(scope, receive, send)
+
+
+class _Note:
+    """One line of the access log: who, what, how it ended; no key and no text."""
+
+    def __init__(self, request_id: str, scope: Scope) -> None:
+        self._id, self._scope = request_id, scope
+        self.key: KeyRecord | None = None
+        self.served: Served | None = None
+        self.row: RequestRecord | None = None
+
+    def write(self, status: int, began: float) -> None:
+        """Write it."""
+        key, scope, usage = self.key, self._scope, self.row.usage if self.row is not None else None
+        client = scope.get("client")
+        access.info(
+            "%s %s %s %s %d %s org=%s user=%s key=%s deployment=%s tokens=%s %.0fms",
+            self._id,
+            client[0] if client else "-",
+            scope["method"],
+            printable(scope["path"][:120]),
+            status,
+            self.row.status if self.row is not None else "-",
+            key.organization if key else "-",
+            key.user if key else "-",
+            key.id if key else "-",
+            self.served.ref if self.served else "-",
+            usage.total if usage else "-",
+            (time.perf_counter() - began) * 1000,
+        )
+
+
+def limit_headers(admission: Admission) -> dict[str, str]:
+    """OpenAI's six, of the tightest level; none for what is not limited."""
+    headers: dict[str, str] = {}
+    for unit in Unit:
+        reading = admission.tightest(unit)
+        if reading is not None:
+            headers[f"x-ratelimit-limit-{unit}"] = str(reading.limit)
+            headers[f"x-ratelimit-remaining-{unit}"] = str(reading.remaining)
+            headers[f"x-ratelimit-reset-{unit}"] = reset_text(reading.resets_in)
+    return headers
+
+
+def _caller(key: KeyRecord) -> Caller:
+    return Caller(key.organization, key.user, key.id)
+
+
+def _listed(offer: Offer) -> dict[str, object]:
+    """An entry of /v1/models; `root` is the model behind it, as vLLM writes it."""
+    return {
+        "id": offer.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": offer.served.ref.namespace,
+        "root": offer.served.model,
+    }
+
+
+async def _no_path(request: Request, _: Exception) -> Response:
+    why = f"Unknown request URL: {request.method} {printable(request.url.path[:120])}."
+    return Refused(404, why, code="unknown_url").response()
+
+
+async def _wrong_method(request: Request, _: Exception) -> Response:
+    why = f"{request.method} is not allowed for {printable(request.url.path[:120])}."
+    return Refused(405, why, code="method_not_allowed").response()

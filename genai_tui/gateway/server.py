@@ -1,0 +1,72 @@
+"""The gateway's own server: uvicorn on a socket that is open already, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from genai_tui.errors import BadInput
+from genai_tui.gateway.protocol import BoundedProtocol
+
+BACKLOG = 2048
+KEEP_ALIVE_S = 75
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        BadInput: the address cannot be used.
+    """
+    try:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        why = str(error) or "the port is taken, or may not be used"
+        raise BadInput(f"the gateway cannot listen on {host}:{port}", why=why) from error
+
+
+def inherited(number: int) -> socket.socket:
+    """The listening socket a parent process left open under this number.
+
+    Raises:
+        BadInput: there is none.
+    """
+    try:
+        return socket.socket(fileno=number)
+    except OSError as error:
+        raise BadInput(f"file descriptor {number} is no socket", why=str(error)) from error
+
+
+def base_url(listener: socket.socket) -> str:
+    """What clients call; they add /v1."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+
+
+async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, grace_s: float) -> None:
+    """Answer until `stop` is set; then take no more, and give what has begun `grace_s` seconds to finish."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http=BoundedProtocol,
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(grace_s)),
+    )
+    server = uvicorn.Server(config)
+    # Signals are the whole process's affair: other things are closed after the server.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stopping.cancel()
+    await serving

@@ -1,0 +1,308 @@
+"""The gateway as its clients see it: the official client unchanged, limits that hold, rows that are not lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.rows import Ref
+from tests.gateway.world import CHAT, KEY, Engine, World, deployment, endpoint, key, world
+
+ASKED = {"model": "chat", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3}
+USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
+
+
+def official(it: World, text: str = KEY) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"{it.url}/v1", api_key=text, max_retries=0)
+
+
+def limited(**numbers: Any) -> ModelDeployment:
+    return deployment(limits=numbers)
+
+
+async def test_the_official_client_works_unchanged(tmp_path: Path) -> None:
+    async with world(tmp_path) as it, official(it) as client:
+        assert [model.id async for model in client.models.list()] == ["chat", "smollm2-135m"]
+        assert (await client.models.retrieve("chat")).id == "chat"
+        answer = await client.chat.completions.create(model="chat", messages=[{"role": "user", "content": "hi"}])
+        assert answer.choices[0].message.content == " a a a"
+        assert answer.usage is not None
+        assert answer.usage.total_tokens == 13
+        stream = await client.chat.completions.create(
+            model="smollm2-135m", messages=[{"role": "user", "content": "hi"}], stream=True, max_tokens=4
+        )
+        chunks = [chunk async for chunk in stream]
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == " a a a a"
+        # It did not ask for usage: neither the running figures nor the last one are for it.
+        assert all(chunk.usage is None for chunk in chunks)
+        stream = await client.chat.completions.create(
+            model="team-a/chat", messages=[], stream=True, max_tokens=2, stream_options={"include_usage": True}
+        )
+        usages = [chunk.usage async for chunk in stream]
+        assert usages[:-1] == [None, None]
+        assert usages[-1] is not None
+        assert usages[-1].total_tokens == 12
+        tools: Any = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+        called = await client.chat.completions.create(model="chat", messages=[], tools=tools)
+        assert called.choices[0].message.tool_calls
+        vectors = await client.embeddings.create(model="chat", input="hi", encoding_format="float")
+        assert vectors.data[0].embedding == [0.5, 0.25]
+        rows = await it.rows(5)
+    assert [row.usage and row.usage.total for row in rows] == [13, 14, 12, 13, 4]
+    assert {(row.organization, row.user, row.key, row.source.value, row.status) for row in rows} == {
+        ("org-a", "alice", "k-1", "gateway", "ok")
+    }
+    assert rows[0].price is not None
+    bodies = [body for body, _ in it.engine.seen]
+    assert {body["model"] for body in bodies} == {"chat"}
+    assert [body.get("stream_options") for body in bodies] == [None, {"include_usage": True}, {"include_usage": True}, None, None]  # fmt: skip
+    assert bodies[3]["tools"] == tools
+    assert all(b"authorization" not in headers for _, headers in it.engine.seen)
+
+
+async def test_what_is_refused_and_how(tmp_path: Path) -> None:
+    async with world(tmp_path) as it, official(it) as client:
+        it.put(deployment("private", sharing={"mode": "none"}))
+        it.put(deployment("theirs", sharing={"mode": "organizations", "organizations": ["org-b"]}))
+        it.put(deployment("open", "team-b", sharing={"mode": "all"}))
+        it.put(limited(apiKey={"requestsPerMinute": 1}))
+        it.gateway.keyring.put("old", key("sk-old", id="k-2", expires=datetime.now(UTC) - timedelta(seconds=1)))
+        it.gateway.keyring.put("confined", key("sk-confined", id="k-3", deployments=("team-b/open",)))
+
+        async def ask(model: str, text: str = KEY) -> None:
+            await client.with_options(api_key=text).chat.completions.create(model=model, messages=[])
+
+        await ask("open", "sk-confined")
+        await ask("chat")
+        cases: list[tuple[type[openai.APIStatusError], int, tuple[str, ...]]] = [
+            (openai.AuthenticationError, 401, ("chat", "sk-wrong")),
+            (openai.AuthenticationError, 401, ("chat", "sk-old")),
+            (openai.PermissionDeniedError, 403, ("private",)),
+            (openai.PermissionDeniedError, 403, ("team-a/theirs",)),
+            (openai.PermissionDeniedError, 403, ("chat", "sk-confined")),
+            (openai.NotFoundError, 404, ("nothing",)),
+            (openai.NotFoundError, 404, ("smollm2-135m",)),
+            (openai.RateLimitError, 429, ("chat",)),
+        ]
+        for kind, status, arguments in cases:
+            with pytest.raises(kind) as caught:
+                await ask(*arguments)
+            assert caught.value.status_code == status
+            assert isinstance(caught.value.body, dict)
+            assert set(caught.value.body) == {"message", "type", "param", "code"}
+            assert "sk-" not in str(caught.value.body)
+            if status == 429:
+                assert caught.value.response.headers["retry-after"] == "60"
+                assert "API key k-1 on requests per minute: limit 1, used 1" in caught.value.message
+        it.engine.answer = (500, b'{"error": {"message": "it broke", "type": "InternalServerError", "code": 500}}')
+        with pytest.raises(openai.InternalServerError, match="it broke"):
+            await ask("open")
+        it.engine.answer = (503, b'{"kind": "Status", "code": 503, "message": "no endpoints available"}')
+        with pytest.raises(openai.InternalServerError) as broken:
+            await ask("open")
+        assert broken.value.status_code == 502
+        it.engine.answer = (401, b'{"error": "Unauthorized"}')
+        with pytest.raises(openai.InternalServerError):
+            await ask("open")
+        async with it.client(None) as plain:
+            assert (await plain.get("/v1/models")).status_code == 401
+            assert (await plain.get("/v1/chat/completions")).status_code == 405
+            assert (await plain.get("/v1/responses")).json()["error"]["code"] == "unknown_url"
+        rows = await it.rows(5)
+    assert [row.status for row in rows] == ["ok", "ok", "error", "error", "error"]
+
+
+async def test_an_engine_that_is_away_or_silent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with world(tmp_path / "silent", base=address, silence_s=0.2) as it, it.client() as client:
+            answer = await client.post("/v1/chat/completions", json=ASKED)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (504, "engine_timeout")
+    async with world(tmp_path / "away", base=address) as it, it.client() as client:
+        answer = await client.post("/v1/chat/completions", json=ASKED)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "engine_unreachable")
+        assert (await it.rows(1))[0].status == "error"
+
+
+async def test_tokens_are_charged_after_and_refuse_the_next(tmp_path: Path) -> None:
+    async with world(tmp_path) as it, it.client() as client:
+        it.put(limited(user={"tokensPerMinute": 20}, organization={"tokensPerMinute": 1000, "requestsPerMinute": 9}))
+        first = await client.post("/v1/chat/completions", json=ASKED)
+        names = [
+            f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining", "reset")
+        ]
+        assert [first.headers[name] for name in names] == ["9", "8", "1m0s", "20", "20", "0s"]
+        assert (await client.post("/v1/chat/completions", json=ASKED)).headers["x-ratelimit-remaining-tokens"] == "7"
+        refused = await client.post("/v1/chat/completions", json=ASKED)
+        assert refused.status_code == 429
+        assert refused.json()["error"]["type"] == "tokens"
+        assert refused.headers["x-ratelimit-remaining-tokens"] == "0"
+        # The refused request was counted nowhere, a raised limit holds at once, and so does a new window.
+        assert refused.headers["x-ratelimit-remaining-requests"] == "7"
+        it.put(limited(user={"tokensPerMinute": 27}))
+        assert (await client.post("/v1/chat/completions", json=ASKED)).status_code == 200
+        assert (await client.post("/v1/chat/completions", json=ASKED)).status_code == 429
+        it.now += 60
+        assert (await client.post("/v1/chat/completions", json=ASKED)).status_code == 200
+
+
+@pytest.mark.parametrize("running_usage", [True, False])
+async def test_a_client_that_hangs_up_pays_for_what_was_made(tmp_path: Path, running_usage: bool) -> None:
+    engine = Engine(running_usage=running_usage, stop_after=2, hold=asyncio.Event())
+    async with world(tmp_path, engine) as it:
+        it.put(limited(apiKey={"tokensPerMinute": 12}))
+        async with it.client() as client:
+            async with client.stream("POST", "/v1/chat/completions", json=ASKED | {"stream": True}) as answer:
+                got = 0
+                async for line in answer.aiter_lines():
+                    got += line.startswith("data:")
+                    if got == 2:
+                        break
+            row = (await it.rows(1))[0]
+            assert (row.status, row.usage.prompt, row.usage.completion) == ("cancelled", 10, 2)
+            assert (await client.post("/v1/chat/completions", json=ASKED)).status_code == 429
+            async with asyncio.timeout(5):
+                while not engine.hung_up:
+                    await asyncio.sleep(0.01)
+
+
+async def test_an_engine_that_breaks_off_is_told_inside_the_stream(tmp_path: Path) -> None:
+    async with world(tmp_path, Engine(stop_after=1)) as it, official(it) as client:
+        stream = await client.chat.completions.create(model="chat", messages=[], stream=True, max_tokens=3)
+        with pytest.raises(openai.APIError, match="broke off"):
+            _ = [chunk async for chunk in stream]
+        row = (await it.rows(1))[0]
+        assert (row.status, row.usage.total) == ("error", 11)
+
+
+async def test_two_hundred_streams_hold_every_limit_and_lose_no_row(tmp_path: Path) -> None:
+    async with world(tmp_path, Engine(pause=0.002)) as it, it.client() as client:
+        it.put(limited(apiKey={"requestsPerMinute": 150}, organization={"requestsPerMinute": 1000}))
+
+        async def ask() -> int:
+            answer = await client.post("/v1/chat/completions", json=ASKED | {"stream": True, "max_tokens": 8})
+            assert answer.status_code == 429 or answer.text.endswith("data: [DONE]\n\n")
+            return answer.status_code
+
+        statuses = await asyncio.gather(*(ask() for _ in range(200)))
+        assert (statuses.count(200), statuses.count(429)) == (150, 50)
+        rows = await it.rows(150)
+        assert len({row.id for row in rows}) == len(rows) == 150
+        assert sum(row.usage.total for row in rows) == 150 * 18
+        page = (await client.get("/metrics")).text
+    assert 'genai_gateway_rate_limited_total{deployment="chat",level="API key",namespace="team-a",unit="requests"} 50.0' in page  # fmt: skip
+
+
+async def test_names_mean_what_is_shared_with_the_caller(tmp_path: Path) -> None:
+    async with world(tmp_path) as it, it.client() as client:
+
+        async def names() -> list[str]:
+            return [model["id"] for model in (await client.get("/models")).json()["data"]]
+
+        it.put(deployment("chat", "team-b", sharing={"mode": "none"}))
+        assert await names() == ["chat", "smollm2-135m"]
+        it.put(deployment("chat", "team-b", sharing={"mode": "all"}))
+        assert await names() == ["team-a/chat", "team-b/chat"]
+        answer = await client.post("/v1/chat/completions", json=ASKED)
+        assert answer.status_code == 404
+        assert "'team-a/chat', 'team-b/chat'" in answer.json()["error"]["message"]
+        gateway: dict[str, Any] = {
+            "exposure": "gateway",
+            "gateway": {"namespace": "g", "name": "g"},
+            "enforcement": "kuadrant",
+        }
+        it.gateway.directory.put_endpoints([endpoint(**gateway)])
+        assert await names() == []
+        it.gateway.directory.put_endpoints([endpoint()])
+        it.gateway.directory.keep_deployments([CHAT])
+        assert it.gateway.directory.get(Ref("team-b", "chat")) is None
+        assert await names() == ["chat", "smollm2-135m"]
+
+
+async def test_a_stop_lets_streams_finish(tmp_path: Path) -> None:
+    engine = Engine(stop_after=1, hold=asyncio.Event())
+    async with world(tmp_path, engine) as it, it.client() as client:
+        async with client.stream("POST", "/v1/chat/completions", json=ASKED | {"stream": True}) as answer:
+            lines = answer.aiter_lines()
+            assert "content" in await anext(lines)
+            it.stop.set()
+            with pytest.raises(httpx.TransportError):
+                await _until_refused(it)
+            assert engine.hold is not None
+            engine.hold.set()
+            assert [line async for line in lines if line][-1] == "data: [DONE]"
+        assert (await it.rows(1))[0].status == "ok"
+
+
+async def _until_refused(it: World) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            async with it.client() as late:
+                await late.get("/healthz")
+
+
+MALFORMED: tuple[bytes, ...] = (
+    b"\x00\xff\x16\x03\x01\r\n\r\n",
+    b"GET /v1/models HTTP/9.9\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: zz\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-genai-alice\r\nTransfer-Encoding: chunked\r\n\r\nqq\r\n",
+    b"GET /\xe2\x98\x83 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /%ff%00%0d%0a HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
+    b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
+    b"GET /v1/models HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"GET /v1/models HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-genai-alice\r\nContent-Length: 99999999999\r\n\r\n",
+)
+BODIES: tuple[bytes, ...] = (
+    b"", b"{", b"[]", b"null", b'"chat"', b"\xff\xfe", b"{}", b'{"model": 1}', b'{"model": ""}', b'{"model": "\\ud800"}',
+    b'{"model": "a/b/c"}', b'{"model": "../../x"}', b'{"model": "chat", "stream": "yes"}', b"[" * 100_000,
+    b'{"a":' * 50_000, b'{"model": "chat", "stream_options": 3}', b'{"model": "chat", "n": 1e999}', b'{"model": NaN}',
+    b'{"model": "' + b"m" * 100_000 + b'"}',
+)  # fmt: skip
+
+
+async def test_what_is_malformed_is_refused_and_nothing_leaks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with world(tmp_path) as it:
+        port = int(it.url.rsplit(":", 1)[1])
+        for request in MALFORMED:
+            answer = await _raw(port, request)
+            assert answer.startswith(b"HTTP/1.1 4"), (request[:80], answer[:200])
+            assert b"Traceback" not in answer
+            assert b"sk-genai" not in answer
+        async with it.client() as client:
+            for body in BODIES:
+                refused = await client.post("/v1/chat/completions", content=body)
+                assert 400 <= refused.status_code < 500, body[:80]
+                assert set(json.loads(refused.content)["error"]) == {"message", "type", "param", "code"}
+            assert (await client.post("/v1/chat/completions", json=ASKED)).status_code == 200
+        assert len(it.engine.seen) == 1
+    assert KEY not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def _raw(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        with contextlib.suppress(ConnectionError):
+            writer.write(request)
+            await writer.drain()
+        async with asyncio.timeout(10):
+            return await reader.read(2000)
+    finally:
+        writer.close()
