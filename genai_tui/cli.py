@@ -81,6 +81,10 @@ def _reading(add: Add) -> None:
     explain_ = add("explain", "Why a deployment is as it is: phase, cause, evidence, fix.")
     explain_.add_argument("name", metavar="NAME")
     _output(explain_, "table", "json", "yaml")
+    enforcement = add("enforcement", "Who keeps a deployment's limits and sharing, and what is proven of it.")
+    enforcement.add_argument("name", metavar="NAME")
+    enforcement.add_argument("--probe", action="store_true", help="send requests that must be refused")
+    _output(enforcement, "table", "json", "yaml")
     usage = add("usage", "Tokens and cost, from the ledger of this machine.")
     usage.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
     usage.add_argument(
@@ -312,6 +316,10 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.explain import explain as explain_
 
             return lambda s: explain_(s, options.name, namespace, options.output)
+        case "enforcement":
+            from genai_tui.commands.enforcement import enforcement
+
+            return lambda s: enforcement(s, options.name, namespace, probe=options.probe, form=options.output)
         case "usage":
             from genai_tui.commands.usage import usage
 

@@ -14,6 +14,7 @@ from typing import Any
 from genai_tui.api_keys import ClusterKeys
 from genai_tui.domain.cluster import PICTURED, ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.enforcement import hostname_of
 from genai_tui.domain.rows import DeploymentRow, Ref
 from genai_tui.draft_files import DraftFiles
 from genai_tui.engines.failures import diagnose
@@ -254,7 +255,9 @@ class _Wiring:
             (e.document for e in self._picture.endpoints() if document and e.name == document.spec.endpoint), None
         )
         public = endpoint is not None and endpoint.spec.exposure == "gateway"
-        address = f"https://{endpoint.spec.hostname}" if endpoint is not None and public else _cluster_address(ref)
+        address = _cluster_address(ref)
+        if endpoint is not None and public:
+            address = f"https://{hostname_of(ref.name, endpoint.spec.hostname)}"
         model = detail.row.model if detail is not None else None
         return Known(model or ref.name, pricing.price if pricing is not None else None, address)
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import yaml
 
-from genai_tui.domain.catalogue import ModelSpec
+from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, did_you_mean
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
+from genai_tui.enforcing import GatewayObjects
 from genai_tui.errors import BadInput, Conflict, GenaiTuiError, NotFound, NotPermitted, PartlyApplied
 from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import writes
@@ -49,6 +51,7 @@ class ClusterOperations:
     ) -> None:
         self._connection, self._access, self._picture, self._session = connection, access, picture, session
         self._noted = noted
+        self._gateways = GatewayObjects(connection, picture, session)
 
     # -- rendering ----------------------------------------------------------------------------------------------
 
@@ -73,8 +76,12 @@ class ClusterOperations:
         if not isinstance(document, ModelDeployment):
             return (render_entry(document, self._session.system_namespace),)
         model = self._model(document, beside)
-        self._check_endpoint(document, beside)
-        return render_deployment(document, model, self._namespace(document))
+        endpoint = self._endpoint(document, beside)
+        namespace = self._namespace(document)
+        return (
+            *render_deployment(document, model, namespace),
+            *self._gateways.render(document, endpoint, namespace),
+        )
 
     def _namespace(self, document: ModelDeployment) -> str:
         return document.metadata.namespace or self._session.namespace or "default"
@@ -88,13 +95,17 @@ class ClusterOperations:
             raise BadInput(text, fields=(FieldProblem("spec.model", text),), next_step="create it first")
         return known[name]
 
-    def _check_endpoint(self, document: ModelDeployment, beside: Sequence[AnyDocument]) -> None:
+    def _endpoint(self, document: ModelDeployment, beside: Sequence[AnyDocument]) -> EndpointSpec:
         name = document.spec.endpoint
-        known = {row.name for row in self._picture.endpoints()}
-        known |= {d.metadata.name for d in beside if isinstance(d, Endpoint)}
-        if name not in known:
-            text = f"no endpoint is called '{name}'{did_you_mean(name, known)}"
-            raise BadInput(text, fields=(FieldProblem("spec.endpoint", text),), next_step="create it first")
+        rows = {row.name: row for row in self._picture.endpoints()}
+        known = {name: row.document.spec for name, row in rows.items() if row.document is not None}
+        known |= {d.metadata.name: d.spec for d in beside if isinstance(d, Endpoint)}
+        if name in known:
+            return known[name]
+        text = f"no endpoint is called '{name}'{did_you_mean(name, known)}"
+        if name in rows:
+            text = f"endpoint '{name}' cannot be read: {rows[name].problem}"
+        raise BadInput(text, fields=(FieldProblem("spec.endpoint", text),), next_step="create it first")
 
     async def render_documents(self, documents: Sequence[AnyDocument]) -> Sequence[RenderedManifest]:
         """The manifests of documents that may refer to each other."""
@@ -104,8 +115,9 @@ class ClusterOperations:
 
     async def preview(self, document: AnyDocument) -> Preview:
         """Render, compare, dry-run. Refusals of the server are in the result, not raised."""
+        await self._look_at_gateways([document])
         ((_, objects),) = self.render([document])
-        problems = tuple(self._picture_problems(document))
+        problems = (*self._picture_problems(document), *self._gateway_problems([document]))
         outcomes: dict[str, Outcome] = {}
         diffs: list[str] = []
         refusal = None
@@ -114,6 +126,7 @@ class ClusterOperations:
                 done = await writes.apply(self._connection, item, dry_run=True)
                 outcomes[writes.reference(item)] = done.outcome
                 diffs.append(_diff(done, item))
+            outcomes |= dict.fromkeys(await self._unwanted(document, objects), "removed")
         except GenaiTuiError as error:
             refusal = error.problem.line
         manifests = tuple(_rendered(item) for item in objects)
@@ -121,10 +134,35 @@ class ClusterOperations:
 
     def _warnings(self, document: AnyDocument) -> tuple[str, ...]:
         """What can be applied and may still not be meant."""
+        if isinstance(document, Endpoint):
+            return self._gateways.followers(document)
         if not isinstance(document, ModelDeployment):
             return ()
         found = doubts(document, self._model(document, [document]))
-        return tuple(f"{problem.field.removeprefix('spec.')}: {problem.message}" for problem in found)
+        told = (f"{problem.field.removeprefix('spec.')}: {problem.message}" for problem in found)
+        return (*told, *self._gateways.doubts(document, self._endpoint(document, [document])))
+
+    async def _look_at_gateways(self, documents: Sequence[AnyDocument]) -> None:
+        """Learn what the cluster has before anything is rendered for it."""
+        for document in documents:
+            if isinstance(document, ModelDeployment) and self._endpoint(document, documents).exposure == "gateway":
+                await self._gateways.look()
+
+    def _gateway_problems(self, documents: Sequence[AnyDocument]) -> list[FieldProblem]:
+        """A gateway that is not installed, or a hostname that is taken."""
+        found: list[FieldProblem] = []
+        for document in documents:
+            if isinstance(document, ModelDeployment):
+                endpoint = self._endpoint(document, documents)
+                found += self._gateways.problems(document, endpoint, self._namespace(document))
+        return found
+
+    async def _unwanted(self, document: AnyDocument, objects: Objects) -> Sequence[str]:
+        """What an earlier apply wrote for a gateway and this one does not want."""
+        if not isinstance(document, ModelDeployment):
+            return ()
+        ref = Ref(self._namespace(document), document.metadata.name)
+        return [reference for reference, _ in await self._gateways.unwanted(ref, objects)]
 
     def _picture_problems(self, document: AnyDocument) -> list[FieldProblem]:
         """What no server says: GPUs no node can hold."""
@@ -145,8 +183,9 @@ class ClusterOperations:
     async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
         """Apply one document."""
         self._may_write()
+        await self._look_at_gateways([document])
         ((_, objects),) = self.render([document])
-        problems = self._picture_problems(document)
+        problems = [*self._picture_problems(document), *self._gateway_problems([document])]
         if problems:
             raise BadInput(problems[0].message, fields=tuple(problems))
         await self._check_existing(document, objects[0], create_only=create_only)
@@ -157,16 +196,19 @@ class ClusterOperations:
 
     async def apply_documents(self, documents: Sequence[AnyDocument], dry_run: bool) -> Mapping[str, Outcome]:
         """Apply several; everything is dry-run first, so that a refusal comes before the first write."""
+        await self._look_at_gateways(documents)
         rendered = self.render(documents)
         problems = [problem for document in documents for problem in self._picture_problems(document)]
+        problems += self._gateway_problems(documents)
         if problems:
             raise BadInput(problems[0].message, fields=tuple(problems))
         for document, objects in rendered:
             await self._check_existing(document, objects[0], create_only=False)
         outcomes: dict[str, Outcome] = {}
-        for _, objects in rendered:
+        for document, objects in rendered:
             for item in objects:
                 outcomes[writes.reference(item)] = await self._dry_run(item)
+            outcomes |= dict.fromkeys(await self._unwanted(document, objects), "removed")
         if dry_run:
             return outcomes
         self._may_write()
@@ -247,6 +289,8 @@ class ClusterOperations:
             done = await writes.apply(self._connection, item)
             outcomes[writes.reference(item)] = done.outcome
         if isinstance(document, ModelDeployment):
+            ref = Ref(self._namespace(document), document.metadata.name)
+            outcomes |= dict.fromkeys(await self._gateways.prune(ref, objects), "removed")
             await self._noted(Ref(self._namespace(document), document.metadata.name), document)
 
     async def _ensure_system_namespace(self, outcomes: dict[str, Outcome]) -> None:
@@ -282,16 +326,27 @@ class ClusterOperations:
         if detail is None:
             raise NotFound(f"no deployment is called '{ref.name}' in namespace {ref.namespace}")
         self._refuse_foreign(ref)
+        # Beside the keys, where nothing can own it: the policy goes first, and who has no policy is refused.
+        removed = await self._gateways.remove_unowned(ref)
         await writes.delete(self._connection, "Deployment", "apps/v1", ref.namespace, ref.name)
         cache = detail.document.spec.advanced.cache if detail.document else None
         extra = (f"PersistentVolumeClaim {ref}-cache",) if cache is not None and cache.size is not None else ()
-        return (f"Deployment {ref}", f"Service {ref}", *extra)
+        return (f"Deployment {ref}", f"Service {ref}", *extra, *removed)
 
     def _refuse_foreign(self, ref: Ref) -> ModelDeployment | None:
         detail = self._picture.deployment(ref)
         if detail is not None and detail.row.foreign:
             raise NotPermitted(f"{ref} was not made by genai-tui", why=f"managed by {detail.row.managed_by}")
         return detail.document if detail is not None else None
+
+    async def enforcement(self, ref: Ref) -> Enforcement:
+        """What the gateway's controllers say."""
+        return await self._gateways.enforcement(ref)
+
+    async def prove(self, ref: Ref) -> Enforcement:
+        """Probe the gateway."""
+        self._may_write()
+        return await self._gateways.prove(ref)
 
     async def scale(self, ref: Ref, replicas: int) -> None:
         """Apply the same spec with other replicas."""

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from genai_tui.domain.chat import ChatEvent, ChatRequest
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
+from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import (
@@ -111,7 +112,7 @@ class RenderedManifest:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
-Outcome = Literal["created", "changed", "unchanged"]
+Outcome = Literal["created", "changed", "unchanged", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,20 @@ class Operations(Protocol):
 
         Raises:
             Conflict, NotPermitted, PartlyApplied, BadInput.
+        """
+        ...
+
+    async def enforcement(self, ref: Ref) -> Enforcement:
+        """Who keeps limits and sharing, as the gateway's controllers say now; never more than is proven."""
+        ...
+
+    async def prove(self, ref: Ref) -> Enforcement:
+        """Probe the gateway: without a key, with an unknown one, and with a key of an unshared organization.
+
+        The last needs a Secret, which is made for it and deleted again.
+
+        Raises:
+            NotFound, BadInput (the endpoint names no gateway that enforces), NotPermitted, Unreachable.
         """
         ...
 

@@ -9,12 +9,13 @@ import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from genai_tui.domain.enforcement import OURS
 from genai_tui.domain.naming import MANAGER
 from genai_tui.errors import NotFound
 from genai_tui.kube.connection import Connection
 
 Json = dict[str, Any]
-Outcome = Literal["created", "changed", "unchanged"]
+Outcome = Literal["created", "changed", "unchanged", "removed"]
 _PLURALS = {
     "Deployment": "deployments",
     "Service": "services",
@@ -22,7 +23,7 @@ _PLURALS = {
     "ConfigMap": "configmaps",
     "Namespace": "namespaces",
     "Secret": "secrets",
-}
+} | {kind.kind: kind.plural for kind in OURS}
 _VOLATILE = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 

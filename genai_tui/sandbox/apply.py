@@ -38,7 +38,7 @@ def apply(live: Object | None, config: Object, manager: str, *, force: bool, sta
     if conflicts:
         others = [_without(entry, disputed) for entry in others]
         others = [entry for entry in others if entry["fieldsV1"]]
-    result: Object = _merge(base, config, schema_of(config.get("kind", "")))
+    result: Object = _merge(base, config, schema_of(config.get("kind", ""), config.get("apiVersion", "")))
     if mine is not None:
         owned_elsewhere = {path for entry in others for path in decode(entry["fieldsV1"])}
         # In order, so that the mark of a list item ends it while its keys can still be read.

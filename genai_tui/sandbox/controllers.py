@@ -18,6 +18,7 @@ from genai_tui.sandbox.endpoints import Endpoints
 from genai_tui.sandbox.events import Recorder
 from genai_tui.sandbox.node_lifecycle import NodeLifecycle
 from genai_tui.sandbox.objects import Change, Object
+from genai_tui.sandbox.policies import Policies
 from genai_tui.sandbox.registry import Resource
 from genai_tui.sandbox.replicasets import ReplicaSets
 from genai_tui.sandbox.verbs import Api
@@ -59,6 +60,7 @@ class Controllers:
         replicasets = ReplicaSets(api, record, self._queue)
         self._daemonsets = DaemonSets(api, record)
         self._endpoints = Endpoints(api)
+        self._policies = Policies(api)
         self._kinds: dict[Resource, Callable[[Object], None]] = {
             registry.DEPLOYMENTS: Deployments(api, record, self._queue).reconcile,
             registry.REPLICASETS: replicasets.reconcile,
@@ -83,7 +85,7 @@ class Controllers:
         namespace, name = meta.get("namespace", ""), meta["name"]
         if change.type == "DELETED":
             self._collect(change.object)
-        elif change.resource in self._kinds:
+        elif change.resource in self._kinds or self._policies.reconciles(change.resource):
             self._queue.add(change.resource, namespace, name)
         for owner in meta.get("ownerReferences") or ():
             resource = registry.by_kind(owner["apiVersion"], owner["kind"])
@@ -103,7 +105,7 @@ class Controllers:
         if item is None:
             return
         if not item["metadata"].get("deletionTimestamp"):
-            self._kinds[resource](item)
+            self._kinds.get(resource, self._policies.reconcile)(item)
         elif resource is registry.NAMESPACES:
             self._end_namespace(name)
         elif "foregroundDeletion" in (item["metadata"].get("finalizers") or ()):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from genai_tui.sandbox import custom
+
 Json = dict[str, Any]
 
 
 def set_defaults(item: Json) -> None:
     """Fill in what was left out. Changes `item`."""
+    if custom.is_custom(item):
+        custom.fill_defaults(item)
+        return
     filler = _FILLERS.get(item.get("kind", ""))
     if filler is not None:
         filler(item)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from genai_tui.sandbox.kinds import KINDS, schema_of
+from genai_tui.sandbox.kinds import CUSTOM, KINDS, schema_of
 from genai_tui.sandbox.registry import Resource, groups
 from genai_tui.sandbox.registry import resources as served
 from genai_tui.sandbox.schema import Node
@@ -63,9 +63,9 @@ def api_versions(address: str) -> Json:
 def api_groups() -> Json:
     """GET /apis, the old form."""
     found = []
-    for group, version in groups():
-        entry = {"groupVersion": f"{group}/{version}", "version": version}
-        found.append({"name": group, "versions": [entry], "preferredVersion": entry})
+    for group, versions in _by_group(groups()).items():
+        entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+        found.append({"name": group, "versions": entries, "preferredVersion": entries[0]})
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
 
 
@@ -108,6 +108,14 @@ def _subresource(resource: Resource, sub: str) -> Json:
     return entry | ({"group": group, "version": version} if group else {})
 
 
+def _by_group(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The versions of each group."""
+    found: dict[str, list[str]] = {}
+    for group, version in pairs:
+        found.setdefault(group, []).append(version)
+    return found
+
+
 def aggregated(pairs: Sequence[tuple[str, str]]) -> Json:
     """The aggregated form, apidiscovery.k8s.io/v2."""
     return {
@@ -123,9 +131,10 @@ def aggregated(pairs: Sequence[tuple[str, str]]) -> Json:
                         "resources": [_discovered(r) for r in of_group(group, version)],
                         "freshness": "Current",
                     }
+                    for version in versions
                 ],
             }
-            for group, version in pairs
+            for group, versions in _by_group(pairs).items()
         ],
     }
 
@@ -178,8 +187,8 @@ def openapi(group: str, version: str) -> Json:
             continue
         name = f"io.k8s.api.{group.split('.')[0] or 'core'}.{version}.{r.kind}"
         identity = {"group": group, "kind": r.kind, "version": version}
-        schemas[name] = _schema(schema_of(r.kind)) | {"x-kubernetes-group-version-kind": [identity]}
-        if r.kind not in KINDS:
+        schemas[name] = _schema(schema_of(r.kind, r.api_version)) | {"x-kubernetes-group-version-kind": [identity]}
+        if r.kind not in KINDS and (r.api_version, r.kind) not in CUSTOM:
             schemas[name]["x-kubernetes-preserve-unknown-fields"] = True
         where = f"{prefix}/namespaces/{{namespace}}/{r.plural}" if r.namespaced else f"{prefix}/{r.plural}"
         paths[where] = {

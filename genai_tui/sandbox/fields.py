@@ -41,7 +41,7 @@ def paths_of(item: dict[str, Any], *, applied: bool, status: bool = False) -> di
     `applied` leaves out the containers themselves, as an apply owns leaves and list items alone. With `status` only
     the status is looked at, else everything but it.
     """
-    node = schema_of(item.get("kind", ""))
+    node = schema_of(item.get("kind", ""), item.get("apiVersion", ""))
     found: dict[Path, Any] = {}
     for name, value in item.items():
         if name in ("apiVersion", "kind") or (name == "status") != status or value is None:

@@ -235,7 +235,11 @@ KINDS: dict[str, Node] = {
 }  # fmt: skip
 
 
-def schema_of(kind_name: str) -> Node:
+CUSTOM: dict[tuple[str, str], Node] = {}
+"""The types of custom kinds, by version and kind; filled by `custom`."""
+
+
+def schema_of(kind_name: str, api_version: str = "") -> Node:
     """The type of a kind; of one without an own entry only the metadata is known."""
-    found = KINDS.get(kind_name)
+    found = CUSTOM.get((api_version, kind_name)) or KINDS.get(kind_name)
     return found or Node("openobj", {"apiVersion": STR, "kind": STR, "metadata": META, "status": OPEN_STATUS})

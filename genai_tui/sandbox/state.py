@@ -14,7 +14,7 @@ import msgspec
 import trustme
 import yaml
 
-from genai_tui.sandbox import registry
+from genai_tui.sandbox import custom, registry
 from genai_tui.sandbox.objects import Objects
 from genai_tui.sandbox.world import World
 
@@ -134,8 +134,12 @@ def load(files: Files, scenario: str) -> Saved | None:
 
 def restore(objects: Objects, saved: Saved) -> None:
     """Put the objects back; versions go on from where they were."""
-    for group, plural, version, item in saved.objects:
+    # Definitions first: what they define is served only then.
+    for group, plural, version, item in sorted(saved.objects, key=lambda kept: kept[1] != registry.CRDS.plural):
         resource = registry.lookup(group, version, plural)
         if resource is not None:
-            objects.restore(resource, msgspec.json.decode(item))
+            restored = msgspec.json.decode(item)
+            objects.restore(resource, restored)
+            if resource is registry.CRDS:
+                custom.serve(restored)
     objects.version = objects.oldest = max(objects.version, saved.version)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from genai_tui.domain.naming import check_label_key, check_label_value
+from genai_tui.sandbox import custom
 from genai_tui.sandbox.kinds import schema_of
 from genai_tui.sandbox.pod_validation import check_pod_spec, check_port
 from genai_tui.sandbox.registry import Resource
@@ -63,8 +64,9 @@ def check_shape(resource: Resource, item: Json, mode: str) -> list[str]:
     Raises:
         ApiError: 400.
     """
-    wrong = list(check(item, schema_of(resource.kind)))
-    bad = next((w for w in wrong if not w.unknown), None)
+    wrong = list(check(item, schema_of(resource.kind, resource.api_version)))
+    # The types of custom kinds are part of their schema, which answers 422 (`custom.value_problems`).
+    bad = None if custom.is_custom(item) else next((w for w in wrong if not w.unknown), None)
     head = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
     if bad is not None:
         raise bad_request(f"{head}: json: cannot unmarshal {bad.found} into Go struct field {_go(resource, bad)}")
@@ -72,7 +74,7 @@ def check_shape(resource: Resource, item: Json, mode: str) -> list[str]:
     if unknown and mode == "Strict":
         raise bad_request(f"{head}: strict decoding error: {', '.join(unknown)}")
     if unknown:
-        prune(item, schema_of(resource.kind))
+        prune(item, schema_of(resource.kind, resource.api_version))
     return unknown if mode == "Warn" else []
 
 
@@ -88,7 +90,7 @@ def check_object(resource: Resource, item: Json, previous: Json | None) -> None:
     Raises:
         ApiError: 422.
     """
-    causes = [*_metadata(resource, item), *_by_kind(item)]
+    causes = [*_metadata(resource, item), *_by_kind(item), *custom.value_problems(item)]
     if previous is not None:
         causes += _immutable(item, previous)
     if causes:

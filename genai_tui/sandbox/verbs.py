@@ -7,14 +7,14 @@ import random
 from typing import Any
 
 from genai_tui.domain.quantities import parse_quantity
+from genai_tui.sandbox import custom, registry
 from genai_tui.sandbox import patch as patches
-from genai_tui.sandbox import registry
 from genai_tui.sandbox.apply import apply
 from genai_tui.sandbox.clock import Clock
 from genai_tui.sandbox.defaults import set_defaults
 from genai_tui.sandbox.fields import record_update
 from genai_tui.sandbox.kinds import schema_of
-from genai_tui.sandbox.objects import Object, Objects
+from genai_tui.sandbox.objects import Change, Object, Objects
 from genai_tui.sandbox.registry import Resource
 from genai_tui.sandbox.status import ApiError, already_exists, modified, not_found
 from genai_tui.sandbox.validation import check_object, check_shape, refuse_kind
@@ -34,6 +34,19 @@ class Api:
         self.objects = objects
         self.clock = clock
         self.random = random.Random(seed)
+        objects.subscribe(self._follow_definitions)
+
+    def _follow_definitions(self, change: Change) -> None:
+        """Serve the kinds of custom resource definitions as these come and go."""
+        if change.resource is not registry.CRDS:
+            return
+        if change.type == "DELETED":
+            resource = custom.withdraw(change.object)
+            if resource is not None:
+                for item in self.objects.list(resource):
+                    self.objects.remove(resource, item["metadata"].get("namespace", ""), item["metadata"]["name"])
+            return
+        custom.serve(change.object)
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """One object. Raises ApiError 404."""
@@ -87,10 +100,12 @@ class Api:
         check_object(resource, item, None)
         self._admit(resource, item)
         meta["creationTimestamp"] = self.clock.stamp()
-        if resource.kind in WITH_GENERATION:
+        if resource.kind in WITH_GENERATION or custom.is_custom(item):
             meta["generation"] = 1
         if resource.kind == "Service":
             self._give_address(item)
+        if resource is registry.CRDS:
+            item["status"] = custom.established(item, self.clock.stamp())
         if applied is not None:
             meta["managedFields"] = applied
         else:
@@ -233,7 +248,7 @@ class Api:
         elif content_type == "application/merge-patch+json":
             item = patches.merge(previous, body)
         else:
-            item = patches.strategic(previous, body, schema_of(resource.kind))
+            item = patches.strategic(previous, body, schema_of(resource.kind, resource.api_version))
         warnings = check_shape(resource, item, mode)
         if isinstance(body, dict) and (body.get("metadata") or {}).get("resourceVersion") is None:
             item["metadata"] = {k: v for k, v in item["metadata"].items() if k != "resourceVersion"}

@@ -14,6 +14,7 @@ from genai_tui.domain.deployment import (
     Toleration,
 )
 from genai_tui.domain.documents import Endpoint, Model
+from genai_tui.domain.enforcement import Backend
 from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
 from screens import format as shown
 from screens.deployment.rollout import event_grid
@@ -238,9 +239,9 @@ def _limits(spec: DeploymentSpec, endpoint: Endpoint | None) -> list[Block]:
 def enforcement(endpoint: Endpoint | None) -> str:
     """Who keeps the limits. Nothing is claimed that is not known to be so."""
     if endpoint is not None and endpoint.spec.enforcement is not None:
-        return (
-            f"recorded only: {endpoint.spec.enforcement} is named by the endpoint, and is not configured from here yet"
-        )
+        return f"by {Backend(endpoint.spec.enforcement).label}: the tab API says what is proven"
+    if endpoint is not None and endpoint.spec.exposure == "gateway":
+        return "recorded only: the endpoint names nothing that keeps them"
     return "recorded only: nothing enforces them yet"
 
 

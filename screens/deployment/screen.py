@@ -63,8 +63,9 @@ class DeploymentScreen(ConsoleScreen):
 `1` to `6`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do about it, and what was asked for.
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
 container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
-printed; `w` writes all a developer needs into a file. *Sharing* says which organizations may call it, and changes it:
-`m` and `space` choose, `ctrl+s` applies. *Manifest* has the live object and the document.
+printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what it keeps. *Sharing* says which
+organizations may call it, and changes it: `m` and `space` choose, `ctrl+s` applies. *Manifest* has the live object and
+the document.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "chat", "Chat", id="deployment.chat", tooltip="Talk to it in the playground"),
@@ -104,7 +105,9 @@ printed; `w` writes all a developer needs into a file. *Sharing* says which orga
             with VerticalScroll(id=_pane_id("rollout"), classes="sheet--scroll"):
                 yield Sheet(id="rollout-sheet")
             yield LogsPane(operations, self._ref, id=_pane_id("logs"))
-            yield ApiPane(self.services.playground, self._ref, id=_pane_id("api"))
+            yield ApiPane(
+                self.services.playground, operations, self._ref, self.services.session.context, id=_pane_id("api")
+            )
             yield SharingPane(self.services.keys, id=_pane_id("sharing"))
             yield ManifestPane(operations, self._ref, id=_pane_id("manifest"))
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
+from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost
 from genai_tui.domain.problems import Problem
@@ -162,6 +163,11 @@ class FakeOperations:
     applied: list[AnyDocument] = field(default_factory=list)
     failure: Exception | None = None
     refused: set[tuple[str, str, str]] = field(default_factory=set)
+    enforced: Enforcement = field(
+        default_factory=lambda: Enforcement(
+            None, Claim.RECORDED, ("its endpoint is bound to no gateway of the cluster",)
+        )
+    )
     log: list[str] = field(
         default_factory=lambda: ["INFO starting", "Loading safetensors checkpoint shards: 62% | 3/5"]
     )
@@ -172,6 +178,13 @@ class FakeOperations:
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
+
+    async def enforcement(self, ref: Ref) -> Enforcement:
+        return self.enforced
+
+    async def prove(self, ref: Ref) -> Enforcement:
+        self._do("prove", str(ref))
+        return self.enforced
 
     async def preview(self, document: AnyDocument) -> Preview:
         self._do("preview", document.kind, document.metadata.name)

@@ -37,7 +37,10 @@ def render_deployment(document: ModelDeployment, model: ModelSpec, namespace: st
 
 
 def owned_by(objects: tuple[Json, ...], deployment_uid: str) -> tuple[Json, ...]:
-    """The same objects with every one but the Deployment owned by it, so that deleting it deletes them."""
+    """The same objects with every one but the Deployment owned by it, so that deleting it deletes them.
+
+    What is in another namespace cannot be owned across it (the garbage collector would delete it at once).
+    """
     first = objects[0]
     owner = {
         "apiVersion": first["apiVersion"],
@@ -45,8 +48,12 @@ def owned_by(objects: tuple[Json, ...], deployment_uid: str) -> tuple[Json, ...]
         "name": first["metadata"]["name"],
         "uid": deployment_uid,
     }
-    rest = [{**item, "metadata": {**item["metadata"], "ownerReferences": [owner]}} for item in objects[1:]]
-    return (first, *rest)
+    home = first["metadata"]["namespace"]
+    return (first, *(_owned(item, owner) if item["metadata"]["namespace"] == home else item for item in objects[1:]))
+
+
+def _owned(item: Json, owner: Json) -> Json:
+    return {**item, "metadata": {**item["metadata"], "ownerReferences": [owner]}}
 
 
 def read_deployment(name: str, namespace: str, annotations: Mapping[str, str]) -> ModelDeployment | None:

@@ -1,0 +1,62 @@
+"""Kuadrant: keys by AuthPolicy (Authorino), requests by RateLimitPolicy, tokens by TokenRateLimitPolicy (Limitador).
+
+Sources: https://docs.kuadrant.io/latest/kuadrant-operator/doc/reference/authpolicy/ , .../ratelimitpolicy/ ,
+.../tokenratelimitpolicy/
+"""
+
+from __future__ import annotations
+
+from genai_tui.domain.deployment import DeploymentSpec
+from genai_tui.domain.enforcement import (
+    AUTH_POLICY,
+    HTTP_ROUTE,
+    LEVELS,
+    RATE_LIMIT_POLICY,
+    TOKEN_POLICY,
+    label_claim,
+    limits_by_level,
+)
+from genai_tui.kube.manifests.parts import Json, authentication, item, route_rule, sharing
+
+
+def render(name: str, namespace: str, spec: DeploymentSpec, parent: Json, hostname: str) -> tuple[Json, ...]:
+    """Every object of one deployment."""
+    route = {"parentRefs": [parent], "hostnames": [hostname], "rules": [route_rule(name)]}
+    target = {"group": HTTP_ROUTE.group, "kind": HTTP_ROUTE.kind, "name": name}
+    identity = {short: {"expression": label_claim(label)} for _, short, label in LEVELS}
+    rules = {
+        "authentication": authentication(),
+        "authorization": {"sharing": sharing(spec)},
+        "response": {"success": {"filters": {"identity": {"json": {"properties": identity}}}}},
+    }
+    objects = [
+        item(HTTP_ROUTE, name, namespace, name, route),
+        item(AUTH_POLICY, name, namespace, name, {"targetRef": target, "rules": rules}),
+    ]
+    for kind, limits in ((RATE_LIMIT_POLICY, _request_limits(spec)), (TOKEN_POLICY, _token_limits(spec))):
+        if limits:
+            objects.append(item(kind, name, namespace, name, {"targetRef": target, "limits": limits}))
+    return tuple(objects)
+
+
+def _request_limits(spec: DeploymentSpec) -> Json:
+    return {
+        f"{short}-rpm": _limit(short, requests)
+        for short, requests, _ in limits_by_level(spec.rate_limits)
+        if requests is not None
+    }
+
+
+def _token_limits(spec: DeploymentSpec) -> Json:
+    """Named so that the widest comes first: up to 1.5.2 only the first by name is checked in time."""
+    posts = [{"predicate": 'request.method == "POST"'}]
+    levels = zip("abc", limits_by_level(spec.rate_limits), strict=True)
+    return {
+        f"{letter}-{short}-tpm": _limit(short, tokens) | {"when": posts}
+        for letter, (short, _, tokens) in levels
+        if tokens is not None
+    }
+
+
+def _limit(short: str, limit: int) -> Json:
+    return {"rates": [{"limit": limit, "window": "1m"}], "counters": [{"expression": f"auth.identity.{short}"}]}
