@@ -85,6 +85,10 @@ def _reading(add: Add) -> None:
     enforcement.add_argument("name", metavar="NAME")
     enforcement.add_argument("--probe", action="store_true", help="send requests that must be refused")
     _output(enforcement, "table", "json", "yaml")
+    hub = add("hub", "What developers need to call the deployments, as Markdown to hand over.")
+    hub.add_argument("name", nargs="?", metavar="NAME", help="the page of this one (models and their deployments)")
+    hub.add_argument("--organization", metavar="O", help="only what is shared with it")
+    hub.add_argument("--gateway", metavar="URL", help="base URL of the embedded gateway callers use")
     usage = add("usage", "Tokens and cost, from the ledger of this machine.")
     usage.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
     usage.add_argument(
@@ -320,6 +324,10 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.enforcement import enforcement
 
             return lambda s: enforcement(s, options.name, namespace, probe=options.probe, form=options.output)
+        case "hub":
+            from genai_tui.commands.hub import hub
+
+            return lambda s: hub(s, options.name, namespace, organization=options.organization, gateway=options.gateway)
         case "usage":
             from genai_tui.commands.usage import usage
 

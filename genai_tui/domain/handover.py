@@ -1,8 +1,9 @@
-"""All a developer needs to call one deployment, as Markdown to hand over."""
+"""All a developer needs to call a deployment, and which there are, as Markdown to hand over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 from genai_tui.domain.deployment import Limits, RateLimits, Sharing, SharingMode
 from genai_tui.domain.documents import Endpoint, Model
@@ -19,8 +20,11 @@ def handover(
     endpoint: Endpoint | None,
     samples: Iterable[tuple[str, str]],
     enforcement: str,
+    *,
+    address: str = "",
+    called: str = "",
 ) -> str:
-    """The page.
+    """The page of one deployment.
 
     Args:
         detail: the deployment.
@@ -28,19 +32,20 @@ def handover(
         endpoint: its endpoint; None when it is not known.
         samples: (language, a request that runs as printed) of each.
         enforcement: who keeps sharing and limits, in words.
+        address: base URL callers use in place of the endpoint's.
+        called: the one name it has at that address.
     """
     row, document = detail.row, detail.document
     spec = document.spec if document is not None else None
     facts: list[tuple[str, str]] = [
         ("status", f"{row.assessment.phase.value}, {row.ready} of {row.replicas} replicas ready"),
-        ("`model` in requests", ", ".join(f"`{name}`" for name in row.served_names) or f"`{row.ref.name}`"),
+        ("`model` in requests", ", ".join(f"`{name}`" for name in _names(detail, called))),
         ("model", _model(row.model, model)),
-        ("endpoint", _endpoint(row.endpoint, endpoint)),
+        ("endpoint", address or _endpoint(row.endpoint, endpoint)),
     ]
     if spec is not None:
-        length = spec.engine.context_length
         facts += [
-            ("context", "as long as fits" if length == "auto" else f"{length:,} tokens, question and answer together"),
+            ("context", _context(detail)),
             ("price", _price(detail)),
             ("shared with", sharing_text(spec.sharing)),
         ]
@@ -68,6 +73,41 @@ def handover(
             "",
         ]
     return "\n".join(parts)
+
+
+def directory(details: Iterable[DeploymentDetail], models: Mapping[str, Model], organization: str | None) -> str:
+    """The models with their deployments, one table.
+
+    Args:
+        details: the deployments; those of others are left out.
+        models: the catalogue by name.
+        organization: whom the page is for; None: everybody, and it says with whom each is shared.
+    """
+    ours = sorted((d for d in details if d.document is not None), key=lambda d: (d.row.model or "", str(d.row.ref)))
+    lines = [f"# Models for {organization}" if organization else "# Models", ""]
+    if not ours:
+        return "\n".join([*lines, "Nothing is shared yet." if organization else "Nothing is deployed yet."])
+    for name, group in groupby(ours, key=lambda d: d.row.model):
+        lines += [f"## {name}", "", _cell(_model(name, models.get(name or ""))), ""]
+        heads = ["deployment", "namespace", "status", "context", "price", *(() if organization else ("shared with",))]
+        lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+        for detail in group:
+            cells = [detail.row.ref.name, detail.row.ref.namespace, detail.row.assessment.phase.value]
+            cells += [_context(detail), _price(detail)]
+            if not organization and detail.document is not None:
+                cells.append(sharing_text(detail.document.spec.sharing))
+            lines.append(f"| {' | '.join(map(_cell, cells))} |")
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _names(detail: DeploymentDetail, called: str) -> tuple[str, ...]:
+    return (called,) if called else detail.row.served_names or (detail.row.ref.name,)
+
+
+def _context(detail: DeploymentDetail) -> str:
+    length = detail.document.spec.engine.context_length if detail.document is not None else "auto"
+    return "as long as fits" if length == "auto" else f"{length:,} tokens, question and answer together"
 
 
 def _cell(text: str) -> str:
