@@ -23,7 +23,19 @@ def listen(host: str, port: int) -> socket.socket:
         BadInput: the address cannot be used.
     """
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        family, kind, protocol, _, address = found[0]
+        # The protocol is named, as asyncio sends small pieces at once only on sockets it knows to be TCP: without it
+        # the first token waits for a delayed acknowledgement, up to 40 ms.
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
     except (OSError, OverflowError) as error:
         why = str(error) or "the port is taken, or may not be used"
         raise BadInput(f"the gateway cannot listen on {host}:{port}", why=why) from error

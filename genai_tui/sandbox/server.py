@@ -136,7 +136,8 @@ def _world(engine: LocalEngine, scenario: str, saved: Saved | None, render: Rend
 def _listen(port: int, last: int) -> socket.socket:
     """A loopback socket: on the port asked for, else the last one, so that kubeconfigs stay valid, else any."""
     for candidate in (port,) if port else (last, 0):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio sends small pieces at once only on sockets it knows to be TCP.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", candidate))
