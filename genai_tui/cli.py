@@ -62,6 +62,9 @@ def _common(target: argparse.ArgumentParser, default: object) -> None:
     group.add_argument(
         "--system-namespace", metavar="NAME", default=default, help="where models and endpoints are kept (genai-tui)"
     )
+    group.add_argument(
+        "--reach", choices=("auto", "proxy", "port-forward"), default=default, help="the way to engines (auto)"
+    )
     group.add_argument("--read-only", action="store_true", default=default, help="refuse everything that writes")
 
 
@@ -232,6 +235,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         all_namespaces=getattr(options, "all_namespaces", False),
         system_namespace=options.system_namespace or base.system_namespace,
         read_only=bool(options.read_only),
+        reach=options.reach or base.reach,
     )
 
 

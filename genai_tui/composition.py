@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -15,15 +16,14 @@ from genai_tui.api_keys import ClusterKeys
 from genai_tui.domain.cluster import PICTURED, ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import hostname_of
-from genai_tui.domain.rows import DeploymentRow, Ref
+from genai_tui.domain.rows import Ref
 from genai_tui.draft_files import DraftFiles
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.parts import PORT
-from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted, TimedOut
+from genai_tui.errors import GenaiTuiError, TimedOut
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known
 from genai_tui.kube import logs as kube_logs
-from genai_tui.kube import reach
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
@@ -34,6 +34,7 @@ from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.ledger import Ledger
 from genai_tui.operations import ClusterOperations
 from genai_tui.preferences import FilePreferences
+from genai_tui.reaching import Ways, parse_way
 from genai_tui.services import LogLine, Services, Session
 from genai_tui.settings import Settings
 from genai_tui.store.deriving import Deriver, Engine
@@ -47,6 +48,8 @@ SETTLE_LIMIT_S = 30.0
 PING_EVERY_S = 5.0
 ASK_AGAIN_S = 30.0
 LOG_TAIL = 1_000
+ENGINE_KEY = "GENAI_TUI_ENGINE_KEY"
+"""Holds the key of engines that ask for one; it is sent to no other."""
 
 
 def build_services(settings: Settings) -> Services:
@@ -79,7 +82,8 @@ class _Wiring:
         self._ledger = Ledger(settings.state / "ledger.db")
         self._access = Access(connection)
         self._picture = Picture(Deriver(read_deployment, _identify, diagnose), read_entry)
-        self._sampler = Sampler(self._picture, self._fetch)
+        self._ways = Ways(connection, self._picture, parse_way(settings.reach))
+        self._sampler = Sampler(self._picture, self._ways.fetch)
         self._starts = StartWatcher(self._picture, self._tail, diagnose)
         self._operations = ClusterOperations(connection, self._access, self._picture, session, self._note_price)
         self._drafts = DraftFiles(settings.state / "drafts")
@@ -93,7 +97,12 @@ class _Wiring:
             picture=self._picture,
             operations=self._operations,
             playground=EnginePlayground(
-                self._resolve, self._know, self._ledger.record, cluster=self._session.server, clock=_now
+                self._resolve,
+                self._know,
+                self._ledger.record,
+                cluster=self._session.server,
+                clock=_now,
+                way=self._ways.describe,
             ),
             usage=self._ledger,
             drafts=self._drafts,
@@ -195,38 +204,6 @@ class _Wiring:
 
     # -- reaching engines ---------------------------------------------------------------------------------------
 
-    def _route(self, ref: Ref, row: DeploymentRow | None) -> reach.Route:
-        """The service proxy for what we made; for others a ready pod's own port."""
-        if row is not None and row.foreign:
-            detail = self._picture.deployment(ref)
-            ready = next((r.pod for r in detail.replicas if r.pod.ready), None) if detail else None
-            if ready is None or detail is None:
-                raise NotFound(f"{ref} has no ready pod")
-            return reach.by_pod(self._connection, ref.namespace, ready.meta.name, self._port(ref))
-        return reach.by_service(self._connection, ref.namespace, ref.name, PORT)
-
-    async def _fetch(self, row: DeploymentRow, path: str, pod: str | None) -> bytes:
-        route = self._route(row.ref, row)
-        if pod is not None:
-            route = reach.by_pod(self._connection, row.ref.namespace, pod, self._port(row.ref))
-        try:
-            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
-        except NotPermitted:
-            if pod is None or row.ready != 1 or row.foreign:
-                raise
-            # A Role may allow services/proxy alone; with one replica both lead to the same engine.
-            route = self._route(row.ref, row)
-            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
-        return response.content
-
-    def _port(self, ref: Ref) -> int:
-        """The engine's port in its pods."""
-        detail = self._picture.deployment(ref)
-        if detail is None or not detail.row.foreign:
-            return PORT
-        engine = identify(detail.workload.containers)
-        return engine.container.ports[0] if engine is not None and engine.container.ports else PORT
-
     async def _tail(self, pod: Pod, container: str, previous: bool) -> Sequence[LogLine]:
         lines = kube_logs.lines(
             self._connection,
@@ -242,10 +219,11 @@ class _Wiring:
 
     async def _resolve(self, ref: Ref) -> Target:
         detail = self._picture.deployment(ref)
-        route = self._route(ref, detail.row if detail is not None else None)
+        route = await self._ways.to(ref)
         names = detail.row.served_names if detail is not None else ()
         model = ref.name if not names or ref.name in names else names[0]
-        return Target(route.client, route.base, model)
+        key = os.environ.get(ENGINE_KEY) if self._ways.wants_key(ref) else None
+        return Target(route.client, route.base, model, key or None)
 
     def _know(self, ref: Ref) -> Known:
         detail = self._picture.deployment(ref)
@@ -283,6 +261,7 @@ class _Wiring:
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=0.5)
+        await self._ways.close()
         await self._connection.close()
         await self._ledger.close()
 

@@ -241,6 +241,10 @@ class Playground(Protocol):
         """The longest context in tokens, as the engine itself says (`max_model_len`); None when it does not."""
         ...
 
+    def way(self, ref: Ref) -> str:
+        """How requests get there from here, and why that way; empty when not known."""
+        ...
+
     async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
         """A request in the given language that runs as printed; the key is read from $API_KEY."""
         ...

@@ -32,7 +32,7 @@ class Settings:
 
     `kubeconfig` and `context` None mean what kubectl would use ($KUBECONFIG or ~/.kube/config, current context,
     else the pod's own service account). `namespace` None means the context's own for commands that need one, and
-    all namespaces for lists when `all_namespaces`.
+    all namespaces for lists when `all_namespaces`. `reach` is the way to engines: auto, proxy or port-forward.
     """
 
     kubeconfig: str | None = None
@@ -41,5 +41,6 @@ class Settings:
     all_namespaces: bool = False
     system_namespace: str = SYSTEM_NAMESPACE
     read_only: bool = False
+    reach: str = field(default_factory=lambda: os.environ.get("GENAI_TUI_REACH", "") or "auto")
     state: Path = field(default_factory=state_directory)
     cache: Path = field(default_factory=cache_directory)

@@ -46,6 +46,7 @@ class EnginePlayground:
         *,
         cluster: str,
         clock: Callable[[], datetime],
+        way: Callable[[Ref], str] = lambda _: "",
         silence_s: float = SILENCE_LIMIT_S,
     ) -> None:
         """Put it together.
@@ -56,10 +57,12 @@ class EnginePlayground:
             record: keeps a finished request and gives its cost.
             cluster: the cluster's name in the ledger.
             clock: the time, in UTC.
+            way: how a deployment's engine is reached, in words.
             silence_s: how long an engine may say nothing before it is given up.
         """
         self._resolve, self._know, self._record = resolve, know, record
         self._cluster, self._clock, self._silence_s = cluster, clock, silence_s
+        self._way = way
 
     async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream the answer; the last event is `Answered`. Raises what the client raises, after it was recorded.
@@ -115,6 +118,10 @@ class EnginePlayground:
     async def context_length(self, ref: Ref) -> int | None:
         """`max_model_len` of /v1/models; None where the engine does not say it."""
         return await serving.context_length(await self._resolve(ref))
+
+    def way(self, ref: Ref) -> str:
+        """How requests get there from here, and why that way; empty when not known."""
+        return self._way(ref)
 
     async def sample_code(self, ref: Ref, language: Language) -> str:
         """A request in code to the deployment's public address."""

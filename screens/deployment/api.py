@@ -123,7 +123,8 @@ class ApiPane(Vertical):
 
     def show(self, detail: DeploymentDetail, model: Model | None, endpoint: Endpoint | None) -> None:
         """Follow the deployment: ask for the samples again when their address or name may have changed."""
-        self._about = api_blocks(detail, endpoint)
+        way = self._playground.way(self._ref)
+        self._about = [*api_blocks(detail, endpoint), *([Fact("reached by", way)] if way else [])]
         spec = endpoint.spec if endpoint is not None else None
         self._at_gateway = spec is not None and spec.exposure == "gateway" and not detail.row.foreign
         self._page = lambda: handover(detail, model, endpoint, self._samples.items(), self._kept(endpoint))

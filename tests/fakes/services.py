@@ -266,6 +266,9 @@ class FakePlayground:
     async def context_length(self, ref: Ref) -> int | None:
         return 4096
 
+    def way(self, ref: Ref) -> str:
+        return ""
+
     async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
         return f"# {language} for {ref}\n"
 

@@ -1,0 +1,182 @@
+"""Which way to an engine: the API server's proxy, or a port-forward where the proxy cannot serve.
+
+The Service proxy needs no more than our own connection, so it is the way where it works. It does not where the engine
+wants a key (the API server takes the Authorization header for itself), and not where a NetworkPolicy lets only a
+gateway in: there a port-forward to one ready pod is opened. An operator can insist on either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Literal, get_args
+
+import httpx
+
+from genai_tui.domain.cluster import ContainerSpec
+from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Ref
+from genai_tui.engines.parts import PORT
+from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted, Unreachable
+from genai_tui.kube import reach
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.manifests.foreign import identify
+from genai_tui.services import ClusterPicture
+
+log = logging.getLogger(__name__)
+Way = Literal["auto", "proxy", "port-forward"]
+ANSWER_LIMIT_S = 30.0
+KEY_VARIABLE = "VLLM_API_KEY"
+
+
+def parse_way(text: str) -> Way:
+    """What an operator insists on. Raises BadInput."""
+    for way in get_args(Way):
+        if text == way:
+            found: Way = way
+            return found
+    raise BadInput(f"'{text}' is no way to an engine", next_step=f"use one of {', '.join(get_args(Way))}")
+
+
+class Ways:
+    """Finds the way to each deployment, and keeps the port-forwards of conversations open."""
+
+    def __init__(self, connection: Connection, picture: ClusterPicture, wanted: Way = "auto") -> None:
+        self._connection, self._picture, self._wanted = connection, picture, wanted
+        self._open: dict[tuple[Ref, str], reach.Route] = {}
+        self._kept = contextlib.AsyncExitStack()
+        self._lock = asyncio.Lock()
+
+    def describe(self, ref: Ref) -> str:
+        """The way that would be taken, and why; empty for a deployment that is not known."""
+        detail = self._picture.deployment(ref)
+        if detail is None:
+            return ""
+        why = self._why_forward(detail)
+        if self._wanted == "port-forward":
+            return "port-forward, as asked for"
+        if self._wanted == "proxy":
+            return "the API server's proxy, as asked for" + (f" (though {why})" if why else "")
+        return f"port-forward: {why}" if why else "the API server's proxy"
+
+    async def to(self, ref: Ref) -> reach.Route:
+        """A way that stays open until `close`. Raises NotFound (no ready pod), NotPermitted, Unreachable."""
+        detail = self._picture.deployment(ref)
+        if detail is None or not self._forward(detail):
+            return self.proxy(ref, detail.row if detail is not None else None)
+        pod = _ready_pod(ref, detail)
+        async with self._lock:
+            route = self._open.get((ref, pod))
+            if route is None:
+                opening = reach.by_port_forward(self._connection, ref.namespace, pod, self.port(ref))
+                route = self._open[ref, pod] = await self._kept.enter_async_context(opening)
+        return route
+
+    def proxy(self, ref: Ref, row: DeploymentRow | None) -> reach.Route:
+        """The service proxy for what we made; for others a ready pod's own port. Raises NotFound."""
+        detail = self._picture.deployment(ref)
+        if row is not None and row.foreign:
+            if detail is None:
+                raise NotFound(f"{ref} has no ready pod")
+            return reach.by_pod(self._connection, ref.namespace, _ready_pod(ref, detail), self.port(ref))
+        return reach.by_service(self._connection, ref.namespace, ref.name, PORT)
+
+    async def fetch(self, row: DeploymentRow, path: str, pod: str | None) -> bytes:
+        """GET a path of the engine, of the named pod or of any. Raises GenaiTuiError when it does not answer."""
+        detail = self._picture.deployment(row.ref)
+        if detail is not None and self._forward(detail):
+            try:
+                return await self._fetch_forwarded(row.ref, path, pod or _ready_pod(row.ref, detail))
+            except NotPermitted:
+                # Whoever may not forward can still be lucky: not every network keeps its policies.
+                log.info("%s may not be reached by port-forward; trying the proxy", row.ref)
+        return await self._fetch_proxied(row, path, pod)
+
+    async def _fetch_proxied(self, row: DeploymentRow, path: str, pod: str | None) -> bytes:
+        route = self.proxy(row.ref, row)
+        if pod is not None:
+            route = reach.by_pod(self._connection, row.ref.namespace, pod, self.port(row.ref))
+        try:
+            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
+        except NotPermitted:
+            if pod is None or row.ready != 1 or row.foreign:
+                raise
+            # A Role may allow services/proxy alone; with one replica both lead to the same engine.
+            route = self.proxy(row.ref, row)
+            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
+        return response.content
+
+    async def _fetch_forwarded(self, ref: Ref, path: str, pod: str) -> bytes:
+        async with self._once(ref, pod) as route:
+            try:
+                response = await route.client.get(f"{route.base}{path}", timeout=ANSWER_LIMIT_S)
+            except httpx.HTTPError as error:
+                raise Unreachable(f"{ref} does not answer", why=str(error) or type(error).__name__) from error
+        if not response.is_success:
+            raise Unreachable(f"{ref} answered HTTP {response.status_code} for {path}")
+        return response.content
+
+    @contextlib.asynccontextmanager
+    async def _once(self, ref: Ref, pod: str) -> AsyncIterator[reach.Route]:
+        """A kept forward, or one for this question: a thousand deployments are not a thousand open forwards."""
+        kept = self._open.get((ref, pod))
+        if kept is not None:
+            yield kept
+            return
+        async with reach.by_port_forward(self._connection, ref.namespace, pod, self.port(ref)) as route:
+            yield route
+
+    def port(self, ref: Ref) -> int:
+        """The engine's port in its pods."""
+        detail = self._picture.deployment(ref)
+        if detail is None or not detail.row.foreign:
+            return PORT
+        engine = identify(detail.workload.containers)
+        return engine.container.ports[0] if engine is not None and engine.container.ports else PORT
+
+    def wants_key(self, ref: Ref) -> bool:
+        """Whether the engine itself asks for a key."""
+        detail = self._picture.deployment(ref)
+        return detail is not None and _wants_key(detail)
+
+    def _forward(self, detail: DeploymentDetail) -> bool:
+        if self._wanted != "auto":
+            return self._wanted == "port-forward"
+        return bool(self._why_forward(detail))
+
+    def _why_forward(self, detail: DeploymentDetail) -> str:
+        """Why the proxy would not do; empty where it does."""
+        if _wants_key(detail):
+            return "the engine wants a key, and the proxy keeps the header for itself"
+        name = detail.row.endpoint
+        endpoint = next((row.document for row in self._picture.endpoints() if row.name == name), None)
+        if not detail.row.foreign and endpoint is not None and endpoint.spec.enforcement is not None:
+            return "a network policy lets only its gateway in"
+        return ""
+
+    async def close(self) -> None:
+        """End every forward that is still open."""
+        self._open.clear()
+        try:
+            await self._kept.aclose()
+        except (GenaiTuiError, OSError) as error:
+            log.info("a port-forward did not close well: %s", error)
+
+
+def _wants_key(detail: DeploymentDetail) -> bool:
+    """By the workload as it is, and by the document: variables from Secrets are in that alone."""
+    env = detail.document.spec.advanced.env if detail.document is not None else ()
+    return any(variable.name == KEY_VARIABLE for variable in env) or any(map(_has_key, detail.workload.containers))
+
+
+def _has_key(container: ContainerSpec) -> bool:
+    words = (*container.command, *container.args)
+    return KEY_VARIABLE in container.env or any(word.split("=")[0] == "--api-key" for word in words)
+
+
+def _ready_pod(ref: Ref, detail: DeploymentDetail) -> str:
+    ready = next((replica.pod for replica in detail.replicas if replica.pod.ready), None)
+    if ready is None:
+        raise NotFound(f"{ref} has no ready pod")
+    return ready.meta.name

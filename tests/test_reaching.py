@@ -1,0 +1,118 @@
+"""The way to an engine: the proxy where it serves, a port-forward where it cannot, and what an operator insists on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genai_tui.domain.deployment import EnvVar, SecretKey
+from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.rows import DeploymentDetail, Ref
+from genai_tui.errors import BadInput, NotFound, Unreachable
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.kubeconfig import resolve
+from genai_tui.reaching import Ways, parse_way
+from genai_tui.sandbox import registry
+from tests.fakes import tour
+from tests.fakes.services import FakePicture
+from tests.kube.doubles import listening
+from tests.sandbox.serving import Served, served
+
+REF = Ref("team-a", "chat")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as server:
+        yield server
+
+
+class OneDeployment(FakePicture):
+    """A picture of one deployment, as a test wants it."""
+
+    def __init__(self, detail: DeploymentDetail) -> None:
+        super().__init__((detail.row,))
+        self.detail = detail
+
+    def deployment(self, ref: Ref) -> DeploymentDetail | None:
+        return self.detail if ref == self.detail.row.ref else None
+
+
+def deployed(*, endpoint: str = "internal", args: tuple[str, ...] = (), env: tuple[EnvVar, ...] = ()) -> OneDeployment:
+    detail = tour.detail(replace(tour.chat_row(), endpoint=endpoint))
+    containers = tuple(replace(each, args=(*each.args, *args)) for each in detail.workload.containers)
+    document = detail.document
+    assert isinstance(document, ModelDeployment)
+    advanced = document.spec.advanced.model_copy(update={"env": env})
+    document = document.model_copy(update={"spec": document.spec.model_copy(update={"advanced": advanced})})
+    return OneDeployment(replace(detail, workload=replace(detail.workload, containers=containers), document=document))
+
+
+KEY_FROM_SECRET = EnvVar(name="VLLM_API_KEY", secret=SecretKey(name="engine", key="key"))
+
+
+@pytest.mark.parametrize(
+    ("picture", "way"),
+    [
+        (deployed(), "the API server's proxy"),
+        (deployed(endpoint="public"), "port-forward: a network policy lets only its gateway in"),
+        (deployed(args=("--api-key", "x")), "port-forward: the engine wants a key"),
+        (deployed(env=(KEY_FROM_SECRET,)), "port-forward: the engine wants a key"),
+    ],
+)
+async def test_the_way_follows_from_what_stands_in_it(cluster: Served, picture: OneDeployment, way: str) -> None:
+    async with Connection(resolve(str(cluster.kubeconfig()), None)) as connection:
+        assert Ways(connection, picture).describe(REF).startswith(way)
+        assert Ways(connection, picture, "port-forward").describe(REF) == "port-forward, as asked for"
+        assert Ways(connection, picture, "proxy").describe(REF).startswith("the API server's proxy, as asked for")
+        assert Ways(connection, picture).describe(Ref("team-a", "none")) == ""
+
+
+def test_an_unknown_way_is_refused_with_those_there_are() -> None:
+    with pytest.raises(BadInput, match="'tunnel' is no way to an engine"):
+        parse_way("tunnel")
+
+
+async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+        path = head.split()[1]
+        found = path == "/v1/models"
+        writer.write(f"HTTP/1.1 {200 if found else 404} X\r\nContent-Length: 2\r\n\r\nok".encode())
+
+
+async def test_a_forward_is_opened_kept_and_closed(cluster: Served) -> None:
+    picture = deployed(endpoint="public")
+    pod = picture.detail.replicas[0].pod.meta.name
+
+    def fill() -> None:
+        cluster.api.create(registry.NAMESPACES, "", {"metadata": {"name": REF.namespace}})
+        spec: Any = {"containers": [{"name": "main", "image": "nginx:1"}], "nodeName": "n"}
+        cluster.api.create(registry.PODS, REF.namespace, {"metadata": {"name": pod}, "spec": spec})
+
+    cluster.call(fill)
+    async with (
+        listening(engine) as address,
+        Connection(resolve(str(cluster.kubeconfig()), None)) as connection,
+    ):
+        cluster.agent.listening[8000] = address
+        ways = Ways(connection, picture)
+        try:
+            # A question of the sampler, before and after a conversation keeps one open.
+            assert await ways.fetch(picture.detail.row, "/v1/models", None) == b"ok"
+            route = await ways.to(REF)
+            assert "port-forward" in route.how
+            assert (await ways.to(REF)) is route
+            assert await ways.fetch(picture.detail.row, "/v1/models", pod) == b"ok"
+            with pytest.raises(Unreachable, match="answered HTTP 404 for /metrics"):
+                await ways.fetch(picture.detail.row, "/metrics", pod)
+        finally:
+            await ways.close()
+        assert route.client.is_closed
+        picture.detail = replace(picture.detail, replicas=())
+        with pytest.raises(NotFound, match="has no ready pod"):
+            await ways.to(REF)
