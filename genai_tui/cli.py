@@ -147,15 +147,23 @@ def _keys(add: Add, common: Parser) -> None:
     revoke.add_argument("--yes", action="store_true", help="do not ask")
 
 
+def _scenario(text: str) -> str:
+    """A scenario; which failures can be staged is known where they are staged."""
+    if text not in SCENARIOS and not text.startswith(("failure:", "scale:")):
+        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(SCENARIOS)}, failure:NAME")
+    return text
+
+
 def _local(add: Add, common: Parser) -> None:
     sandbox = add("sandbox", "The console on a simulated cluster with a real small model.")
-    verbs = sandbox.add_subparsers(dest="verb", metavar="serve", parser_class=Parser)
+    verbs = sandbox.add_subparsers(dest="verb", metavar="serve|failures", parser_class=Parser)
     serve = verbs.add_parser("serve", help="the sandbox alone", description="The sandbox alone, until SIGTERM.")
     for target, default in ((sandbox, None), (serve, argparse.SUPPRESS)):
         suppressed = default is not None
         target.add_argument(
             "--scenario",
-            choices=SCENARIOS,
+            type=_scenario,
+            metavar="|".join((*SCENARIOS, "failure:NAME")),
             default=default if suppressed else "tour",
             help="what it begins with (tour)",
         )
@@ -163,6 +171,8 @@ def _local(add: Add, common: Parser) -> None:
         target.add_argument("--dir", metavar="DIR", default=default, help="where its state is kept")
     serve.add_argument("--port", type=int, default=0, metavar="P", help="of the API server (a free one)")
     serve.add_argument("--kubeconfig-out", "--kubeconfig", dest="kubeconfig_out", metavar="FILE", help="write it there")
+    failures = verbs.add_parser("failures", help="the failures it can stage", description="The failures it can stage.")
+    failures.add_argument("-o", "--output", choices=("table", "json"), default="table")
     gateway = add("gateway", "The embedded gateway: keys, sharing and limits in front of the engines.")
     gateway_verbs = gateway.add_subparsers(dest="verb", metavar="serve", parser_class=Parser, required=True)
     text = "Serve every deployment whose endpoint names no other gateway, until SIGTERM."
@@ -272,6 +282,11 @@ def _console(settings: Settings) -> None:
 
 def _sandbox(options: argparse.Namespace, settings: Settings) -> None:
     directory = Path(options.dir) if options.dir else settings.state / "sandbox"
+    if options.verb == "failures":
+        from genai_tui.commands.sandbox import list_failures
+
+        list_failures(options.output)
+        return
     if options.speed <= 0:
         raise BadInput(f"--speed must be more than 0, not {options.speed:g}")
     if options.verb != "serve":

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from genai_tui.domain.money import Cost, plain
 from genai_tui.domain.rows import Assessment, Phase
+from genai_tui.domain.startup import time_left
 
 MISSING = "–"
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
@@ -65,6 +66,8 @@ def phase_text(assessment: Assessment) -> str:
         text += f" {percent(assessment.progress)}"
     if assessment.cause:
         text += f"{', ' if assessment.progress is not None else ': '}{assessment.cause}"
+    if assessment.seconds_left is not None:
+        text += f", {time_left(assessment.seconds_left)}"
     return text
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from genai_tui.composition import render_for_sandbox
+from genai_tui.domain.cluster import PICTURED
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref
 from genai_tui.domain.watching import Listed
 from genai_tui.engines.failures import diagnose
@@ -63,7 +64,8 @@ class Cluster:
                 self.world.api.apply(resource, REF.namespace, name, item, manager="genai-tui", force=True)
 
     def look(self) -> None:
-        for kind, resource in RESOURCES.items():
+        for kind in PICTURED:
+            resource = RESOURCES[kind]
             group = "apps" if resource.prefix == "/apis/apps/v1" else ""
             served = registry.lookup(group, "v1", resource.plural)
             assert served is not None

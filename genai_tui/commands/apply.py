@@ -10,6 +10,7 @@ from pathlib import Path
 from genai_tui.commands.output import note, write
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import Assessment, Phase, Ref
+from genai_tui.domain.startup import time_left
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound, TimedOut
 from genai_tui.files import read_documents
 from genai_tui.services import AnyDocument, Services
@@ -117,6 +118,8 @@ def describe(ref: Ref, assessment: Assessment, ready: int, replicas: int) -> str
         text += f" {assessment.progress:.0%}"
     if assessment.cause:
         text += f": {assessment.cause}"
+    if assessment.seconds_left is not None:
+        text += f", {time_left(assessment.seconds_left)}"
     return f"{text} ({ready}/{replicas} ready)"
 
 

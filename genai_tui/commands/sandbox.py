@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from genai_tui.commands.output import note
+from genai_tui.commands.output import as_json, note, write
 from genai_tui.errors import GenaiTuiError, MissingTool, TimedOut
 
 START_LIMIT_S = 120.0
@@ -31,6 +31,17 @@ class Sandbox:
     kubeconfig: str
     gateway: str | None
     pid: int
+
+
+def list_failures(form: str) -> None:
+    """Print the failures that can be staged, each with what it shows."""
+    from genai_tui.sandbox.scenario_failures import STAGED
+
+    if form == "json":
+        write(as_json({"items": [{"name": staged.name, "about": staged.about} for staged in STAGED]}))
+        return
+    width = max(len(staged.name) for staged in STAGED)
+    write("\n".join(f"{staged.name:<{width}}  {staged.about}" for staged in STAGED))
 
 
 def require_extra() -> None:

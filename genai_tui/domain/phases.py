@@ -6,26 +6,21 @@ messages), and what it answers (`/v1/models`). Reasons and messages are those of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from genai_tui.domain.cluster import Condition, ContainerState, Event, Pod
+from genai_tui.domain.problems import Diagnosis
 from genai_tui.domain.rows import Assessment, NodeRow, Phase
+from genai_tui.domain.rules import BUDGET, CONFIGURATION, DISRUPTIONS, ENDED, MOUNTS, PROBES, PULL, explain
 from genai_tui.domain.scheduling import explain_unschedulable
 from genai_tui.domain.startup import StartUp, refine
 
 PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+RIGHT_AFTER = timedelta(seconds=5)
+"""How much earlier than the disruption of its predecessor a replacement may be dated: clocks differ."""
 CONFIG_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What an engine's own words mean: the cause, the line it rests on, and what to do."""
-
-    cause: str
-    evidence: str
-    fix: str
 
 
 Diagnose = Callable[[str], Diagnosis | None]
@@ -40,12 +35,14 @@ class Surroundings:
         diagnose: reads an engine's last words.
         start: what the engine's log tells of the start that is under way.
         from_log: what was found in the log of the run before, where the last words alone told nothing.
+        disruption: what took the place of the pod before it, where that was preempted or evicted.
     """
 
     nodes: Sequence[NodeRow] = ()
     diagnose: Diagnose = lambda _text: None
     start: StartUp | None = None
     from_log: Diagnosis | None = None
+    disruption: Event | None = None
 
 
 def assess_replica(pod: Pod, events: Sequence[Event], around: Surroundings) -> Assessment:
@@ -96,8 +93,29 @@ def _unscheduled(pod: Pod, events: Sequence[Event], around: Surroundings) -> Ass
     if condition.reason == "SchedulingGated":
         return Assessment(Phase.PENDING, "held back by a scheduling gate", (condition.message,))
     message = condition.message or next((e.message for e in reversed(events) if e.reason == "FailedScheduling"), "")
-    cause, fix = explain_unschedulable(message, pod, around.nodes)
-    return Assessment(Phase.PENDING, cause, (message,) if message else (), fix)
+    found = explain_unschedulable(message, pod, around.nodes)
+    held = Assessment(
+        Phase.PENDING, found.cause, (message,) if message else (), found.fix or None, changes=found.changes
+    )
+    return _displaced(held, pod, around.disruption)
+
+
+def _displaced(held: Assessment, pod: Pod, disruption: Event | None) -> Assessment:
+    """A pod that waits because the one before it had to go: that comes first."""
+    at = disruption.first_seen if disruption is not None else None
+    if disruption is None or at is None or pod.meta.created is None or pod.meta.created < at - RIGHT_AFTER:
+        return held
+    said = f"{disruption.reason}: {disruption.message}"
+    found = explain(DISRUPTIONS, said)
+    if found is None:
+        return held
+    fix = f"{found.fix}; {held.fix}" if held.fix else found.fix
+    return replace(held, cause=f"{found.cause}; {held.cause}", evidence=(said, *held.evidence), fix=fix)
+
+
+def _found(diagnosis: Diagnosis, phase: Phase = Phase.FAILED) -> Assessment:
+    evidence = (diagnosis.evidence,) if diagnosis.evidence else ()
+    return Assessment(phase, diagnosis.cause, evidence, diagnosis.fix, changes=diagnosis.changes)
 
 
 def _container_problem(state: ContainerState, events: Sequence[Event], around: Surroundings) -> Assessment | None:
@@ -105,7 +123,8 @@ def _container_problem(state: ContainerState, events: Sequence[Event], around: S
         if state.reason in PULL_FAILURES:
             return _pull_failure(state, events)
         if state.reason in CONFIG_FAILURES:
-            return Assessment(Phase.FAILED, state.message or state.reason, (state.message,), _config_fix(state.message))
+            found = explain(CONFIGURATION, state.message)
+            return _found(found) if found else Assessment(Phase.FAILED, state.message or state.reason, (state.message,))
         if state.reason == "CrashLoopBackOff":
             return _crash(state.last_message, state.last_reason, state.last_exit_code, state.restarts, around, events)
     if state.state == "terminated" and not (state.init and state.exit_code == 0):
@@ -115,34 +134,8 @@ def _container_problem(state: ContainerState, events: Sequence[Event], around: S
 
 def _pull_failure(state: ContainerState, events: Sequence[Event]) -> Assessment:
     said = next((e.message for e in reversed(events) if e.reason == "Failed" and "pull" in e.message), state.message)
-    text = f"{said} {state.message}".lower()
-    if "not found" in text or "manifest unknown" in text:
-        cause, fix = "the image does not exist", "correct the image name or tag"
-    elif "payment required" in text or "insufficient_scope" in text:
-        cause, fix = "the registry key is not entitled to this image", "accept its licence, or use a key with access"
-    elif any(word in text for word in ("unauthorized", "authentication", "denied", "invalid username", "forbidden")):
-        cause, fix = "the registry refused the pull credentials", "check the pull secret of this namespace"
-    elif "no such host" in text or "timeout" in text or "connection refused" in text:
-        cause, fix = "the registry cannot be reached from the node", "check the node's network, or use a mirror"
-    elif state.reason == "InvalidImageName":
-        cause, fix = "the image name is not valid", "correct the image name"
-    else:
-        cause, fix = "the image cannot be pulled", None
-    return Assessment(Phase.FAILED, cause, (said,) if said else (), fix)
-
-
-_MISSING = re.compile(r'(secret|configmap) "([^"]+)" not found', re.IGNORECASE)
-
-
-def _config_fix(message: str) -> str | None:
-    match = _MISSING.search(message)
-    return f"create the {match[1].lower()} {match[2]} in this namespace" if match else None
-
-
-_PROBES: tuple[tuple[str, str, str], ...] = (
-    ("failed startup probe", "killed while loading: the start-up budget is too short", "raise the start-up budget"),
-    ("failed liveness probe", "killed: it stopped answering its liveness probe", "see its previous log"),
-)
+    found = explain(PULL, f"{said} {state.message} {state.reason}", said)
+    return _found(found or Diagnosis("the image cannot be pulled", said, "see its events"))
 
 
 def _crash(
@@ -154,16 +147,12 @@ def _crash(
     events: Sequence[Event] = (),
 ) -> Assessment:
     """Why a container ended: the engine's own words first, then what Kubernetes knows."""
-    if reason == "OOMKilled":
-        fix = "raise the memory limit; /dev/shm counts against it"
-        return Assessment(Phase.FAILED, "killed: out of memory", (f"OOMKilled, exit code {code}",), fix)
-    found = around.diagnose(message) or around.from_log
+    found = explain(ENDED, f"{reason}, exit code {code}") or around.diagnose(message) or around.from_log
+    if found is None or (found.changes and found.changes[0].field == BUDGET):
+        # An engine that was told to stop does not know by whom; the kubelet's event does.
+        found = next((told for e in reversed(events) if (told := explain(PROBES, e.message))), found)
     if found is not None:
-        return Assessment(Phase.FAILED, found.cause, (found.evidence,), found.fix)
-    for sign, cause, fix in _PROBES:
-        probe = next((e.message for e in reversed(events) if sign in e.message), None)
-        if probe is not None:
-            return Assessment(Phase.FAILED, cause, (probe,), fix)
+        return _found(found)
     last = message.strip().splitlines()[-1].strip() if message.strip() else ""
     shown = f"exit code {code}" if code is not None else reason or "it ended"
     again = f", {restarts} restart{'s' if restarts != 1 else ''}" if restarts else ""
@@ -175,7 +164,7 @@ def _loading_again(state: ContainerState, events: Sequence[Event], around: Surro
     last = _crash(state.last_message, state.last_reason, state.last_exit_code, state.restarts, around, events)
     if state.restarts > 1:
         return last
-    return Assessment(Phase.LOADING, f"once more, after: {last.cause}", last.evidence, last.fix)
+    return replace(last, phase=Phase.LOADING, cause=f"once more, after: {last.cause}")
 
 
 def _starting(pod: Pod, events: Sequence[Event], around: Surroundings) -> Assessment:
@@ -191,7 +180,8 @@ def _starting(pod: Pod, events: Sequence[Event], around: Surroundings) -> Assess
         if event.reason == "Pulling":
             return Assessment(Phase.PULLING)
         if event.reason in ("FailedMount", "FailedAttachVolume"):
-            return Assessment(Phase.PENDING, "its volume cannot be mounted", (event.message,), "check the volume claim")
+            found = explain(MOUNTS, event.message)
+            return _found(found, Phase.PENDING) if found else Assessment(Phase.PENDING, event.reason, (event.message,))
         if event.reason in ("Pulled", "Created"):
             return Assessment(Phase.LOADING)
     return Assessment(Phase.PENDING, "the node is preparing it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,42 @@ class FieldProblem:
     field: str
     message: str
     line: int | None = None
+
+
+class How(StrEnum):
+    """How a fix changes the text of a field.
+
+    `divide` takes the largest number that is not above the present one and divides `value`; `add` appends a line,
+    `remove` takes away the lines that begin with `value`.
+    """
+
+    SET = "set"
+    DOUBLE = "double"
+    DIVIDE = "divide"
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """What a fix does to one field of the deployment form (`domain.fixes` carries it out).
+
+    Attributes:
+        field: id of the field, as in `domain.form_fields`.
+        value: what `how` needs.
+        how: what is done to the field's text.
+    """
+
+    field: str
+    value: str = ""
+    how: How = How.SET
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What is wrong: the cause in plain words, the line it rests on, what to do, and what of it the form can hold."""
+
+    cause: str
+    evidence: str
+    fix: str
+    changes: tuple[FieldChange, ...] = ()

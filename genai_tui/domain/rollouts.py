@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from genai_tui.domain.cluster import Condition, Workload
+from genai_tui.domain.problems import FieldChange, How
 from genai_tui.domain.rows import Assessment, Phase, ReplicaRow
+from genai_tui.domain.rules import BUDGET, REFUSED, STRATEGY, explain
 
 ENDED = ("Failed", "Succeeded")
 _SEVERITY = {
@@ -42,6 +44,9 @@ def assess(workload: Workload, replicas: Sequence[ReplicaRow], answering: bool |
     if _observed(workload) and current == workload.replicas == len(living):
         return _answering(answering)
     worst = _worst(living)
+    stuck = _deadlock(workload, living, worst) if len(living) == len(replicas) else None
+    if stuck is not None:
+        return stuck
     if ready:
         return _partly(workload, living, worst)
     return _no_pods(workload) if worst is None else _late(workload, worst.assessment)
@@ -65,6 +70,26 @@ def _worst(rows: Sequence[ReplicaRow]) -> ReplicaRow | None:
     return min(newest, key=lambda row: _SEVERITY[row.assessment.phase], default=None)
 
 
+def _deadlock(workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRow | None) -> Assessment | None:
+    """A surge that waits for GPUs its own predecessors hold: they go only when it is ready, it never will be.
+
+    Only where more pods than wanted are there and none of them is going: else a place is about to become free.
+    """
+    if worst is None or not worst.current or worst.pod.node is not None or len(living) <= workload.replicas:
+        return None
+    needs = {name for container in worst.pod.containers for name in container.gpus}
+    short = any(f"Insufficient {name}" in text for name in needs for text in worst.assessment.evidence)
+    holders = [row for row in living if not row.current and row.pod.node is not None]
+    if not (
+        short and any(name in container.gpus for row in holders for container in row.pod.containers for name in needs)
+    ):
+        return None
+    cause = "rollout deadlock: the new pod waits for GPUs that the old one holds"
+    fix = "set the rollout to Recreate, or free as many GPUs as one replica takes"
+    change = (FieldChange(STRATEGY, "Recreate"),)
+    return Assessment(Phase.ROLLING_OUT, cause, worst.assessment.evidence, fix, changes=change)
+
+
 def _partly(workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRow | None) -> Assessment:
     """Some replicas serve while others do not: a rollout, a scaling, or trouble."""
     held = worst.assessment if worst else None
@@ -73,15 +98,17 @@ def _partly(workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRow 
         refused = _refused(workload)
         if refused is not None:
             return replace(refused, phase=Phase.ROLLING_OUT if rolling else Phase.DEGRADED)
-    evidence, fix = (held.evidence, held.fix) if held else ((), None)
     if held is not None and held.phase in (Phase.FAILED, Phase.DEGRADED):
-        return Assessment(Phase.ROLLING_OUT if rolling else Phase.DEGRADED, held.cause, evidence, fix)
-    cause = f"{held.phase.value.lower()}: {held.cause}" if held and held.cause else None
-    if rolling:
-        return Assessment(Phase.ROLLING_OUT, cause, evidence, fix)
-    if len(living) > workload.replicas:
+        return replace(held, phase=Phase.ROLLING_OUT if rolling else Phase.DEGRADED, progress=None, seconds_left=None)
+    if not rolling and len(living) > workload.replicas:
         return Assessment(Phase.SCALING, "removing replicas")
-    return Assessment(Phase.SCALING, cause, evidence, fix)
+    if held is None:
+        return Assessment(Phase.ROLLING_OUT if rolling else Phase.SCALING)
+    # The share and the time left are those of one replica, not of the whole.
+    cause = f"{held.phase.value.lower()}: {held.cause}" if held.cause else None
+    return replace(
+        held, phase=Phase.ROLLING_OUT if rolling else Phase.SCALING, cause=cause, progress=None, seconds_left=None
+    )
 
 
 def _late(workload: Workload, held: Assessment) -> Assessment:
@@ -90,7 +117,9 @@ def _late(workload: Workload, held: Assessment) -> Assessment:
     if late is None or held.fix is not None or held.phase is Phase.FAILED:
         return held
     cause = f"{held.cause}; slower than its deadline" if held.cause else "slower than its deadline"
-    return replace(held, cause=cause, evidence=(late.message,), fix="see its log, or raise the start-up budget")
+    longer = (FieldChange(BUDGET, how=How.DOUBLE),)
+    fix = "see its log, or raise the start-up budget"
+    return replace(held, cause=cause, evidence=(late.message,), fix=fix, changes=longer)
 
 
 def _refused(workload: Workload) -> Assessment | None:
@@ -98,9 +127,8 @@ def _refused(workload: Workload) -> Assessment | None:
     failure = _condition(workload.conditions, "ReplicaFailure", "True")
     if failure is None:
         return None
-    quota = "exceeded quota" in failure.message
-    cause = "the namespace's quota is used up" if quota else f"pods cannot be created: {failure.message}"
-    fix = "raise the quota, or ask for less" if quota else "change what the message names, or ask who set the rule"
+    found = explain(REFUSED, failure.message)
+    cause, fix = (found.cause, found.fix) if found else ("pods cannot be created", "see its events")
     return Assessment(Phase.FAILED, cause, (failure.message,), fix)
 
 

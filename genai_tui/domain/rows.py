@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from genai_tui.domain.cluster import Event, Node, Pod, ReplicaSet, Sync, Workload
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
-from genai_tui.domain.problems import Problem
+from genai_tui.domain.problems import FieldChange, Problem
 
 
 class Phase(StrEnum):
@@ -44,7 +44,8 @@ class Ref:
 class Assessment:
     """Phase, cause in plain words, the evidence it rests on, and what to do; None where there is none.
 
-    `progress` is from 0 to 1 where the evidence gives it.
+    `progress` is from 0 to 1 and `seconds_left` an estimate, where the evidence gives them. `changes` is what of the
+    fix the edit form can hold.
     """
 
     phase: Phase
@@ -52,6 +53,8 @@ class Assessment:
     evidence: tuple[str, ...] = ()
     fix: str | None = None
     progress: float | None = None
+    seconds_left: float | None = None
+    changes: tuple[FieldChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

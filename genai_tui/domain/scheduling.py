@@ -11,24 +11,15 @@ import re
 from collections.abc import Sequence
 
 from genai_tui.domain.cluster import Pod
+from genai_tui.domain.problems import Diagnosis, FieldChange, How
 from genai_tui.domain.rows import NodeRow
+from genai_tui.domain.rules import GPUS, SCHEDULING, SCHEDULING_FIRST, SCHEDULING_LAST, explain
 
 _PREEMPTION = re.compile(r"[ .]*(preemption:|no new claims to deallocate).*", re.DOTALL)
 _INSUFFICIENT = re.compile(r"(\d+) Insufficient ([\w./-]*\w)")
+TOLERATIONS = "advanced.tolerations"
+_OF_KUBERNETES = re.compile(r"node(?:-role)?\.kubernetes\.io/|node\.cloudprovider\.kubernetes\.io/")
 _TAINT = re.compile(r"untolerated taint(?:\(s\)| \{([^}]*)\})")
-_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
-_SAID: tuple[tuple[str, str, str], ...] = (
-    ("volume node affinity conflict", "its volume is bound to another node or zone", "use a volume it can reach"),
-    ("unbound immediate PersistentVolumeClaims", "its volume claim is not bound", "check its storage class and size"),
-    ("Too many pods", "the nodes that fit hold as many pods as they may", "add a node"),
-    ("node affinity/selector", "no node matches the node selector", "correct the node selector, or label a node"),
-    ("node selector", "no node matches the node selector", "correct the node selector, or label a node"),
-)
-_SAID_LAST: tuple[tuple[str, str, str], ...] = (
-    ("pod anti-affinity", "every fitting node has a pod it must stay away from", "relax the pod anti-affinity"),
-    ("pod affinity", "no node satisfies the pod affinity", "relax the pod affinity"),
-    ("unschedulable", "the nodes that fit are cordoned", "uncordon a node"),
-)
 
 
 def brief(message: str) -> str:
@@ -36,48 +27,75 @@ def brief(message: str) -> str:
     return _PREEMPTION.sub("", message).strip()
 
 
-def explain_unschedulable(message: str, pod: Pod, nodes: Sequence[NodeRow]) -> tuple[str, str | None]:
+def explain_unschedulable(message: str, pod: Pod, nodes: Sequence[NodeRow]) -> Diagnosis:
     """The cause and what to do. Names the node that comes closest for GPUs."""
     text = brief(message)
-    claim = _CLAIM.search(text)
-    if claim:
-        return f"the volume claim {claim[1]} does not exist", f"create the claim {claim[1]}"
+    found = explain(SCHEDULING_FIRST[:1], text, message)
+    if found is not None:
+        return found
     short = list(dict.fromkeys(name for _, name in _INSUFFICIENT.findall(text)))
     gpu = next((name for name in short if "/" in name), None)
     if gpu is not None and "unbound immediate" not in text:
-        return _no_gpus(gpu, text, pod, nodes), f"ask for fewer {gpu}, stop an idle deployment, or add a node"
-    found = _first(_SAID[:3], text)
+        return _no_gpus(gpu, text, pod, nodes, message)
+    found = explain(SCHEDULING_FIRST[1:], text, message)
     if found is None and short:
-        found = f"no node has enough free {' and '.join(short)}", f"ask for less {' and '.join(short)}, or add a node"
-    found = found or _first(_SAID[3:], text) or _taint(text) or _first(_SAID_LAST, text)
-    return found or (text.strip(". ") or "no node takes it", None)
+        what = " and ".join(short)
+        found = Diagnosis(f"no node has enough free {what}", message, f"ask for less {what}, or add a node")
+    # The scheduler asks in an order: a node that fails a later question has passed the earlier ones.
+    found = found or explain(SCHEDULING, text, message) or _taint(text, nodes, message)
+    found = found or explain(SCHEDULING_LAST, text, message)
+    return found or Diagnosis(text.strip(". ") or "no node takes it", message, "")
 
 
-def _first(said: Sequence[tuple[str, str, str]], text: str) -> tuple[str, str] | None:
-    return next(((cause, fix) for part, cause, fix in said if part in text), None)
-
-
-def _taint(text: str) -> tuple[str, str] | None:
-    taint = _TAINT.search(text)
-    if taint is None:
+def _taint(text: str, nodes: Sequence[NodeRow], message: str) -> Diagnosis | None:
+    match = _TAINT.search(text)
+    if match is None:
         return None
-    named = f" {taint[1]}" if taint[1] else ""
-    return f"every fitting node has a taint{named} that is not tolerated", "add a toleration for the taint"
+    named = f" {match[1]}" if match[1] else ""
+    cause = f"every fitting node has a taint{named} that is not tolerated"
+    changes = tuple(FieldChange(TOLERATIONS, line, How.ADD) for line in _tolerable(match[1], nodes))
+    fix = "add a toleration for the taint"
+    if changes and not named:
+        fix = f"add a toleration, such as {changes[0].value}"
+    return Diagnosis(cause, message, fix, changes)
 
 
-def _no_gpus(resource: str, text: str, pod: Pod, nodes: Sequence[NodeRow]) -> str:
+def _tolerable(told: str | None, nodes: Sequence[NodeRow]) -> list[str]:
+    """The line of the form that tolerates what the scheduler named, or the one taint people put on nodes here.
+
+    Taints of Kubernetes itself say that a node is unwell: those are not to be tolerated.
+    """
+    if told:
+        key, _, value = (part.strip() for part in told.partition(":"))
+        return [] if _OF_KUBERNETES.match(key) else [f"{key}={value}" if value else key]
+    found = {
+        f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"
+        for row in nodes
+        for taint in row.node.taints
+        if taint.effect in ("NoSchedule", "NoExecute") and not _OF_KUBERNETES.match(taint.key)
+    }
+    return sorted(found) if len(found) == 1 else []
+
+
+def _no_gpus(resource: str, text: str, pod: Pod, nodes: Sequence[NodeRow], message: str) -> Diagnosis:
     wanted = sum(container.gpus.get(resource, 0) for container in pod.containers)
     named = f"free GPU{'s' if wanted != 1 else ''}" if resource == "nvidia.com/gpu" else f"free {resource}"
     what = f"{wanted} {named}"
+    fix = f"ask for fewer {resource}, stop an idle deployment, or add a node"
     # The scheduler has told how many nodes repel the pod; those that repel anything are the likely ones.
     fitting = [row for row in nodes if not (_repels(row) and "untolerated taint" in text)]
     usable = [row for row in fitting if row.gpu_resource == resource and row.node.ready and not row.node.unschedulable]
     if not usable:
-        return f"no node offers {resource}" if fitting else f"no node has {what}"
+        return Diagnosis(f"no node offers {resource}" if fitting else f"no node has {what}", message, fix)
     best = max(usable, key=lambda row: (row.gpu_free, row.node.meta.name))
     if best.gpu_free >= wanted:
-        return f"no node that fits otherwise has {what}"
-    return f"no node has {what} (best {best.node.meta.name}: {best.gpu_free})"
+        return Diagnosis(f"no node that fits otherwise has {what}", message, fix)
+    free = sum(row.gpu_free for row in usable)
+    scattered = f"; {free} are free on different nodes" if free >= wanted else ""
+    changes = (FieldChange(GPUS, str(best.gpu_free)),) if best.gpu_free else ()
+    return Diagnosis(
+        f"no node has {what} (best {best.node.meta.name}: {best.gpu_free}){scattered}", message, fix, changes
+    )
 
 
 def _repels(row: NodeRow) -> bool:

@@ -43,16 +43,21 @@ def refine(assessment: Assessment, start: StartUp | None) -> Assessment:
     if assessment.phase is Phase.WARMING_UP and start.phase is not Phase.WARMING_UP:
         # Its startup probe has passed: what the log said last is over.
         return assessment
-    left = f"about {_span(start.seconds_left)} left" if start.seconds_left is not None else None
-    return replace(assessment, phase=start.phase, cause=left, progress=start.progress, evidence=(start.said,))
+    return replace(
+        assessment,
+        phase=start.phase,
+        progress=start.progress,
+        seconds_left=start.seconds_left,
+        evidence=(start.said,),
+    )
 
 
-def _span(seconds: float) -> str:
-    """Coarse, because it is an estimate: `10s`, `1m40s`, `25m`."""
+def time_left(seconds: float) -> str:
+    """Coarse, because it is an estimate: `about 10s left`, `about 1m40s left`, `about 25m left`."""
     whole = max(5, 5 * round(seconds / 5))
     if whole < 60:
-        return f"{whole}s"
-    return f"{whole // 60}m{whole % 60:02d}s" if whole < 600 else f"{round(whole / 60)}m"
+        return f"about {whole}s left"
+    return f"about {whole // 60}m{whole % 60:02d}s left" if whole < 600 else f"about {round(whole / 60)}m left"
 
 
 def stages(pod: Pod, events: Sequence[Event], start: StartUp | None = None) -> tuple[tuple[Phase, datetime], ...]:

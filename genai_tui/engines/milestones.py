@@ -16,6 +16,7 @@ class Milestone:
     progress: float | None = None
 
 
+# "Starting to load model" is no mark: a download may still come between it and the load.
 _PERCENT = re.compile(r"(\d{1,3})%")
 _MARKS: tuple[tuple[re.Pattern[str], Phase], ...] = (
     (re.compile(r"Application startup complete"), Phase.RUNNING),
@@ -25,7 +26,7 @@ _MARKS: tuple[tuple[re.Pattern[str], Phase], ...] = (
     ),
     (re.compile(r"Available KV cache memory|Starting vLLM server|Maximum concurrency"), Phase.WARMING_UP),
     (
-        re.compile(r"Loading safetensors|Starting to load model|Loading (?:model )?weights|Initializing model took"),
+        re.compile(r"Loading safetensors|Loading (?:model )?weights|Initializing model took"),
         Phase.LOADING,
     ),
     (re.compile(r"Downloading|Fetching \d+ files|Time spent downloading"), Phase.DOWNLOADING),

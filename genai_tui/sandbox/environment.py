@@ -137,8 +137,8 @@ def _sources(pod: Object) -> Iterator[tuple[str, registry.Resource, str]]:
             yield volume["name"], registry.CONFIGMAPS, config.get("name", "")
 
 
-def pull_secret_for(objects: Objects, pod: Object, registry_host: str) -> bool:
-    """Whether one of the pod's pull secrets has a login for the registry."""
+def pull_secret_for(objects: Objects, pod: Object, registry_host: str) -> str | None:
+    """The password that one of the pod's pull secrets has for the registry; None when none has a login for it."""
     for reference in pod["spec"].get("imagePullSecrets") or ():
         secret = objects.get(registry.SECRETS, pod["metadata"]["namespace"], reference["name"])
         text = ((secret or {}).get("data") or {}).get(".dockerconfigjson")
@@ -148,6 +148,7 @@ def pull_secret_for(objects: Objects, pod: Object, registry_host: str) -> bool:
             logins = json.loads(base64.b64decode(text)).get("auths") or {}
         except (ValueError, AttributeError):
             continue
-        if any(registry_host in login.removeprefix("https://").split("/")[0] for login in logins):
-            return True
-    return False
+        for login, held in logins.items():
+            if registry_host in login.removeprefix("https://").split("/")[0]:
+                return str(held.get("password", "")) if isinstance(held, dict) else ""
+    return None

@@ -310,6 +310,9 @@ def launch_nim(image: str, place: Place, words: Sequence[str] = ()) -> Launch:
     if not (environment.get("NGC_API_KEY") or environment.get("NGC_CLI_API_KEY")):
         start = Launch(lines=[(0.5, "INFO  NIM starting")])
         return start.end(1.0, "Authentication Error: NGC_API_KEY is not set; the model's profile cannot be fetched.")
+    if environment.get("NIM_MODEL_PROFILE", "default") != "default":
+        start = Launch(lines=[(0.5, "INFO  NIM starting")])
+        return start.end(1.5, f"ValueError: Unknown profiles provided: {{'{environment['NIM_MODEL_PROFILE']}'}}")
     found = known.image(image)
     own = image.split("@")[0].rsplit(":", 1)[0].split("/nim/")[-1]
     model = environment.get("NIM_MODEL_PATH", own).removeprefix("hf://").removeprefix("ngc://")

@@ -13,6 +13,7 @@ STAGES = (
     "context-over-model",
     "crash",
     "cuda-oom",
+    "disk-full",
     "engine-dead",
     "gated",
     "heads",
@@ -59,6 +60,8 @@ def _fail_rare(start: Launch, stage: str) -> Launch | None:
         case "nccl-shm":
             text = "Error while creating shared memory segment /dev/shm/nccl-Xk2p (size 9637888)"
             return fail_in_core(start, AT_S, f"torch.distributed.DistBackendError: NCCL error: {text}", worker=True)
+        case "disk-full":
+            return fail_in_core(start, AT_S, DISK_FULL)
         case "nim-profile":
             return start.end(AT_S, "ValueError: Unknown profiles provided: {'tensorrt_llm-h100-fp8-tp2'}")
         case "port-in-use":
@@ -72,6 +75,7 @@ NO_CACHE_BLOCKS = (
     "the engine (this flag also controls CPU memory reservation on the CPU backend, despite its name). See "
     "https://docs.vllm.ai/en/latest/configuration/conserving_memory/ for more details."
 )
+DISK_FULL = "OSError: [Errno 28] No space left on device"
 HUB_OFFLINE = (
     "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find an appropriate cached snapshot folder for the "
     "specified revision on the local disk and outgoing traffic has been disabled. To enable repo look-ups and "

@@ -10,6 +10,9 @@ from genai_tui.sandbox.environment import pull_secret_for
 from genai_tui.sandbox.objects import Object, Objects
 from genai_tui.sandbox.probes import Host
 
+UNENTITLED, WRONG = "nvapi-unentitled", "nvapi-wrong"
+"""Passwords for a registry that are known and may not, and that are not known."""
+_UNKNOWN = "rpc error: code = Unknown desc ="
 BACK_OFF_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 
 
@@ -74,7 +77,19 @@ class Puller:
         head = f'failed to pull and unpack image "{reference}": failed to resolve reference "{reference}"'
         if image.problem is not None:
             return f"rpc error: code = NotFound desc = {head}: {reference}: not found"
-        if not image.private or pull_secret_for(self._objects, pod, image.host):
+        if image.host.endswith(".invalid"):
+            # RFC 2606: a name that never resolves.
+            address = f"https://{image.host}/v2/{reference.split('/', 1)[-1].split(':')[0]}/manifests"
+            why = f'failed to do request: Head "{address}": dial tcp: lookup {image.host}: no such host'
+            return f"{_UNKNOWN} {head}: {why}"
+        if not image.private:
+            return None
+        key = pull_secret_for(self._objects, pod, image.host)
+        if key is not None and key.startswith(UNENTITLED):
+            where = f"https://nvcr.io/proxy_auth?scope=repository%3A{reference.split(':')[0]}%3Apull"
+            why = "failed to authorize: failed to fetch oauth token: unexpected status from GET request to"
+            return f"{_UNKNOWN} {head}: {why} {where}: 402 Payment Required"
+        if key is not None and not key.startswith(WRONG):
             return None
         if image.host == "nvcr.io":
             why = "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to"

@@ -1,4 +1,8 @@
-"""What a sandbox begins with: `tour`, `empty` or `scale` (`scale:200` changes 200 pod statuses a second)."""
+"""What a sandbox begins with.
+
+`tour`, `empty`, `scale` (`scale:200` changes 200 pod statuses a second), or `failure:NAME`: one deployment with one
+failure, of those that `scenario_failures` names.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 
-from genai_tui.domain.naming import MANAGER, SYSTEM_NAMESPACE
+from genai_tui.domain.naming import MANAGER, SYSTEM_NAMESPACE, did_you_mean
 from genai_tui.errors import BadInput
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.node_agent import DCGM_APP, DCGM_PORT
 from genai_tui.sandbox.nodes import A100, H100, L4, Gpu, node
 from genai_tui.sandbox.objects import Object
+from genai_tui.sandbox.scenario_failures import BY_NAME, FAILURES, Staged
 from genai_tui.sandbox.scenario_scale import Churn, fill
 from genai_tui.sandbox.scenario_tour import CATALOGUE, TOUR
 from genai_tui.sandbox.world import World
@@ -32,7 +37,11 @@ def build(world: World, scenario: str, render: Render) -> None:
         BadInput: there is no such scenario.
     """
     name, _, churn = scenario.partition(":")
-    if name not in SCENARIOS or not (churn or "0").isdigit() or (churn and name != "scale"):
+    if name == "failure":
+        if churn not in BY_NAME:
+            near = did_you_mean(churn, BY_NAME)
+            raise BadInput(f"there is no failure '{churn}'{near}", next_step="list them: genai-tui sandbox failures")
+    elif name not in SCENARIOS or not (churn or "0").isdigit() or (churn and name != "scale"):
         raise BadInput(f"there is no scenario {scenario}", next_step=f"choose one of {', '.join(SCENARIOS)}")
     world.populate()
     _namespace(world, SYSTEM_NAMESPACE)
@@ -41,14 +50,16 @@ def build(world: World, scenario: str, render: Render) -> None:
     else:
         _nodes(world)
         _put_all(world, render(CATALOGUE))
+    if name == "failure":
+        _fail(world, render, BY_NAME[churn])
     if name == "tour":
         _tour(world, render)
 
 
 def enliven(world: World, scenario: str) -> None:
     """Start what a scenario keeps moving; after a restart too."""
-    churn = scenario.partition(":")[2]
-    if churn:
+    name, _, churn = scenario.partition(":")
+    if churn and name == "scale":
         Churn(world, float(churn))
 
 
@@ -109,6 +120,18 @@ def _exporter() -> Object:
         "metadata": {"name": DCGM_APP, "labels": labels},
         "spec": {"selector": {"matchLabels": labels}, "template": template},
     }
+
+
+def _fail(world: World, render: Render, staged: Staged) -> None:
+    """One deployment that fails, and what makes it fail."""
+    _namespace(world, FAILURES)
+    _hub_token(world, FAILURES)
+    staged.prepare(world)
+    world.clock.advance(3)
+    items = [item for item in render(f"{CATALOGUE}---\n{staged.document()}") if item["kind"] != "ConfigMap"]
+    staged.alter(items[0])
+    _put_all(world, items)
+    staged.follow(world)
 
 
 def _tour(world: World, render: Render) -> None:

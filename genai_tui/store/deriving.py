@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from genai_tui.domain.cluster import ContainerSpec, Event, Key, Node, Pod, Workload
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
-from genai_tui.domain.phases import Diagnose, Diagnosis, Surroundings, assess_replica
+from genai_tui.domain.phases import Diagnose, Surroundings, assess_replica
+from genai_tui.domain.problems import Diagnosis
 from genai_tui.domain.rollouts import assess
 from genai_tui.domain.rows import (
     Assessment,
@@ -67,12 +68,16 @@ class _Assessed:
     pod: Pod
     events: int
     findings: LogFindings | None
+    disruption: Event | None
     nodes: Sequence[NodeRow] | None
     assessment: Assessment
 
-    def holds(self, pod: Pod, events: int, findings: LogFindings | None, nodes: Nodes) -> bool:
+    def holds(
+        self, pod: Pod, events: int, findings: LogFindings | None, disruption: Event | None, nodes: Nodes
+    ) -> bool:
         """Whether nothing changed that it rests on."""
         same = self.pod is pod and self.events == events and self.findings is findings
+        same = same and self.disruption is disruption
         return same and (self.nodes is None or self.nodes is nodes())
 
 
@@ -211,16 +216,17 @@ class Deriver:
     def _assess(self, pod: Pod, objects: Objects, nodes: Nodes) -> Assessment:
         count = objects.events_version("Pod", pod.meta.namespace, pod.meta.name)
         findings = self.findings(pod)
+        disruption = objects.disruption_of(pod) if pod.node is None else None
         known = self._assessed.get(pod.meta.uid)
-        if known is not None and known.holds(pod, count, findings, nodes):
+        if known is not None and known.holds(pod, count, findings, disruption, nodes):
             return known.assessment
         rows = None if pod.ready or pod.meta.deleting is not None else nodes()
         events = objects.events_about("Pod", pod.meta.namespace, pod.meta.name)
-        around = Surroundings(rows or (), self._diagnose)
+        around = Surroundings(rows or (), self._diagnose, disruption=disruption)
         if findings is not None:
             around = replace(around, start=findings.start, from_log=findings.crash)
         assessment = assess_replica(pod, events, around)
-        self._assessed[pod.meta.uid] = _Assessed(pod, count, findings, rows, assessment)
+        self._assessed[pod.meta.uid] = _Assessed(pod, count, findings, disruption, rows, assessment)
         return assessment
 
     # -- nodes --------------------------------------------------------------------------------------------------

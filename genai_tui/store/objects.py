@@ -33,6 +33,8 @@ _KINDS: Mapping[type[Observed], Kind] = {
     Namespace: Kind.NAMESPACE,
 }
 ENDED = ("Succeeded", "Failed")
+DISRUPTIONS = ("Preempted", "Evicted", "TaintManagerEviction")
+"""Events of a pod that had to make room, or to leave its node."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -74,6 +76,7 @@ class Objects:
         self._replicasets_of: defaultdict[str, set[Key]] = defaultdict(set)
         self._deployment_of: dict[str, Ref] = {}
         self._replicaset_owner: dict[str, str] = {}
+        self._disruptions: dict[tuple[str, str], Event] = {}
         self._event_clock = 0
         self._events_changed: dict[tuple[str, str, str], int] = {}
         self.changed_nodes: set[str] = set()
@@ -152,6 +155,10 @@ class Objects:
     def events_version(self, kind: str, namespace: str, name: str) -> int:
         """Another number whenever the events about an object changed."""
         return self._events_changed.get((kind, namespace, name), 0)
+
+    def disruption_of(self, pod: Pod) -> Event | None:
+        """The newest event that says why a sibling of the pod, of the same ReplicaSet, had to go."""
+        return self._disruptions.get((pod.meta.namespace, pod.meta.name.rpartition("-")[0]))
 
     def owner_ref(self, pod: Pod) -> Ref | None:
         """The deployment a pod belongs to; its label tells before its ReplicaSet is known."""
@@ -275,6 +282,8 @@ class Objects:
         about = (item.regarding_kind, item.regarding_namespace, item.regarding_name)
         self.events_of[about][key] = item
         self._note_event(about)
+        if item.regarding_kind == "Pod" and item.reason in DISRUPTIONS:
+            self._disruptions[(item.regarding_namespace, item.regarding_name.rpartition("-")[0])] = item
         return touched | self._event_refs(item)
 
     def _remove_event(self, key: Key) -> set[Ref]:
@@ -282,6 +291,9 @@ class Objects:
         if old is None:
             return set()
         about = (old.regarding_kind, old.regarding_namespace, old.regarding_name)
+        siblings = (old.regarding_namespace, old.regarding_name.rpartition("-")[0])
+        if self._disruptions.get(siblings) is old:
+            del self._disruptions[siblings]
         self.events_of[about].pop(key, None)
         self._note_event(about)
         if not self.events_of[about]:

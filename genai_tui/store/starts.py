@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from genai_tui.domain.cluster import Pod
-from genai_tui.domain.phases import Diagnose, Diagnosis
+from genai_tui.domain.phases import Diagnose
+from genai_tui.domain.problems import Diagnosis
 from genai_tui.domain.rows import Phase
 from genai_tui.domain.startup import StartUp
 from genai_tui.engines.milestones import milestone
@@ -39,8 +40,7 @@ _ORDER = {phase: number for number, phase in enumerate((Phase.DOWNLOADING, Phase
 def read_start(lines: Iterable[LogLine]) -> StartUp:
     """The stages a log shows, the share of the last one that is done, and how long it takes at that pace.
 
-    Stages only go on: a line of an earlier one, from another worker of the engine, takes nothing back. The exception
-    is a load that was announced and not begun: the download comes between.
+    Stages only go on: a line of an earlier one, from another worker of the engine, takes nothing back.
     """
     reached: dict[Phase, datetime] = {}
     progress: float | None = None
@@ -51,9 +51,6 @@ def read_start(lines: Iterable[LogLine]) -> StartUp:
             continue
         phase = Phase.WARMING_UP if found.phase is Phase.RUNNING else found.phase
         current = next(reversed(reached), None)
-        if (phase, current, progress) == (Phase.DOWNLOADING, Phase.LOADING, None):
-            del reached[Phase.LOADING]
-            current = next(reversed(reached), None)
         if current is None or _ORDER[phase] > _ORDER[current]:
             reached[phase], progress = line.at, found.progress
         elif phase is current and found.progress is not None:

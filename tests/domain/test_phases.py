@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tui.domain.cluster import Condition, ContainerSpec, ContainerState, Event, Meta, Node, Pod, Taint, Workload
-from genai_tui.domain.phases import Diagnosis, Surroundings, assess_replica
+from genai_tui.domain.phases import Surroundings, assess_replica
+from genai_tui.domain.problems import Diagnosis
 from genai_tui.domain.rollouts import assess
 from genai_tui.domain.rows import Assessment, NodeRow, Phase, ReplicaRow
 from genai_tui.domain.startup import StartUp, stages

@@ -88,7 +88,7 @@ def test_a_cut_log_gives_no_other_cause(name: str, share: float) -> None:
         ("NCCL WARN Error while creating shared memory segment /dev/shm/nccl-Xk2p (size 9637888)", "shared memory"),
         (
             "ValueError: World size (8) is larger than the number of available GPUs (4) in this node.",
-            "8 GPUs are asked",
+            "over 8 GPUs, and has 4",
         ),
         ("ValueError: Unknown profiles provided: {'tensorrt_llm-h100-fp8-tp2'}", "no profile for this GPU"),
         ("Authentication Error: NGC_API_KEY is not set; the NIM cannot fetch its model profile.", "NGC API key"),

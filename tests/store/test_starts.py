@@ -21,6 +21,7 @@ from genai_tui.domain.cluster import (
     Workload,
 )
 from genai_tui.domain.rows import Phase, Ref
+from genai_tui.domain.startup import time_left
 from genai_tui.domain.watching import Upserted
 from genai_tui.engines.failures import diagnose
 from genai_tui.errors import NotFound, NotPermitted
@@ -109,7 +110,7 @@ class Scene:
 
     def phase(self) -> tuple[Phase, float | None, str | None]:
         found = self.picture.deployments()[0].assessment
-        return found.phase, found.progress, found.cause
+        return found.phase, found.progress, time_left(found.seconds_left) if found.seconds_left else found.cause
 
     def stages(self) -> dict[Phase, datetime]:
         detail = self.picture.deployment(Ref("ns", "a"))
