@@ -116,6 +116,12 @@ def _writing(add: Add) -> None:
     apply.add_argument("--dry-run", action="store_true", help="ask the API server what it would do")
     apply.add_argument("--wait", action="store_true", help="show progress until Running")
     apply.add_argument("--timeout", default="20m", metavar="20m", help="how long --wait waits")
+    diff = add("diff", "Show what applying a file would change; exit code 1 when it would change something.")
+    diff.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")
+    export = add("export", "Print a deployment as the file it can be applied from.")
+    export.add_argument("name", metavar="NAME")
+    export.add_argument("--complete", action="store_true", help="with its model, its endpoint and its organizations")
+    export.add_argument("--manifests", action="store_true", help="as Kubernetes objects instead")
     delete = add("delete", "Delete a deployment, model, endpoint or organization with what belongs to it.")
     delete.add_argument("kind", metavar="KIND")
     delete.add_argument("name", metavar="NAME")
@@ -198,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = _settings(options)
     try:
         log_to(settings.state)
-        _run(options, settings)
+        return _run(options, settings)
     except BrokenPipeError:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -207,7 +213,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         return _report(error)
-    return ExitCode.DONE
 
 
 def collect_seldom() -> None:
@@ -249,7 +254,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> None:
+def _run(options: argparse.Namespace, settings: Settings) -> int:
     match options.command:
         case None:
             _console(settings)
@@ -266,7 +271,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> None:
 
             asyncio.run(doctor(settings))
         case _:
-            asyncio.run(_with_services(settings, _verb(options, settings)))
+            return asyncio.run(_with_services(settings, _verb(options, settings))) or ExitCode.DONE
+    return ExitCode.DONE
 
 
 def _console(settings: Settings) -> None:
@@ -314,15 +320,15 @@ def _on_sandbox(scenario: str, speed: float, directory: Path, settings: Settings
 
 
 if TYPE_CHECKING:
-    Verb = Callable[[Services], Awaitable[None]]
+    Verb = Callable[[Services], Awaitable[int | None]]
 
 
-async def _with_services(settings: Settings, verb: Verb) -> None:
+async def _with_services(settings: Settings, verb: Verb) -> int | None:
     from genai_tui.composition import build_services
 
     services = build_services(settings)
     try:
-        await verb(services)
+        return await verb(services)
     finally:
         await services.close()
 
@@ -396,6 +402,15 @@ def _writing_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
         case "apply":
             limit = parse_duration(options.timeout).total_seconds()
             return lambda s: apply(s, options.filename, dry_run=options.dry_run, wait=options.wait, timeout=limit)
+        case "diff":
+            from genai_tui.commands.gitops import diff
+
+            return lambda s: diff(s, options.filename)
+        case "export":
+            from genai_tui.commands.gitops import export
+
+            how = {"complete": options.complete, "manifests": options.manifests}
+            return lambda s: export(s, options.name, namespace, **how)
         case "delete":
             return lambda s: delete(s, options.kind, options.name, namespace, yes=options.yes)
         case unknown:

@@ -113,6 +113,7 @@ class _Wiring:
             keys=ClusterKeys(self._connection, self._picture, self._session, self._settle, _now),
             render_documents=self._render,
             apply_documents=self._operations.apply_documents,
+            diff_documents=self._operations.diff_documents,
             retry=self._retry,
             lend_terminal=self._lend_terminal,
             close=self._close,

@@ -122,7 +122,7 @@ class ClusterOperations:
         diffs: list[str] = []
         refusal = None
         try:
-            for item in objects:
+            for item in _owned(objects, await writes.read(self._connection, objects[0])):
                 done = await writes.apply(self._connection, item, dry_run=True)
                 outcomes[writes.reference(item)] = done.outcome
                 diffs.append(_diff(done, item))
@@ -188,8 +188,8 @@ class ClusterOperations:
         problems = [*self._picture_problems(document), *self._gateway_problems([document])]
         if problems:
             raise BadInput(problems[0].message, fields=tuple(problems))
-        await self._check_existing(document, objects[0], create_only=create_only)
-        for item in objects:
+        live = await self._check_existing(document, objects[0], create_only=create_only)
+        for item in _owned(objects, live):
             # All of it first, so that a refusal of the last object does not leave the first one behind.
             await self._dry_run(item)
         return Applied(await self._write([(document, objects)]))
@@ -202,17 +202,30 @@ class ClusterOperations:
         problems += self._gateway_problems(documents)
         if problems:
             raise BadInput(problems[0].message, fields=tuple(problems))
-        for document, objects in rendered:
-            await self._check_existing(document, objects[0], create_only=False)
+        lives = [await self._check_existing(document, objects[0], create_only=False) for document, objects in rendered]
         outcomes: dict[str, Outcome] = {}
-        for document, objects in rendered:
-            for item in objects:
+        for live, (document, objects) in zip(lives, rendered, strict=True):
+            for item in _owned(objects, live):
                 outcomes[writes.reference(item)] = await self._dry_run(item)
             outcomes |= dict.fromkeys(await self._unwanted(document, objects), "removed")
         if dry_run:
             return outcomes
         self._may_write()
         return await self._write(rendered)
+
+    async def diff_documents(self, documents: Sequence[AnyDocument]) -> str:
+        """What applying them would change, as the server's dry run says; empty when nothing would."""
+        await self._look_at_gateways(documents)
+        diffs: list[str] = []
+        for document, objects in self.render(documents):
+            live = await self._check_existing(document, objects[0], create_only=False)
+            for item in _owned(objects, live):
+                try:
+                    diffs.append(_diff(await writes.apply(self._connection, item, dry_run=True), item))
+                except NotFound as error:
+                    raise self._no_namespace(item, error) from error
+            diffs += [f"--- live {name}\n+++ /dev/null\n" for name in await self._unwanted(document, objects)]
+        return "".join(diffs)
 
     async def _dry_run(self, item: Json) -> Outcome:
         try:
@@ -238,11 +251,11 @@ class ClusterOperations:
         if self._session.read_only:
             raise NotPermitted("this is a read-only session", next_step="start again without --read-only")
 
-    async def _check_existing(self, document: AnyDocument, item: Json, *, create_only: bool) -> None:
-        """A name that is taken: by someone else always, by ourselves when something new is wanted."""
+    async def _check_existing(self, document: AnyDocument, item: Json, *, create_only: bool) -> Json | None:
+        """What is there already; refuses a name that someone else has, or we have when something new is wanted."""
         live = await writes.read(self._connection, item)
         if live is None:
-            return
+            return None
         labels = live["metadata"].get("labels") or {}
         annotations = live["metadata"].get("annotations") or {}
         name = item["metadata"]["name"]
@@ -259,6 +272,7 @@ class ClusterOperations:
             where = f" in namespace {item['metadata']['namespace']}" if isinstance(document, ModelDeployment) else ""
             text = f"'{document.metadata.name}' exists already{where}"
             raise BadInput(text, fields=(FieldProblem("metadata.name", text),), next_step=f"edit {name} instead")
+        return live
 
     async def _write(self, rendered: Sequence[tuple[AnyDocument, Objects]]) -> Mapping[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
@@ -411,6 +425,11 @@ def to_yaml(item: Json) -> str:
 def _rendered(item: Json) -> RenderedManifest:
     meta = item["metadata"]
     return RenderedManifest(item["kind"], meta.get("namespace", ""), meta["name"], to_yaml(item))
+
+
+def _owned(objects: Objects, live: Json | None) -> Objects:
+    """The objects with the owner they have; without it a dry run would say that they lose it."""
+    return objects if live is None else owned_by(objects, live["metadata"]["uid"])
 
 
 def _diff(done: writes.Written, item: Json) -> str:

@@ -339,7 +339,8 @@ class Services:
     `settle` waits until the picture is complete and every ready deployment was asked once for its served names;
     it raises what keeps the picture from becoming complete. `render_documents` gives the manifests of documents that
     may refer to each other, asking the cluster only for what they do not bring along; `apply_documents` applies
-    them, or with True only asks the server what it would do. `retry` tries at once what failed and waits to be tried
+    them, or with True only asks the server what it would do; `diff_documents` says what that would change, as a unified
+    diff. `retry` tries at once what failed and waits to be tried
     again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close` ends
     everything.
     """
@@ -357,6 +358,7 @@ class Services:
     keys: ApiKeys
     render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
     apply_documents: Callable[[Sequence[AnyDocument], bool], Awaitable[Mapping[str, Outcome]]]
+    diff_documents: Callable[[Sequence[AnyDocument]], Awaitable[str]]
     retry: Callable[[], None]
     lend_terminal: Callable[[Callable[[], AbstractContextManager[None]]], None]
     close: Callable[[], Awaitable[None]]

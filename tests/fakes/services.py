@@ -398,6 +398,7 @@ class FakeServices:
             keys=self.keys,
             render_documents=self._render,
             apply_documents=self._apply,
+            diff_documents=self._diff,
             retry=self._retry,
             lend_terminal=lambda lend: None,
             close=self._close,
@@ -419,6 +420,9 @@ class FakeServices:
 
     async def _render(self, documents: Sequence[AnyDocument]) -> Sequence[RenderedManifest]:
         return ()
+
+    async def _diff(self, documents: Sequence[AnyDocument]) -> str:
+        return ""
 
     async def _apply(self, documents: Sequence[AnyDocument], dry_run: bool) -> Mapping[str, Outcome]:
         return {}

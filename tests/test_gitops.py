@@ -1,0 +1,68 @@
+"""A repository of files against a sandbox process: export, diff, apply, and nothing that changes twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.test_cli import Program, sandbox
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    home = tmp_path_factory.mktemp("gitops")
+    with sandbox(home / "sandbox") as ready:
+        yield Program(home, ready["kubeconfig"])
+
+
+def test_what_is_exported_changes_nothing_when_applied_and_says_so(program: Program, tmp_path: Path) -> None:
+    exported = program("export", "chat", "--complete")
+    assert exported.code == 0, exported.err
+    kinds = [document["kind"] for document in yaml.safe_load_all(exported.out)]
+    assert kinds == ["Model", "Endpoint", "Organization", "Organization", "ModelDeployment"]
+    file = tmp_path / "chat.yaml"
+    file.write_text(exported.out, encoding="utf-8")
+    same = program("diff", "-f", str(file))
+    assert (same.code, same.out, same.err) == (0, "", "")
+    again = program("apply", "-f", str(file))
+    assert again.code == 0
+    assert {line.rsplit(" ", 1)[1] for line in again.out.splitlines()} == {"unchanged"}
+
+
+def test_diff_shows_what_would_change_and_changes_nothing(program: Program, tmp_path: Path) -> None:
+    exported = program("export", "team-a/chat").out
+    (document,) = yaml.safe_load_all(exported)
+    document["spec"]["engine"]["replicas"] = 2
+    file = tmp_path / "chat.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    differs = program("diff", "-f", str(file))
+    assert differs.code == 1
+    assert "-  replicas: 1" in differs.out
+    assert "+  replicas: 2" in differs.out
+    assert differs.err == ""
+    (item,) = program("get", "deployments", "chat", "-o", "json").json["items"]
+    assert item["replicas"] == 1
+    new = file.read_text().replace("name: chat", "name: chat-2")
+    file.write_text(new, encoding="utf-8")
+    created = program("diff", "-f", str(file))
+    assert created.code == 1
+    assert "+  name: chat-2" in created.out
+
+
+def test_manifests_are_what_kubectl_can_apply(program: Program) -> None:
+    done = program("export", "chat", "--manifests")
+    objects = list(yaml.safe_load_all(done.out))
+    assert [item["kind"] for item in objects] == ["Deployment", "Service"]
+    assert objects[0]["metadata"]["namespace"] == "team-a"
+
+
+def test_bad_input_is_no_difference(program: Program, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("a: [", encoding="utf-8")
+    assert program("diff", "-f", str(wrong)).code == 2
+    missing = program("export", "chatt")
+    assert missing.code == 1
+    assert "did you mean" in missing.err
