@@ -67,6 +67,7 @@ def build_services(settings: Settings) -> Services:
         identity=None,
         read_only=settings.read_only,
         simulated=target.simulated,
+        insecure=target.insecure,
     )
     return _Wiring(settings, session, Connection(target)).services()
 

@@ -296,6 +296,7 @@ class Session:
     """Who is working on what: shown in the header, named by every write.
 
     `identity` is the user as the cluster sees it, None until known. `simulated` marks the sandbox.
+    `insecure` is whether the server's certificate is not verified (insecure-skip-tls-verify).
     """
 
     context: str
@@ -305,6 +306,7 @@ class Session:
     identity: str | None
     read_only: bool
     simulated: bool
+    insecure: bool = False
 
 
 class ApiKeys(Protocol):

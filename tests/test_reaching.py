@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from genai_tui.composition import build_services
 from genai_tui.domain.deployment import EnvVar, SecretKey
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import DeploymentDetail, Ref
@@ -18,6 +20,7 @@ from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
 from genai_tui.reaching import Ways, parse_way
 from genai_tui.sandbox import registry
+from genai_tui.settings import Settings
 from tests.fakes import tour
 from tests.fakes.services import FakePicture
 from tests.kube.doubles import listening
@@ -116,3 +119,18 @@ async def test_a_forward_is_opened_kept_and_closed(cluster: Served) -> None:
         picture.detail = replace(picture.detail, replicas=())
         with pytest.raises(NotFound, match="has no ready pod"):
             await ways.to(REF)
+
+
+async def test_a_kubeconfig_that_skips_verification_is_said_so(cluster: Served, tmp_path: Path) -> None:
+    config = yaml.safe_load(cluster.kubeconfig().read_text(encoding="utf-8"))
+    trusting = config["clusters"][0]["cluster"]
+    del trusting["certificate-authority-data"]
+    trusting["insecure-skip-tls-verify"] = True
+    path = tmp_path / "insecure"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    for kubeconfig, insecure in ((path, True), (cluster.kubeconfig(), False)):
+        services = build_services(Settings(kubeconfig=str(kubeconfig), state=tmp_path / "state"))
+        try:
+            assert services.session.insecure == insecure
+        finally:
+            await services.close()

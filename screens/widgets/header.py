@@ -46,6 +46,7 @@ class HeaderFacts:
     read_only: bool = False
     simulated: bool = False
     attention: int = 0
+    insecure: bool = False
 
 
 def link_words(health: Health) -> tuple[str, str]:
@@ -77,6 +78,7 @@ def header_facts(services: Services, namespace: str | None) -> HeaderFacts:
         session.read_only,
         session.simulated,
         sum(needs_you(row.assessment) and not row.foreign for row in services.picture.deployments()),
+        session.insecure,
     )
 
 
@@ -158,6 +160,8 @@ class HeaderBar(Widget):
         namespace = facts.namespace or ("all namespaces" if shortened < 1 else "all")
         parts += [(" › ", "muted", ""), (namespace, "place", "")]
         told = [(facts.link, facts.link_tone)]
+        if facts.insecure:
+            told.append(("TLS not verified" if shortened < 1 else "no TLS check", "bad"))
         if facts.read_only:
             told.append(("read-only", "waiting"))
         elif shortened < 2:

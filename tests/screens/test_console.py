@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -175,6 +176,19 @@ async def test_the_header_counts_who_needs_somebody_and_never_wraps() -> None:
         await pilot.resize_terminal(120, 24)
         await pilot.pause()
         assert "1 needs you" in page(pilot.app).splitlines()[0]
+
+
+async def test_a_server_that_is_not_verified_is_warned_of_in_every_header() -> None:
+    world = FakeServices()
+    for insecure in (True, False):
+        world.session = replace(world.session, insecure=insecure)
+        async with home(world) as pilot:
+            for width in (160, 80):
+                await pilot.resize_terminal(width, 24)
+                await pilot.pause()
+                line = page(pilot.app).splitlines()[0]
+                assert len(line) <= width
+                assert insecure == ("TLS not verified" in line or "no TLS check" in line)
 
 
 async def test_areas_open_by_digit_and_by_click_and_escape_goes_home() -> None:
