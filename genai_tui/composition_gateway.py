@@ -7,7 +7,7 @@ import hashlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
@@ -20,7 +20,7 @@ from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.watching import Listed, Removed, SyncChanged, Upserted, WatchEvent
 from genai_tui.engines.parts import PORT
-from genai_tui.errors import NotPermitted, TimedOut
+from genai_tui.errors import GenaiTuiError, NotPermitted, TimedOut
 from genai_tui.gateway.app import Gateway
 from genai_tui.gateway.journal import Journal
 from genai_tui.gateway.recorder import Recorder
@@ -76,6 +76,7 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                 cluster=target.server, reach=_ways(connection), recorder=recorder, clock=lambda: datetime.now(UTC)
             )
             feeder = Feeder(gateway, settings.system_namespace)
+            await _adopt([found for found in journals.iterdir() if found != own], ledger)
             recovered = recorder.recover()
             if recovered:
                 log.info("%d requests of a gateway that was stopped are taken over", recovered)
@@ -92,6 +93,20 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await ledger.close()
+
+
+async def _adopt(journals: Sequence[Path], ledger: Ledger) -> None:
+    """Keep what gateways of other addresses left when they were killed: theirs may never run again."""
+    for directory in journals:
+        try:
+            with Journal(directory) as journal:
+                left = journal.unfinished()
+                if left:
+                    await ledger.record_many(left)
+                    journal.committed(record.id for record in left)
+        except (GenaiTuiError, OSError, ValueError) as error:
+            # It runs, or the ledger takes nothing now: the lines stay where they are.
+            log.info("the journal %s is left alone: %s", directory, error)
 
 
 def _ways(connection: Connection) -> Callable[[Ref], reach.Route]:

@@ -102,7 +102,7 @@ class Gateway:
                 await exchange.run(receive, send)
             finally:
                 self.metrics.in_flight.dec()
-            note.write(exchange.status_code, began)
+            note.write(exchange.status_code or 499, began)
         except Refused as refused:
             self.metrics.refused(refused.status)
             note.write(refused.status, began)

@@ -11,6 +11,7 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,9 @@ log = logging.getLogger(__name__)
 
 GRACE = "2s"
 STOP_LIMIT_S = 4.0
-AGAIN_AFTER_S = 1.0
+AGAIN_AFTER_S, LONGEST_PAUSE_S = 1.0, 60.0
+LIVED_S = 10.0
+"""A gateway that ended sooner will end again (a second one of ours runs): the next waits longer."""
 LOG = "gateway.log"
 _NEEDED = ("starlette", "uvicorn", "httptools", "prometheus_client")
 
@@ -56,7 +59,9 @@ class Front:
     async def _keep(self, kubeconfig: Path) -> None:
         command = [sys.executable, "-m", "genai_tui", "gateway", "serve", "--kubeconfig", str(kubeconfig)]
         command += ["--inherited-fd", str(self._listener.fileno()), "--tied", "--grace", GRACE]
+        pause = AGAIN_AFTER_S
         while True:
+            began = time.monotonic()
             with (self._directory / LOG).open("ab") as errors:
                 self._process = await asyncio.create_subprocess_exec(
                     *command,
@@ -67,7 +72,8 @@ class Front:
                 )
             code = await self._process.wait()
             log.warning("the gateway ended (%d) and is started again; see %s", code, self._directory / LOG)
-            await asyncio.sleep(AGAIN_AFTER_S)
+            pause = AGAIN_AFTER_S if time.monotonic() - began > LIVED_S else min(LONGEST_PAUSE_S, 2 * pause)
+            await asyncio.sleep(pause)
 
     async def close(self) -> None:
         """End it; streams it passes on have a moment to finish."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -296,12 +297,41 @@ async def test_what_is_malformed_is_refused_and_nothing_leaks(tmp_path: Path, ca
     assert "Traceback" not in caplog.text
 
 
+async def test_damaged_requests_are_no_reason_to_fail(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A good request with bytes exchanged, left out and put in: whatever it has become, it is not our failure."""
+    caplog.set_level(logging.INFO)
+    dice = random.Random(5)
+    body = json.dumps(ASKED).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
+    )
+    good = head.encode() + b"\r\nConnection: close\r\n\r\n" + body
+    statuses: set[int] = set()
+    async with world(tmp_path) as it:
+        port = int(it.url.rsplit(":", 1)[1])
+        for _ in range(250):
+            damaged = bytearray(good)
+            for _ in range(dice.randint(1, 4)):
+                at = dice.randrange(len(damaged))
+                damaged[at : at + dice.randint(0, 2)] = dice.randbytes(dice.randint(0, 2))
+            answer = await _raw(port, bytes(damaged))
+            if answer:
+                statuses.add(int(answer.split()[1]))
+        async with it.client() as client:
+            assert (await client.post("/v1/chat/completions", json=ASKED)).status_code == 200
+    assert all(status == 200 or 400 <= status < 500 for status in statuses), statuses
+    assert {400, 401, 404} <= statuses
+    assert "Traceback" not in caplog.text
+    assert KEY not in caplog.text
+
+
 async def _raw(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         with contextlib.suppress(ConnectionError):
             writer.write(request)
             await writer.drain()
+            writer.write_eof()
         async with asyncio.timeout(10):
             return await reader.read(2000)
     finally:

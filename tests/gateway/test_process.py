@@ -21,6 +21,8 @@ import pytest
 from genai_tui.composition import render_for_sandbox
 from genai_tui.domain.keys import KeyRequest, new_key, to_secret
 from genai_tui.domain.naming import SPEC_ANNOTATION, SYSTEM_NAMESPACE
+from genai_tui.domain.usage import RequestRecord, Source
+from genai_tui.gateway.journal import Journal
 from genai_tui.metering.ledger import Ledger
 from genai_tui.sandbox import registry
 from tests.gateway.world import Engine
@@ -49,6 +51,10 @@ spec:
   sharing: {mode: organizations, organizations: [org-a]}
 """
 RESOURCES = {"Deployment": registry.DEPLOYMENTS, "Service": registry.SERVICES, "ConfigMap": registry.CONFIGMAPS}
+LEFT = RequestRecord(
+    "req_left", datetime(2026, 11, 23, tzinfo=UTC), Source.GATEWAY, "https://gone", "team-a", "chat", "m", None, None, None,
+    status="error", finish_reason="gateway stopped",
+)  # fmt: skip
 READY = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": "10.0.0.1"}
 
 
@@ -191,6 +197,10 @@ async def test_a_gateway_killed_under_load_has_every_finished_request_once(serve
                 await until(enough)
                 await process.end(signal.SIGKILL)
                 await asyncio.gather(*load)
+    # One of another address was killed too, and does not come back.
+    with Journal(tmp_path / "genai-tui" / "gateway" / "0123456789ab") as journal:
+        journal.write(LEFT)
+    seen.add(LEFT.id)
     async with gateway(server.kubeconfig(), tmp_path) as process:
         ledger = Ledger(tmp_path / "genai-tui" / "ledger.db")
 
