@@ -92,6 +92,10 @@ def _reading(add: Add) -> None:
     hub.add_argument("name", nargs="?", metavar="NAME", help="the page of this one (models and their deployments)")
     hub.add_argument("--organization", metavar="O", help="only what is shared with it")
     hub.add_argument("--gateway", metavar="URL", help="base URL of the embedded gateway callers use")
+    limits = add("limits", "How far a deployment's limits are used up now, and whether a key would be refused.")
+    limits.add_argument("name", metavar="NAME")
+    limits.add_argument("--key", metavar="ID", help="of this key alone, and whether it would be let in")
+    _output(limits, "table", "json", "yaml")
     usage = add("usage", "Tokens and cost, from the ledger of this machine.")
     usage.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
     usage.add_argument(
@@ -353,6 +357,10 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.hub import hub
 
             return lambda s: hub(s, options.name, namespace, organization=options.organization, gateway=options.gateway)
+        case "limits":
+            from genai_tui.commands.limits import limits
+
+            return lambda s: limits(s, options.name, namespace, key_id=options.key, form=options.output)
         case "usage":
             from genai_tui.commands.usage import usage
 

@@ -27,7 +27,7 @@ from genai_tui.domain.rows import (
     OrganizationRow,
     Ref,
 )
-from genai_tui.domain.usage import Dimension, UsageLine
+from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
 
 AnyDocument = Model | Endpoint | Organization | ModelDeployment
 
@@ -260,6 +260,12 @@ class UsageReports(Protocol):
 
         `cluster` is a server's address (`Session.server`); None sums over every cluster this machine has used.
         """
+        ...
+
+    async def requests(
+        self, since: datetime, until: datetime | None = None, *, limit: int = 10_000
+    ) -> tuple[RequestRecord, ...]:
+        """Single requests, oldest first, at most `limit`."""
         ...
 
 

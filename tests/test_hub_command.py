@@ -97,3 +97,28 @@ def test_bad_input_is_one_line(
     assert (done.code, done.out) == (code, "")
     assert text in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+def test_the_use_of_limits_is_what_was_asked_of_the_gateway(ready: tuple[Program, str, Path]) -> None:
+    program, gateway, home = ready
+    made = program("keys", "create", "--organization", "org-a", "--user", "bob", "-o", "json").json
+    unused = program("limits", "chat", "--key", made["id"], "-o", "json").json
+    assert unused["verdict"] == {"key": made["id"], "admitted": True, "status": 200, "reason": None}
+    body = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
+    deadline = time.monotonic() + 60
+    while True:
+        headers = {"Authorization": f"Bearer {made['key']}"}
+        answer = httpx.post(f"{gateway}/v1/chat/completions", headers=headers, json=body, timeout=60)
+        if answer.status_code == 200 or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert answer.status_code == 200, answer.text
+    spent = answer.json()["usage"]["total_tokens"]
+    ledger = Program(home / "sandbox", program.kubeconfig)
+    used: dict[tuple[str, str], int] = {}
+    while used.get(("API key", "tokens"), 0) != spent and time.monotonic() < deadline:
+        told = ledger("limits", "chat", "--key", made["id"], "-o", "json").json
+        used = {(item["level"], item["unit"]): item["used"] for item in told["items"]}
+    assert used[("API key", "tokens")] == used[("user", "tokens")] == spent
+    assert used[("API key", "requests")] >= 1
+    assert f"key {made['id']} would be let in now" in ledger("limits", "chat", "--key", made["id"]).out

@@ -29,7 +29,7 @@ from genai_tui.domain.rows import (
     OrganizationRow,
     Ref,
 )
-from genai_tui.domain.usage import Dimension, Source, Timings, TokenUsage, UsageLine
+from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
 from genai_tui.errors import NotPermitted
 from genai_tui.services import (
     AnyDocument,
@@ -290,6 +290,11 @@ class FakeUsage:
     ) -> tuple[UsageLine, ...]:
         self.asked.append(by)
         return self.lines
+
+    async def requests(
+        self, since: datetime, until: datetime | None = None, *, limit: int = 10_000
+    ) -> tuple[RequestRecord, ...]:
+        return ()
 
 
 class FakeDrafts:

@@ -1,0 +1,76 @@
+"""`genai-tui limits NAME`: how far each limit is used up now, and whether a key would be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genai_tui.commands.explain import find
+from genai_tui.commands.output import Format, as_json, as_table, as_yaml, note, write
+from genai_tui.domain.keys import KeyRecord
+from genai_tui.domain.limit_use import LOOK_BACK, Verdict, caller_of, counted, readings, verdict
+from genai_tui.domain.limits import Reading, whole_seconds
+from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.sharing import may_call
+from genai_tui.errors import BadInput, NotFound
+from genai_tui.services import Services
+
+_COLUMNS = ("level", "who", "unit", "used", "limit", "resets in")
+
+
+async def limits(services: Services, name: str, namespace: str | None, *, key_id: str | None, form: Format) -> None:
+    """Print the use of every limit, of one key or of all that may call, as the ledger of this machine tells it.
+
+    Raises:
+        NotFound, BadInput: nothing, or more than one thing, is called so; the deployment was made by others.
+    """
+    await services.settle()
+    ref = find(services, name, namespace).ref
+    detail = services.picture.deployment(ref)
+    if detail is None or detail.document is None:
+        raise BadInput(f"{ref} was made by others: no limits are kept with it")
+    spec, now = detail.document.spec, services.clock()
+    keys = await services.keys.listed()
+    chosen = next((key for key in keys if key.id == key_id), None)
+    if key_id is not None and chosen is None:
+        hint = did_you_mean(key_id, [key.id for key in keys])
+        raise NotFound(f"there is no key {key_id}{hint}", next_step="see `genai-tui keys list`")
+    windows = counted(await services.usage.requests(now - LOOK_BACK, limit=200_000), services.session.server)
+    of: Sequence[KeyRecord] = [key for key in keys if may_call(spec.sharing, ref, key)] if chosen is None else [chosen]
+    found = readings(windows, ref, spec.rate_limits, map(caller_of, of), now)
+    said = verdict(windows, ref, spec.sharing, spec.rate_limits, chosen, now) if chosen is not None else None
+    if form in ("json", "yaml"):
+        document = _document(str(ref), found, chosen, said)
+        write(as_json(document) if form == "json" else as_yaml(document))
+        return
+    if found:
+        write(as_table(_COLUMNS, [_cells(reading) for reading in found]))
+    else:
+        write(f"{ref} has no limits\n" if of else f"no key may call {ref}\n")
+    if chosen is not None and said is not None:
+        word = "would be let in now" if said.admitted else f"would be refused with {said.status}: {said.reason}"
+        write(f"key {chosen.id} {word}\n")
+    note("counted from what the embedded gateway recorded on this machine")
+
+
+def _cells(reading: Reading) -> tuple[str, ...]:
+    resets = f"{whole_seconds(reading.resets_in)} s" if reading.resets_in else "–"
+    used = f"{reading.used:,}{' spent' if reading.spent else ''}"
+    return (reading.level.value, reading.subject, reading.unit.value, used, f"{reading.limit:,}", resets)
+
+
+def _document(ref: str, found: Sequence[Reading], key: KeyRecord | None, said: Verdict | None) -> dict[str, object]:
+    items = [
+        {
+            "level": reading.level.value,
+            "subject": reading.subject,
+            "unit": reading.unit.value,
+            "used": reading.used,
+            "limit": reading.limit,
+            "resetsInSeconds": whole_seconds(reading.resets_in) if reading.resets_in else None,
+        }
+        for reading in found
+    ]
+    asked = None
+    if key is not None and said is not None:
+        asked = {"key": key.id, "admitted": said.admitted, "status": said.status, "reason": said.reason or None}
+    return {"deployment": ref, "items": items, "verdict": asked}
