@@ -24,6 +24,7 @@ from genai_tui.errors import GenaiTuiError, TimedOut
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known
 from genai_tui.kube import logs as kube_logs
+from genai_tui.kube import reach
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
@@ -38,6 +39,7 @@ from genai_tui.reaching import Ways, parse_way
 from genai_tui.services import LogLine, Services, Session
 from genai_tui.settings import Settings
 from genai_tui.store.deriving import Deriver, Engine
+from genai_tui.store.monitoring import ClusterMonitor
 from genai_tui.store.picture import Picture
 from genai_tui.store.sampling import Sampler
 from genai_tui.store.starts import StartWatcher
@@ -85,6 +87,7 @@ class _Wiring:
         self._picture = Picture(Deriver(read_deployment, _identify, diagnose), read_entry)
         self._ways = Ways(connection, self._picture, parse_way(settings.reach))
         self._sampler = Sampler(self._picture, self._ways.fetch)
+        self._monitor = ClusterMonitor(self._picture, self._fetch_pod, self._ways.fetch, _now)
         self._starts = StartWatcher(self._picture, self._tail, diagnose)
         self._operations = ClusterOperations(connection, self._access, self._picture, session, self._note_price)
         self._drafts = DraftFiles(settings.state / "drafts")
@@ -112,6 +115,7 @@ class _Wiring:
             start=self._start,
             settle=self._settle,
             keys=ClusterKeys(self._connection, self._picture, self._session, self._settle, _now),
+            monitor=self._monitor,
             render_documents=self._render,
             apply_documents=self._operations.apply_documents,
             diff_documents=self._operations.diff_documents,
@@ -205,6 +209,10 @@ class _Wiring:
             )
 
     # -- reaching engines ---------------------------------------------------------------------------------------
+
+    async def _fetch_pod(self, pod: Pod, port: int) -> bytes:
+        route = reach.by_pod(self._connection, pod.meta.namespace, pod.meta.name, port)
+        return (await self._connection.request("GET", f"{route.base}/metrics", accept="*/*", patience=0)).content
 
     async def _tail(self, pod: Pod, container: str, previous: bool) -> Sequence[LogLine]:
         lines = kube_logs.lines(

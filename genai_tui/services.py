@@ -6,7 +6,7 @@ Screens and commands import this module and `genai_tui.domain`; what stands behi
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from genai_tui.domain.chat import ChatEvent, ChatRequest
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
+from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import (
     DeploymentDetail,
@@ -23,6 +24,7 @@ from genai_tui.domain.rows import (
     EndpointRow,
     Health,
     ModelRow,
+    NodeDetail,
     NodeRow,
     OrganizationRow,
     Ref,
@@ -82,6 +84,10 @@ class ClusterPicture(Protocol):
 
     def nodes(self) -> Sequence[NodeRow]:
         """The nodes, by name; empty also when they may not be listed (see health.kinds)."""
+        ...
+
+    def node(self, name: str) -> NodeDetail | None:
+        """A node with the pods on it; None when it does not exist (any more)."""
         ...
 
     def namespaces(self) -> Sequence[str]:
@@ -339,6 +345,18 @@ class ApiKeys(Protocol):
         ...
 
 
+class Monitor(Protocol):
+    """What GPUs and engines report of themselves. Asked by the screen that shows it, as often as the answer says."""
+
+    async def gpus(self, nodes: Collection[str] | None = None) -> GpuReport:
+        """The GPUs of these nodes, or of all, from the DCGM exporter; why there is nothing where there is nothing."""
+        ...
+
+    async def engine(self, ref: Ref) -> EngineReport:
+        """Requests, cache, tokens and latencies of a deployment, from the engines' own metrics."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything a console or a command needs, wired once.
@@ -364,6 +382,7 @@ class Services:
     start: Callable[[], Awaitable[None]]
     settle: Callable[[], Awaitable[None]]
     keys: ApiKeys
+    monitor: Monitor
     render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
     apply_documents: Callable[[Sequence[AnyDocument], bool], Awaitable[Mapping[str, Outcome]]]
     diff_documents: Callable[[Sequence[AnyDocument]], Awaitable[str]]

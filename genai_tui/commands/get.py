@@ -96,7 +96,7 @@ _WIDE: dict[str, tuple[str, ...]] = {
     "deployments": ("endpoint", "served names", "managed by"),
     "models": ("context", "parameters", "description"),
     "endpoints": ("description",),
-    "nodes": ("resource", "used by"),
+    "nodes": ("resources", "used by", "taints"),
     "keys": ("deployments", "description"),
 }
 
@@ -218,12 +218,16 @@ def _node(row: NodeRow, now: datetime) -> tuple[Row, Sequence[object]]:
         "gpuMemoryMiB": row.gpu_memory_mib,
         "gpus": row.gpu_total,
         "gpusFree": row.gpu_free,
+        "gpuResources": [{"name": r.name, "allocatable": r.total, "free": r.free} for r in row.resources],
+        "taints": [{"key": t.key, "value": t.value, "effect": t.effect} for t in row.node.taints],
         "usedBy": [{"deployment": str(ref), "gpus": count} for ref, count in row.holders],
         "created": timestamp(row.node.meta.created),
     }
     holders = ", ".join(f"{ref} ({count})" for ref, count in row.holders)
     cells = (row.node.meta.name, status, row.gpu_product, row.gpu_total, row.gpu_free, age(row.node.meta.created, now))
-    return item, (*cells, row.gpu_resource, holders)
+    resources = ", ".join(f"{r.name} ({r.free} of {r.total} free)" for r in row.resources)
+    taints = ", ".join(f"{t.key}={t.value}:{t.effect}" if t.value else f"{t.key}:{t.effect}" for t in row.node.taints)
+    return item, (*cells, resources, holders, taints)
 
 
 def _key(row: KeyRecord, now: datetime) -> tuple[Row, Sequence[object]]:

@@ -121,8 +121,20 @@ class DeploymentDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuResource:
+    """One extended resource of a node: GPUs, MIG instances or time-sliced shares of that name."""
+
+    name: str
+    total: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node with its GPUs: `gpu_total` allocatable of `gpu_resource`, `gpu_free` not requested by any pod."""
+    """A node with its GPUs: `gpu_total` allocatable of `gpu_resource`, `gpu_free` not requested by any pod.
+
+    `resources` has every GPU resource of the node, the largest first; `gpu_resource` is the first of them.
+    """
 
     node: Node
     gpu_resource: str | None
@@ -131,6 +143,24 @@ class NodeRow:
     gpu_total: int
     gpu_free: int
     holders: tuple[tuple[Ref, int], ...] = ()
+    resources: tuple[GpuResource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodePod:
+    """A pod on a node: the deployment it belongs to, if any, and the GPUs it holds by resource."""
+
+    pod: Pod
+    owner: Ref | None
+    gpus: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDetail:
+    """A node with the pods on it, those that hold GPUs first."""
+
+    row: NodeRow
+    pods: tuple[NodePod, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """An engine's own counters, from its Prometheus text: vLLM (old and new names), NIM, llama.cpp.
 
-The text format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 NIM 2.x has vLLM's names; NIM 1.x the same without the prefix:
 https://docs.nvidia.com/nim/large-language-models/1.15.0/observability.html
 """
@@ -9,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from genai_tui.engines.prometheus import parse
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "running": ("vllm:num_requests_running", "num_requests_running", "llamacpp:requests_processing"),
@@ -50,41 +51,17 @@ class EngineSample:
 def parse_sample(text: str) -> EngineSample:
     """Read what is known of the text; lines that are cut short or not understood are skipped. Never raises."""
     series: dict[str, list[float]] = {}
-    for line in text.splitlines():
-        read = _line(line)
-        if read is not None and read[0] in _KNOWN:
-            series.setdefault(read[0], []).append(read[1])
+    for line in parse(text, _KNOWN.__contains__):
+        series.setdefault(line.name, []).append(line.value)
     found: dict[str, float] = {}
-    for field, names in _NAMES.items():
+    for name, names in _NAMES.items():
         # An engine between two versions has a series under both names; the first is the newer.
-        values = next((series[name] for name in names if name in series), None)
+        values = next((series[known] for known in names if known in series), None)
         if values is not None:
-            total = max(values) if field == "kv_cache" else sum(values)
+            total = max(values) if name == "kv_cache" else sum(values)
             if math.isfinite(total):
-                found[field] = total
+                found[name] = total
     return EngineSample(**found)
-
-
-def _line(line: str) -> tuple[str, float] | None:
-    """The metric's name and value of one sample line."""
-    if not line or line[0] in "# ":
-        return None
-    brace = line.find("{")
-    if brace >= 0:
-        end = line.rfind("}")
-        if end < brace:
-            return None
-        name, rest = line[:brace], line[end + 1 :]
-    else:
-        name, _, rest = line.partition(" ")
-    fields = rest.split()
-    if not fields:
-        return None
-    try:
-        value = float(fields[0])
-    except ValueError:
-        return None
-    return (name.strip(), value) if math.isfinite(value) else None
 
 
 def increase(before: float | None, after: float | None) -> float | None:
@@ -92,3 +69,74 @@ def increase(before: float | None, after: float | None) -> float | None:
     if before is None or after is None:
         return None
     return after - before if after >= before else after
+
+
+# -- latencies ---------------------------------------------------------------------------------------------------------
+
+Buckets = Mapping[float, float]
+"""A Prometheus histogram: upper bound in seconds -> how many took at most so long (cumulative)."""
+_HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
+    "first_token": ("vllm:time_to_first_token_seconds", "time_to_first_token_seconds"),
+    "inter_token": (
+        "vllm:inter_token_latency_seconds",
+        "vllm:time_per_output_token_seconds",
+        "inter_token_latency_seconds",
+        "time_per_output_token_seconds",
+    ),
+}
+_BUCKETS = frozenset(f"{name}_bucket" for names in _HISTOGRAMS.values() for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """Time to the first token and between tokens, summed over the engine's series; empty where it has none."""
+
+    first_token: Buckets = field(default_factory=dict)
+    inter_token: Buckets = field(default_factory=dict)
+
+
+def parse_latencies(text: str) -> Latencies:
+    """The two histograms; bounds that are no numbers are left out. Never raises."""
+    read: dict[str, dict[float, float]] = {}
+    for line in parse(text, _BUCKETS.__contains__):
+        try:
+            bound = float(line.labels.get("le", ""))
+        except ValueError:
+            continue
+        if not math.isnan(bound):
+            buckets = read.setdefault(line.name, {})
+            buckets[bound] = buckets.get(bound, 0.0) + line.value
+    found = {
+        name: next((read[f"{known}_bucket"] for known in names if f"{known}_bucket" in read), {})
+        for name, names in _HISTOGRAMS.items()
+    }
+    return Latencies(**found)
+
+
+def buckets_increase(before: Buckets, after: Buckets) -> Buckets:
+    """What was counted between two readings; after a restart, which lowers a count, all of the later one."""
+    if any(after.get(bound, 0.0) < count for bound, count in before.items()):
+        return after
+    return {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
+
+
+def quantile(share: float, buckets: Buckets) -> float | None:
+    """The value below which `share` (0 to 1) of the observations are; None where there are none.
+
+    Linear within a bucket, as Prometheus' histogram_quantile; above the last finite bound it is that bound.
+    https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile
+    """
+    bounds = sorted(buckets)
+    total = buckets[bounds[-1]] if bounds else 0.0
+    if not bounds or total <= 0 or not math.isfinite(total):
+        return None
+    rank, below, lower = share * total, 0.0, 0.0
+    for bound in bounds:
+        count = buckets[bound]
+        if count >= rank and count > below:
+            if math.isinf(bound):
+                return lower or None
+            return lower + (bound - lower) * max(0.0, rank - below) / (count - below)
+        below = max(below, count)
+        lower = bound if math.isfinite(bound) else lower
+    return lower or None

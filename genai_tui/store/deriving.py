@@ -6,6 +6,7 @@ may be lost, also when the nodes changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ from genai_tui.domain.rows import (
     Assessment,
     DeploymentDetail,
     DeploymentRow,
+    GpuResource,
+    NodeDetail,
+    NodePod,
     NodeRow,
     Phase,
     Ref,
@@ -29,7 +33,8 @@ from genai_tui.domain.rows import (
 from genai_tui.domain.startup import StartUp, stages
 from genai_tui.store.objects import Objects, gpu_requests
 
-GPU_RESOURCES = ("nvidia.com/", "amd.com/gpu", "gpu.intel.com/")
+GPU_RESOURCES = re.compile(r"nvidia\.com/(gpu|mig-).*|amd\.com/gpu.*|gpu\.intel\.com/(i915|xe)")
+"""Whole GPUs, MIG instances (`nvidia.com/mig-1g.10gb`), time-sliced (`nvidia.com/gpu.shared`), partitioned AMD ones."""
 PRODUCT_LABELS = ("nvidia.com/gpu.product", "amd.com/gpu.product-name", "gpu.intel.com/product")
 MEMORY_LABEL = "nvidia.com/gpu.memory"
 SPARE = 200
@@ -236,28 +241,43 @@ class Deriver:
         counted = {
             name: int(amount)
             for name, amount in node.allocatable.items()
-            if name.startswith(GPU_RESOURCES) and amount.isdigit()
+            if GPU_RESOURCES.fullmatch(name) and amount.isdigit()
         }
-        resource = max(counted, key=lambda name: (counted[name], name), default=None)
+        names = sorted(counted, key=lambda name: (counted[name], name), reverse=True)
+        resource = names[0] if names else None
         holders: dict[Ref, int] = {}
-        used = 0
+        used = dict.fromkeys(names, 0)
         for pod in objects.held_on.get(node.meta.name, {}).values():
-            count = gpu_requests(pod).get(resource or "", 0)
+            held = {name: number for name, number in gpu_requests(pod).items() if name in used}
+            for name, number in held.items():
+                used[name] += number
+            count = sum(held.values())
             if count:
-                used += count
                 ref = objects.owner_ref(pod) or Ref(pod.meta.namespace, pod.meta.name)
                 holders[ref] = holders.get(ref, 0) + count
         memory = node.meta.labels.get(MEMORY_LABEL, "")
-        total = counted.get(resource or "", 0)
+        resources = tuple(GpuResource(name, counted[name], max(0, counted[name] - used[name])) for name in names)
         return NodeRow(
             node=node,
             gpu_resource=resource,
             gpu_product=next((node.meta.labels[k] for k in PRODUCT_LABELS if k in node.meta.labels), None),
             gpu_memory_mib=int(memory) if memory.isdigit() else None,
-            gpu_total=total,
-            gpu_free=max(0, total - used),
+            gpu_total=resources[0].total if resources else 0,
+            gpu_free=resources[0].free if resources else 0,
             holders=tuple(sorted(holders.items(), key=lambda item: (item[0].namespace, item[0].name))),
+            resources=resources,
         )
+
+    def node_detail(self, row: NodeRow, objects: Objects) -> NodeDetail:
+        """The pods on a node, those with most GPUs first."""
+        name = row.node.meta.name
+        pods = [
+            NodePod(pod, objects.owner_ref(pod), tuple(gpu_requests(pod).items()))
+            for pod in objects.pods.values()
+            if pod.node == name
+        ]
+        pods.sort(key=lambda on: (-sum(count for _, count in on.gpus), on.pod.meta.namespace, on.pod.meta.name))
+        return NodeDetail(row, tuple(pods))
 
 
 def runs(pod: Pod) -> int:

@@ -19,6 +19,7 @@ from genai_tui.domain.rows import (
     Health,
     Link,
     ModelRow,
+    NodeDetail,
     NodeRow,
     OrganizationRow,
     Phase,
@@ -256,6 +257,11 @@ class Picture:
         if changed:
             self._nodes = tuple(self._node_rows[name] for name in sorted(self._node_rows))
         return self._nodes
+
+    def node(self, name: str) -> NodeDetail | None:
+        """A node with the pods on it."""
+        row = next((row for row in self.nodes() if row.node.meta.name == name), None)
+        return None if row is None else self._deriver.node_detail(row, self.objects)
 
     def namespaces(self) -> Sequence[str]:
         """The namespaces listed, else those in which something was seen."""

@@ -158,6 +158,11 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         return len(self._rows.cells)
 
     @property
+    def keys(self) -> Iterable[Key]:
+        """The keys of all rows, shown or not."""
+        return self._rows.cells.keys()
+
+    @property
     def shown(self) -> Sequence[Key]:
         """The keys of the shown rows, in order."""
         return self._rows.shown

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tui.engines.metrics import EngineSample, increase, parse_sample
+from genai_tui.engines.metrics import EngineSample, buckets_increase, increase, parse_latencies, parse_sample, quantile
 
 RECORDED = Path(__file__).resolve().parent.parent / "data" / "engines"
 AFTER = (RECORDED / "vllm-0.32" / "metrics-after.txt").read_text(encoding="utf-8")
@@ -94,3 +94,43 @@ def test_growth_is_never_negative_and_missing_stays_missing(before: int | None, 
 def test_a_restart_begins_at_zero() -> None:
     assert increase(100, 130) == 30
     assert increase(100, 12) == 12
+
+
+def test_latencies_as_recorded() -> None:
+    before, after = parse_latencies(BEFORE), parse_latencies(AFTER)
+    grown = buckets_increase(before.first_token, after.first_token)
+    assert grown[math.inf] == 27
+    # 14 of 27 took at most 5 ms, 22 at most 10 ms, 25 at most 20 ms, the last one between 10 and 20 s.
+    assert quantile(0.5, grown) == pytest.approx(0.001 + 0.004 * 13.5 / 14)
+    assert quantile(0.95, grown) == pytest.approx(0.02 + 0.02 * 0.65)
+    assert 10 < (quantile(0.99, grown) or 0) <= 20
+    assert quantile(0.5, after.inter_token) is not None
+
+
+def test_old_names_of_the_latency_between_tokens() -> None:
+    text = (
+        'vllm:time_per_output_token_seconds_bucket{le="0.1"} 4\nvllm:time_per_output_token_seconds_bucket{le="+Inf"} 4'
+    )
+    assert parse_latencies(text).inter_token == {0.1: 4, math.inf: 4}
+    assert parse_latencies(text).first_token == {}
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=8), st.floats(0.01, 1))
+def test_quantiles_lie_in_their_bucket_and_grow(counts: list[int], share: float) -> None:
+    bounds = [*(0.1 * 2**i for i in range(len(counts) - 1)), math.inf]
+    total, buckets = 0, {}
+    for bound, count in zip(bounds, counts, strict=True):
+        total += count
+        buckets[bound] = float(total)
+    found = quantile(share, buckets)
+    if total == 0:
+        assert found is None
+    elif found is not None:
+        assert 0 <= found <= bounds[-2]
+        assert found <= (quantile(1.0, buckets) or math.inf)
+
+
+def test_after_a_restart_all_of_the_later_reading_counts() -> None:
+    assert buckets_increase({1.0: 5, math.inf: 9}, {1.0: 2, math.inf: 3}) == {1.0: 2, math.inf: 3}
+    assert buckets_increase({1.0: 5, math.inf: 9}, {1.0: 6, math.inf: 12}) == {1.0: 1, math.inf: 3}
+    assert buckets_increase({}, {1.0: 6}) == {1.0: 6}

@@ -6,7 +6,7 @@ A test changes the world through the fakes (`fakes.picture.put(row)`), which tel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from genai_tui.domain.cluster import Sync
 from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost
+from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import (
     DeploymentDetail,
@@ -25,6 +26,8 @@ from genai_tui.domain.rows import (
     Health,
     Link,
     ModelRow,
+    NodeDetail,
+    NodePod,
     NodeRow,
     OrganizationRow,
     Ref,
@@ -135,6 +138,17 @@ class FakePicture:
 
     def nodes(self) -> Sequence[NodeRow]:
         return self.node_rows
+
+    def node(self, name: str) -> NodeDetail | None:
+        row = next((row for row in self.node_rows if row.node.meta.name == name), None)
+        pods = (
+            NodePod(replica.pod, ref, (("nvidia.com/gpu", 1),))
+            for ref in self._rows
+            if (detail := self.deployment(ref)) is not None
+            for replica in detail.replicas
+            if replica.pod.node == name
+        )
+        return None if row is None else NodeDetail(row, tuple(pods))
 
     def namespaces(self) -> Sequence[str]:
         return self.namespace_names
@@ -361,6 +375,23 @@ class FakeKeys:
         self.keys = [key for key in self.keys if key not in keys]
 
 
+class FakeMonitor:
+    """Answers with what a test put there, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.gpu_report = GpuReport(NOW, problem="no data: no DCGM exporter found")
+        self.engine_report = EngineReport(problem="no data: no replica is ready")
+        self.asked = 0
+
+    async def gpus(self, nodes: Collection[str] | None = None) -> GpuReport:
+        self.asked += 1
+        return self.gpu_report
+
+    async def engine(self, ref: Ref) -> EngineReport:
+        self.asked += 1
+        return self.engine_report
+
+
 class FakeServices:
     """The ports of one session; `build()` makes the value the console takes."""
 
@@ -380,6 +411,7 @@ class FakeServices:
         self.drafts = FakeDrafts()
         self.preferences = FakePreferences()
         self.keys = FakeKeys()
+        self.monitor = FakeMonitor()
         self.session = Session(
             context, "https://127.0.0.1:6443", namespace, "genai-tui", "operator", read_only, simulated
         )
@@ -401,6 +433,7 @@ class FakeServices:
             start=self._start,
             settle=self._nothing,
             keys=self.keys,
+            monitor=self.monitor,
             render_documents=self._render,
             apply_documents=self._apply,
             diff_documents=self._diff,

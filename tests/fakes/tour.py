@@ -25,6 +25,7 @@ from genai_tui.domain.rows import (
     DeploymentDetail,
     DeploymentRow,
     EndpointRow,
+    GpuResource,
     ModelRow,
     NodeRow,
     OrganizationRow,
@@ -297,7 +298,18 @@ def nodes() -> tuple[NodeRow, ...]:
             kubelet="v1.36.0",
         )
         holders = ((CHAT, 2),) if name == "gpu-1" else ((CHAT_LONG, 4),) if name == "gpu-2" else ()
-        found.append(NodeRow(node, "nvidia.com/gpu", labels["nvidia.com/gpu.product"], 81_559, total, free, holders))
+        found.append(
+            NodeRow(
+                node,
+                "nvidia.com/gpu",
+                labels["nvidia.com/gpu.product"],
+                81_559,
+                total,
+                free,
+                holders,
+                (GpuResource("nvidia.com/gpu", total, free),),
+            )
+        )
     return tuple(found)
 
 

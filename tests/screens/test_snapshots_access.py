@@ -1,4 +1,4 @@
-"""How the Access and the Cluster screen look."""
+"""How the Access screen looks."""
 
 from __future__ import annotations
 
@@ -69,11 +69,3 @@ def test_revoke(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 def test_organization_form(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, "e", until="Edit organization org-a")
-
-
-def test_cluster(snap_compare: Compare, size: tuple[int, int]) -> None:
-    async def before(pilot: Pilot[Any]) -> None:
-        await pilot.app.switch_mode("cluster")
-        await wait_until(pilot, lambda: "HELD BY" in page(pilot.app) or "FREE" in page(pilot.app))
-
-    assert snap_compare(Console(FakeServices()), terminal_size=size, run_before=before)
