@@ -16,6 +16,7 @@ from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, did_you_mean
+from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
 from genai_tui.enforcing import GatewayObjects
@@ -26,6 +27,7 @@ from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
 from genai_tui.kube.manifests.deployment import doubts, owned_by, render_deployment
+from genai_tui.preflight import Preflight
 from genai_tui.services import (
     AnyDocument,
     Applied,
@@ -52,6 +54,7 @@ class ClusterOperations:
         self._connection, self._access, self._picture, self._session = connection, access, picture, session
         self._noted = noted
         self._gateways = GatewayObjects(connection, picture, session)
+        self._preflight = Preflight(connection, picture)
 
     # -- rendering ----------------------------------------------------------------------------------------------
 
@@ -130,7 +133,25 @@ class ClusterOperations:
         except GenaiTuiError as error:
             refusal = error.problem.line
         manifests = tuple(_rendered(item) for item in objects)
-        return Preview(manifests, outcomes, "".join(diffs), refusal, problems, self._warnings(document))
+        checks = await self._checks(document, objects, [document])
+        return Preview(manifests, outcomes, "".join(diffs), refusal, problems, self._warnings(document), checks)
+
+    async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
+        """Fit, placement and what is needed."""
+        await self._look_at_gateways(documents)
+        return {
+            Ref(self._namespace(document), document.metadata.name): await self._checks(document, objects, documents)
+            for document, objects in self.render(documents)
+            if isinstance(document, ModelDeployment)
+        }
+
+    async def _checks(
+        self, document: AnyDocument, objects: Objects, beside: Sequence[AnyDocument]
+    ) -> tuple[Check, ...]:
+        if not isinstance(document, ModelDeployment):
+            return ()
+        model, endpoint = self._model(document, beside), self._endpoint(document, beside)
+        return await self._preflight.checks(document, self._namespace(document), model, endpoint, objects)
 
     def _warnings(self, document: AnyDocument) -> tuple[str, ...]:
         """What can be applied and may still not be meant."""

@@ -17,6 +17,7 @@ from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organiz
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import (
     DeploymentDetail,
@@ -127,7 +128,8 @@ class Preview:
 
     `diff` is a unified diff of live against would-be, empty when nothing changes. `outcomes` maps each reference
     to what would happen. `refusal` is the server's refusal in one line, when it would refuse; `problems` are
-    checks against the picture (unknown model, no node can hold the GPUs), by field.
+    checks against the picture (unknown model, no node can hold the GPUs), by field. `checks` is the pre-flight of a
+    model deployment.
     """
 
     manifests: tuple[RenderedManifest, ...]
@@ -136,6 +138,7 @@ class Preview:
     refusal: str | None
     problems: tuple[FieldProblem, ...]
     warnings: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,14 @@ class Operations(Protocol):
 
     async def preview(self, document: AnyDocument) -> Preview:
         """Render, compare with what is live, and ask the server for a dry run. Writes nothing."""
+        ...
+
+    async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
+        """What can be known before a save, by model deployment: fit, placement, and whether what it needs is there.
+
+        Raises:
+            BadInput: a document that cannot be rendered.
+        """
         ...
 
     async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:

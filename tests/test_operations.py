@@ -112,3 +112,40 @@ async def test_who_may_not_write_is_told_what_is_missing(cluster: Served, servic
     finally:
         await viewer.close()
     assert written(cluster) == []
+
+
+async def test_the_preflight_reads_what_a_deployment_needs(cluster: Served, services: Services, tmp_path: Path) -> None:
+    secret = {"name": "HF_TOKEN", "secret": {"name": "hf", "key": "token"}}
+    quota = {"hard": {"requests.nvidia.com/gpu": "0", "pods": "10"}}
+
+    def stage() -> None:
+        cluster.api.create(
+            registry.SECRETS,
+            "default",
+            {"metadata": {"name": "hf"}, "data": {"other": "c3VycHJpc2U="}},
+        )
+        cluster.api.create(registry.QUOTAS, "default", {"metadata": {"name": "tight"}, "spec": quota})
+
+    cluster.call(stage)
+    given: dict[str, Any] = yaml.safe_load(yaml.safe_dump(DEPLOYMENT))
+    given["spec"]["advanced"] = {"env": [secret], "cache": {"claim": "models"}}
+    (wanted,) = read_documents(yaml.safe_dump(given))
+    checks = {check.about: check for check in (await services.operations.preview(wanted)).checks}
+    assert {about: str(check.level) for about, check in checks.items()} == {
+        "placement": "unknown",
+        "secret hf": "stop",
+        "volume claim models": "stop",
+        "quota tight": "stop",
+    }
+    assert checks["secret hf"].text == "it has no key token, which HF_TOKEN needs"
+    assert "surprise" not in repr(checks)
+    assert "c3VycHJpc2U=" not in repr(checks)
+
+    viewer = await connected(cluster, "viewer", tmp_path / "looking")
+    try:
+        await viewer.settle()
+        ((found),) = (await viewer.operations.preflight([wanted])).values()
+        (told,) = [check for check in found if check.about == "secret hf"]
+        assert (str(told.level), told.text) == ("unknown", "you are not permitted to look")
+    finally:
+        await viewer.close()

@@ -46,6 +46,8 @@ def read_file(path: str) -> tuple[AnyDocument, ...]:
 async def apply(services: Services, path: str, *, dry_run: bool, wait: bool, timeout: float) -> None:
     """Apply every document of the file in order; with `wait`, until each deployment runs.
 
+    A dry run tells the pre-flight too, on standard error.
+
     Raises:
         BadInput: before anything is written, when any document is wrong or the server's dry run refuses it.
         PartlyApplied: a later object was refused after earlier ones were written.
@@ -56,6 +58,10 @@ async def apply(services: Services, path: str, *, dry_run: bool, wait: bool, tim
     outcomes = await services.apply_documents(documents, dry_run)
     for reference, outcome in outcomes.items():
         write(f"{reference} {outcome}{' (dry run)' if dry_run else ''}")
+    if dry_run:
+        for ref, checks in (await services.operations.preflight(documents)).items():
+            for check in checks:
+                note(f"{ref}: {check.level.value:<8}{check.about}: {check.text}")
     if wait and not dry_run:
         deadline = asyncio.get_running_loop().time() + timeout
         for document in documents:

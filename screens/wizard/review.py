@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,6 +18,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from genai_tui.domain.form_field import FieldKind, FormField
+from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.problems import Problem
 from genai_tui.services import Preview
 from screens.forms.controls import AdvanceRequested, ChoiceControl, Edited
@@ -24,6 +26,14 @@ from screens.wizard.summary import hanging
 
 SUMMARY, MANIFEST, DIFF = "summary", "manifest", "diff"
 _VIEW = FormField("view", "Review", "Show", "What to look at.", FieldKind.CHOICE, options=(SUMMARY, MANIFEST, DIFF))
+
+_URGENCY = (Level.STOP, Level.WARNING, Level.UNKNOWN, Level.OK)
+_MARKS = {
+    Level.STOP: ("✖ stop", "review--bad"),
+    Level.WARNING: ("▲ warning", "review--warned"),
+    Level.UNKNOWN: ("? unknown", "review--label"),
+    Level.OK: ("✔ ok", "review--good"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,11 @@ class ReviewPane(Vertical):
         self._refresh()
 
     @property
+    def stops(self) -> tuple[Check, ...]:
+        """What the pre-flight says cannot work."""
+        return tuple(c for c in self._preview.checks if c.level is Level.STOP) if self._preview is not None else ()
+
+    @property
     def at_first(self) -> bool:
         """Whether the focus is on the first thing that can have it."""
         return self._first.has_focus
@@ -168,6 +183,11 @@ class ReviewPane(Vertical):
             return Content("")
         if self._preview.refusal is not None:
             return Content.styled(f"✖ The server would refuse: {self._preview.refusal}", self._styled("review--bad"))
+        if self.stops:
+            what = ", ".join(check.about for check in self.stops)
+            return Content.styled(
+                f"✖ This would not start: {what}. Ctrl+S asks before it saves", self._styled("review--bad")
+            )
         if set(self._preview.outcomes.values()) <= {"unchanged"}:
             return Content.styled("✔ Everything is already so: saving changes nothing", self._styled("review--good"))
         return Content.styled("✔ The server accepts it. Ctrl+S saves and deploys", self._styled("review--good"))
@@ -188,9 +208,14 @@ class ReviewPane(Vertical):
     def _summary_view(self) -> Content:
         lines: list[Content] = []
         label = self._styled("review--label")
+        width = self.query_one("#review-content").size.width - 3
+        checks = self._preview.checks if self._preview is not None else ()
+        ordered = sorted(checks, key=lambda check: _URGENCY.index(check.level))
+        pressing = any(check.level in (Level.STOP, Level.WARNING) for check in checks)
+        if pressing:
+            lines += [*self._checked(ordered, width), Content("")]
         if self._lead:
             lines += [Content(self._lead), Content("")]
-        width = self.query_one("#review-content").size.width - 3
         lines += [Content.assemble(Content.styled(name, label), text) for name, text in hanging(self._summary, width)]
         if self._preview is not None:
             lines += [Content(""), Content.styled("On the server", label)]
@@ -198,7 +223,18 @@ class ReviewPane(Vertical):
             lines += [
                 Content.styled(f"  ▲ {warning}", self._styled("review--warned")) for warning in self._preview.warnings
             ]
+        if ordered and not pressing:
+            lines += [Content(""), *self._checked(ordered, width)]
         return Content("\n").join(lines)
+
+    def _checked(self, checks: Sequence[Check], width: int) -> list[Content]:
+        lines = [Content.styled("Before it is saved", self._styled("review--label"))]
+        for check in checks:
+            mark, style = _MARKS[check.level]
+            first, *others = textwrap.wrap(f"{check.about}: {check.text}", max(20, width - 4))
+            lines.append(Content.assemble("  ", Content.styled(mark, self._styled(style)), f" {first}"))
+            lines += [Content(f"    {line}") for line in others]
+        return lines
 
     def _manifest_view(self) -> Content:
         if self._preview is None:

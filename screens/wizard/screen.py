@@ -26,6 +26,7 @@ from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, GenaiTuiError, PartlyApplied, explain
 from genai_tui.services import SavedDraft
+from screens.dialogs.confirm import ConfirmDialog
 from screens.forms.facts import facts_of
 from screens.forms.field_help import FieldHelp
 from screens.forms.form_pane import FormPane
@@ -308,9 +309,22 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
             pane.focus_first()
         elif self.services.session.read_only:
             pane.show_failure(Problem("This console is read-only", next_step="start it without --read-only to deploy"))
+        elif pane.stops:
+            self._save_anyway(self.state.document, pane)
         else:
             self._applying = True
             self._apply(self.state.document)
+
+    def _save_anyway(self, document: ModelDeployment, pane: ReviewPane) -> None:
+        def answered(yes: bool | None) -> None:
+            # What was asked about is what is saved: a form that changed meanwhile is looked at again first.
+            if yes and self.state.document == document and not self._applying:
+                self._applying = True
+                self._apply(document)
+
+        text = "\n".join(f"{check.about}: {check.text}" for check in pane.stops)
+        title = f"Save {document.metadata.name} although it would not start?"
+        self.app.push_screen(ConfirmDialog(title, text, yes="Save anyway", tone="danger"), answered)
 
     @work(exclusive=True, group="apply", exit_on_error=False)
     async def _apply(self, document: ModelDeployment) -> None:

@@ -18,6 +18,7 @@ from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import (
     DeploymentDetail,
@@ -207,6 +208,9 @@ class FakeOperations:
         namespace = getattr(document.metadata, "namespace", None) or ""
         manifest = RenderedManifest("Deployment", namespace, document.metadata.name, "kind: Deployment\n")
         return Preview((manifest,), {manifest.reference: "created"}, "+kind: Deployment\n", None, ())
+
+    async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
+        return {}
 
     async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
         self._do("apply", document.kind, document.metadata.name)

@@ -14,10 +14,12 @@ from textual.widgets import Static
 
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.form_fields import REVIEW, TABS
+from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, Conflict, GenaiTuiError, NotPermitted, PartlyApplied, Unreachable
 from genai_tui.services import Preview
+from screens.dialogs.confirm import ConfirmDialog
 from screens.forms.picker import PickerScreen
 from screens.wizard.rail import StepRail
 from screens.wizard.screen import WizardScreen
@@ -298,6 +300,26 @@ async def test_the_dry_run_is_shown_as_it_is(world: FormWorld, answer: Preview |
     async with wizard(world, model="smollm2-135m") as pilot:
         await to_review(pilot)
         await wait_until(pilot, lambda: words in shown(pilot, "#review-verdict"))
+
+
+async def test_a_stop_of_the_preflight_is_asked_about_before_it_is_saved(world: FormWorld) -> None:
+    stop = Check("secret hf", Level.STOP, "it does not exist; HF_TOKEN needs its key token")
+    room = Check("placement", Level.OK, "gpu-1 can take a replica")
+    world.operations.answer = Preview((), {"Deployment a/b": "created"}, "", None, (), checks=(room, stop))
+    async with wizard(world, model="smollm2-135m") as pilot:
+        await to_review(pilot)
+        await wait_until(pilot, lambda: "would not start: secret hf" in shown(pilot, "#review-verdict"))
+        text = shown(pilot, "#review-text")
+        assert text.index("✖ stop secret hf") < text.index("✔ ok placement")
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("n")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
+        assert world.operations.applied == []
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: len(world.operations.applied) == 1)
 
 
 async def test_a_read_only_console_reviews_and_does_not_save(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""Whether a model fits into the memory of the GPUs of one replica, from its number of parameters.
+
+The catalogue does not say how many layers and key-value heads a model has, so that the KV cache is bounded from above
+and never computed exactly; every sentence made of it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MIB = 2**20
+DEFAULT_UTILIZATION = 0.9
+"""Share of each GPU's memory that the engine takes: what vLLM takes when nothing else is asked."""
+ACTIVATIONS_MIB = 2_048
+"""Allowance for activations and captured graphs on each GPU, within that share. Assumed: it varies with the batch."""
+WIDTH_PER_LAYER = 16
+SMALLEST_WEIGHT = 0.5
+"""Bytes of a parameter in the smallest common quantization, 4 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What one replica needs and has, in bytes; `token` is an upper bound of the KV cache of one token."""
+
+    weights: int
+    usable: int
+    token: int
+
+    @property
+    def left(self) -> int:
+        """Bytes for the KV cache; negative when the weights alone do not fit."""
+        return self.usable - self.weights
+
+    @property
+    def largest_context(self) -> int:
+        """Tokens that fit, as far as the weights and the allowance for activations are as assumed."""
+        return max(0, self.left // self.token)
+
+
+def weight_bytes(parameters: int, width: float = 2) -> int:
+    """Bytes of the weights: parameters times bytes of each (2 for the usual 16-bit formats)."""
+    return int(parameters * width)
+
+
+def token_bound(parameters: int) -> int:
+    """At most so many bytes of 16-bit KV cache for each token.
+
+    One token keeps a key and a value of width `d` in each of `L` layers: 2 · 2 bytes · L · d, if every head has its own
+    (grouped-query models need 4 to 8 times less). A transformer has about 12 · L · d² parameters (Kaplan et al. 2020,
+    arXiv:2001.08361, section 2.1, without embeddings). With d = a · L follows L · d = (N / 12)^(2/3) · a^(-1/3), which
+    is largest for the narrowest models; a = 16 is narrower than SmolLM2-135M (19) and Llama (64 to 128).
+    """
+    return max(1, int(4 * (parameters / 12) ** (2 / 3) * WIDTH_PER_LAYER ** (-1 / 3)))
+
+
+def fit(parameters: int, gpu_memory_mib: int, gpus: int, *, utilization: float, width: float = 2) -> Fit:
+    """A model split over the GPUs of one replica (tensor parallel), each holding an equal share.
+
+    Args:
+        parameters: of the model.
+        gpu_memory_mib: memory of each GPU.
+        gpus: GPUs of one replica, at least 1.
+        utilization: share of that memory which the engine may take, above 0 and at most 1.
+        width: bytes of each parameter.
+    """
+    usable = max(0, int((gpu_memory_mib * utilization - ACTIVATIONS_MIB) * MIB * gpus))
+    return Fit(weight_bytes(parameters, width), usable, token_bound(parameters))
+
+
+def argument(arguments: Sequence[str], name: str) -> str | None:
+    """The value of a command line argument, written as `--name value` or `--name=value`; the last one counts."""
+    found = None
+    for index, text in enumerate(arguments):
+        if text.startswith(f"{name}="):
+            found = text.partition("=")[2]
+        elif text == name and index + 1 < len(arguments):
+            found = arguments[index + 1]
+    return found

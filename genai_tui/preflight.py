@@ -1,0 +1,152 @@
+"""Reads what the rules of `domain.preflight` need, and nothing more: of Secrets their types and key names are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from genai_tui.domain import preflight as rules
+from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
+from genai_tui.domain.cluster import Kind, Sync
+from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.preflight import Check, Level, NotSeen, SeenQuota, SeenSecret
+from genai_tui.domain.quantities import parse_quantity
+from genai_tui.domain.rows import Ref
+from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted
+from genai_tui.kube.connection import Connection
+from genai_tui.services import ClusterPicture
+
+Json = dict[str, Any]
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+class Preflight:
+    """Looks before a save. Never raises for what could not be looked at: the check says so."""
+
+    def __init__(self, connection: Connection, picture: ClusterPicture) -> None:
+        self._connection, self._picture = connection, picture
+
+    async def checks(
+        self,
+        document: ModelDeployment,
+        namespace: str,
+        model: ModelSpec,
+        endpoint: EndpointSpec,
+        objects: Sequence[Json],
+    ) -> tuple[Check, ...]:
+        """Every check of one deployment, as its rendered `objects` (the Deployment first) need it."""
+        spec, ref = document.spec, Ref(namespace, document.metadata.name)
+        pod = objects[0]["spec"]["template"]["spec"]
+        found = list(self._nodes(document, model, ref))
+        if spec.advanced.pod_affinity.model_dump(exclude_defaults=True, exclude_none=True):
+            text = "whether nodes satisfy it is for the scheduler to say"
+            found.append(Check("pod affinity", Level.UNKNOWN, text))
+        found += await self._secrets(namespace, pod)
+        token = rules.hub_token(model, spec)
+        found += [token] if token is not None else []
+        found += await self._volumes(namespace, pod, objects)
+        found += rules.quota(
+            await self._quotas(namespace),
+            _wanted(pod, spec.engine.replicas),
+            exists=self._picture.deployment(ref) is not None,
+        )
+        if endpoint.tls_secret and endpoint.gateway is not None:
+            home = endpoint.gateway.namespace
+            found += rules.tls_secret(home, endpoint.tls_secret, await self._secret(home, endpoint.tls_secret))
+        return tuple(found)
+
+    def _nodes(self, document: ModelDeployment, model: ModelSpec, ref: Ref) -> tuple[Check, ...]:
+        nodes = self._picture.nodes()
+        if not nodes:
+            known = dict(self._picture.health.kinds)
+            refused = known.get(Kind.NODE) is Sync.FORBIDDEN
+            text = "you are not permitted to list nodes" if refused else "no nodes are listed"
+            return (Check("placement", Level.UNKNOWN, text),)
+        return (rules.placement(document.spec, nodes, ref), *rules.memory(document.spec, model, nodes))
+
+    async def _secrets(self, namespace: str, pod: Json) -> list[Check]:
+        seen: dict[str, SeenSecret | NotSeen] = {}
+        told: list[Check] = []
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            for variable in container.get("env") or ():
+                wanted = variable.get("valueFrom", {}).get("secretKeyRef")
+                if wanted is None or wanted.get("optional"):
+                    continue
+                name = wanted["name"]
+                if name not in seen:
+                    seen[name] = await self._secret(namespace, name)
+                told.append(rules.secret_key(name, wanted["key"], variable["name"], seen[name]))
+        for entry in pod.get("imagePullSecrets") or ():
+            name = entry["name"]
+            told.append(rules.pull_secret(name, seen.get(name) or await self._secret(namespace, name)))
+        return list(dict.fromkeys(told))
+
+    async def _volumes(self, namespace: str, pod: Json, objects: Sequence[Json]) -> list[Check]:
+        made = {item["metadata"]["name"]: item for item in objects if item["kind"] == "PersistentVolumeClaim"}
+        told: list[Check] = []
+        for volume in pod.get("volumes") or ():
+            name = volume.get("persistentVolumeClaim", {}).get("claimName")
+            if name is None:
+                continue
+            if name in made:
+                told.append(rules.storage_class(made[name]["spec"].get("storageClassName"), await self._classes()))
+                continue
+            item = await self._get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
+            phase = item if isinstance(item, NotSeen) else item.get("status", {}).get("phase", "Pending")
+            told.append(rules.claim(name, phase))
+        return told
+
+    async def _secret(self, namespace: str, name: str) -> SeenSecret | NotSeen:
+        item = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        if isinstance(item, NotSeen):
+            return item
+        return SeenSecret(item.get("type", "Opaque"), frozenset(item.get("data") or ()))
+
+    async def _classes(self) -> Mapping[str, bool] | NotSeen:
+        found = await self._get("/apis/storage.k8s.io/v1/storageclasses")
+        if isinstance(found, NotSeen):
+            return found
+        metas = [item["metadata"] for item in found.get("items") or ()]
+        return {meta["name"]: (meta.get("annotations") or {}).get(DEFAULT_CLASS) == "true" for meta in metas}
+
+    async def _quotas(self, namespace: str) -> Sequence[SeenQuota] | NotSeen:
+        found = await self._get(f"/api/v1/namespaces/{namespace}/resourcequotas")
+        if isinstance(found, NotSeen):
+            return found
+        return [_quota(item) for item in found.get("items") or ()]
+
+    async def _get(self, path: str) -> Json | NotSeen:
+        try:
+            return await self._connection.get_json(path)
+        except NotFound:
+            return NotSeen.ABSENT
+        except NotPermitted:
+            return NotSeen.FORBIDDEN
+        except GenaiTuiError:
+            return NotSeen.FAILED
+
+
+def _quota(item: Json) -> SeenQuota:
+    spec, status = item.get("spec", {}), item.get("status", {})
+    scoped = bool(spec.get("scopes") or spec.get("scopeSelector"))
+    return SeenQuota(
+        item["metadata"]["name"], status.get("hard") or spec.get("hard") or {}, status.get("used") or {}, scoped
+    )
+
+
+def _wanted(pod: Json, replicas: int) -> dict[str, Decimal]:
+    """What all replicas ask for, by the names of quotas.
+
+    https://kubernetes.io/docs/concepts/policy/resource-quotas/#compute-resource-quota
+    """
+    wanted: dict[str, Decimal] = {"pods": Decimal(replicas), "count/pods": Decimal(replicas)}
+    for container in pod["containers"]:
+        resources = container.get("resources", {})
+        limits = resources.get("limits") or {}
+        for kind, amounts in (("requests", limits | (resources.get("requests") or {})), ("limits", limits)):
+            for name, text in amounts.items():
+                amount = parse_quantity(str(text)) * replicas
+                for key in (f"{kind}.{name}", name) if kind == "requests" else (f"{kind}.{name}",):
+                    wanted[key] = wanted.get(key, Decimal()) + amount
+    return wanted
