@@ -118,9 +118,7 @@ async def _connected(services: Services) -> list[Check]:
     session = services.session
     checks = [Check("context", Verdict.OK, f"{session.context} at {session.server}")]
     if session.insecure:
-        found = (
-            "the server's certificate is not verified (insecure-skip-tls-verify): who is between reads along"
-        )
+        found = "the server's certificate is not verified (insecure-skip-tls-verify): who is between reads along"
         checks.append(Check("tls", Verdict.NOTE, found, "give the kubeconfig's cluster its certificate-authority"))
     try:
         await services.settle()

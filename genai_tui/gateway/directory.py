@@ -57,20 +57,10 @@ class Directory:
         else:
             self._deployments[ref] = document
 
-    def keep_deployments(self, refs: Iterable[Ref]) -> None:
-        """Forget all others."""
-        for ref in self._deployments.keys() - set(refs):
-            self.put_deployment(ref, None)
-
     def put_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
         """Every endpoint there is."""
         self._endpoints = {endpoint.metadata.name: endpoint for endpoint in endpoints}
         self._stale = True
-
-    def get(self, ref: Ref) -> Served | None:
-        """What is served under a reference, whoever asks."""
-        self._index()
-        return next((served for served in self._by_name.get(ref.name, ()) if served.ref == ref), None)
 
     def route(self, model: str, key: KeyRecord) -> Served:
         """What a request for `model` with this key leads to.

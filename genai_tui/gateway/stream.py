@@ -16,6 +16,7 @@ from genai_tui.domain.usage import TokenUsage
 
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 LONGEST_EVENT = 8 * 2**20
+_ABSENT = msgspec.Raw()
 
 
 class _Details(msgspec.Struct):
@@ -44,7 +45,7 @@ class _Delta(msgspec.Struct):
     content: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: msgspec.Raw = _ABSENT
 
 
 class _Choice(msgspec.Struct):
@@ -56,7 +57,7 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _ABSENT
 
 
 class Whole(msgspec.Struct):
@@ -123,7 +124,7 @@ class Passage:
             chunk = _chunk.decode(payload)
         except msgspec.MsgspecError:
             return event
-        if chunk.error is not None and chunk.error != b"null":
+        if _given(chunk.error):
             self.failed = True
             return event
         self._count(chunk)
@@ -140,7 +141,7 @@ class Passage:
             text = choice.text or (delta and (delta.content or delta.reasoning or delta.reasoning_content))
             if text:
                 self.text.append(text)
-            if text or (delta is not None and delta.tool_calls is not None):
+            if text or (delta is not None and _given(delta.tool_calls)):
                 self.pieces += 1
         usage = chunk.usage.value() if chunk.usage is not None else None
         if usage is not None:
@@ -154,3 +155,8 @@ class Passage:
         else:
             del data["usage"]
         return b"data: " + msgspec.json.encode(data) + b"\n\n"
+
+
+def _given(raw: msgspec.Raw) -> bool:
+    """Whether a field was there, and not null."""
+    return bytes(raw) not in (b"", b"null", b"[]")

@@ -18,7 +18,7 @@ import pytest
 
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import Ref
-from tests.gateway.world import CHAT, KEY, Engine, World, deployment, endpoint, key, world
+from tests.gateway.world import KEY, Engine, World, deployment, endpoint, key, world
 
 ASKED = {"model": "chat", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
@@ -226,8 +226,7 @@ async def test_names_mean_what_is_shared_with_the_caller(tmp_path: Path) -> None
         it.gateway.directory.put_endpoints([endpoint(**gateway)])
         assert await names() == []
         it.gateway.directory.put_endpoints([endpoint()])
-        it.gateway.directory.keep_deployments([CHAT])
-        assert it.gateway.directory.get(Ref("team-b", "chat")) is None
+        it.gateway.directory.put_deployment(Ref("team-b", "chat"), None)
         assert await names() == ["chat", "smollm2-135m"]
 
 
