@@ -242,7 +242,7 @@ def enforcement(endpoint: Endpoint | None) -> str:
         return f"by {Backend(endpoint.spec.enforcement).label}: the tab API says what is proven"
     if endpoint is not None and endpoint.spec.exposure == "gateway":
         return "recorded only: the endpoint names nothing that keeps them"
-    return "recorded only: nothing enforces them yet"
+    return "the embedded gateway, for callers that use it"
 
 
 def _set(level: Limits) -> bool:

@@ -48,7 +48,7 @@ async def test_what_runs_well_shows_no_cause(world: World) -> None:
         assert "what to do" not in page(pilot)
 
 
-async def test_what_was_asked_for_is_said_in_words_and_limits_claim_nothing(world: World) -> None:
+async def test_what_was_asked_for_is_said_in_words_and_who_keeps_limits(world: World) -> None:
     async with showing(world, CHAT, size=(160, 48)) as pilot:
         await says(pilot, "LIMITS")
         shown = page(pilot)
@@ -57,7 +57,7 @@ async def test_what_was_asked_for_is_said_in_words_and_limits_claim_nothing(worl
         "4,096 tokens, prompt caching on",
         "4 CPU, 32Gi memory, 1 nvidia.com/gpu",
         "llm.example.internal, inside the cluster",
-        "recorded only: nothing enforces them yet",
+        "the embedded gateway, for callers that use it",
         "$0.20 input, $0.60 output, per 1M tokens",
         "org-a, org-b",
         "412",
