@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -252,6 +252,14 @@ class GenaiTui(App[None]):
         from screens.wizard.screen import WizardScreen
 
         self.push_screen(WizardScreen(model=model, edit=edit))
+
+    def open_filled(self, edit: Ref, fields: Mapping[str, str]) -> None:
+        """Edit a deployment with these fields filled in, as if typed, on top of what an unfinished form holds."""
+        from screens.wizard.screen import WizardScreen
+        from screens.wizard.start import filled_in
+
+        draft = filled_in(self.services.drafts, edit, fields, self.services.clock())
+        self.push_screen(WizardScreen(edit=edit, draft=draft, at=next(iter(fields), "")))
 
     def resume_draft(self, draft: SavedDraft) -> None:
         """Go on with a kept form: of a new deployment, of an edited one, or of a catalogue entry."""

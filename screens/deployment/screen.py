@@ -25,7 +25,7 @@ from screens.deployment.api import ApiPane
 from screens.deployment.choice_line import Choice, ChoiceLine
 from screens.deployment.logs import LogsPane
 from screens.deployment.manifest import ManifestPane
-from screens.deployment.overview import spec_blocks, state_blocks
+from screens.deployment.overview import fix_fields, spec_blocks, state_blocks
 from screens.deployment.rollout import moving, rollout
 from screens.deployment.scaling import scale_text
 from screens.deployment.searching import SearchedText
@@ -43,7 +43,7 @@ TABS = (
     ("sharing", "Sharing"),
     ("manifest", "Manifest"),
 )
-VERBS = {"scale": "patch", "edit": "patch", "restart": "patch", "share": "patch", "delete": "delete"}
+VERBS = {"scale": "patch", "edit": "patch", "fix": "patch", "restart": "patch", "share": "patch", "delete": "delete"}
 """The verb on apps/deployments each writing action needs."""
 WIDE = 110
 TALL = 36
@@ -60,7 +60,8 @@ class DeploymentScreen(ConsoleScreen):
     HELP = """\
 # One deployment
 
-`1` to `6`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do about it, and what was asked for.
+`1` to `6`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do
+about it, and what was asked for; `x` opens the form with the fix filled in, to look over and to save.
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
 container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
 printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what it keeps. *Sharing* says which
@@ -70,6 +71,7 @@ the document.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "chat", "Chat", id="deployment.chat", tooltip="Talk to it in the playground"),
         Binding("e", "edit", "Edit", id="deployment.edit", tooltip="Change its settings in the form"),
+        Binding("x", "fix", "Fix", id="deployment.fix", tooltip="Open the form with what would mend it filled in"),
         Binding("s", "scale", "Scale", id="deployment.scale", tooltip="Change how many replicas it has; 0 stops it"),
         Binding("r", "restart", "Restart", id="deployment.restart", tooltip="Replace every pod"),
         Binding("ctrl+d", "delete", "Delete", id="deployment.delete", tooltip="Delete it with what belongs to it"),
@@ -271,6 +273,16 @@ the document.
 
     # Acting -----------------------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key that mends is there while something can be filled in."""
+        if action == "fix" and not self._filled():
+            return False
+        return super().check_action(action, parameters)
+
+    def _filled(self) -> dict[str, str]:
+        """What the fix of the present cause fills into the form."""
+        return fix_fields(self._last) if self._last is not None and not self._gone else {}
+
     def refusal(self, action: str) -> str:
         """Why it cannot be done to this deployment by this identity now."""
         if action not in VERBS and action != "chat":
@@ -288,6 +300,10 @@ the document.
     def action_chat(self) -> None:
         """Talk to it."""
         self.app.open_playground(self._ref)
+
+    def action_fix(self) -> None:
+        """Open the form with the fix filled in: an edit like any other, reviewed before it is saved."""
+        self.app.open_filled(self._ref, self._filled())
 
     def action_edit(self) -> None:
         """Change its settings."""

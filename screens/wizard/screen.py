@@ -46,6 +46,7 @@ class WizardScreen(FormScreen, inherit_bindings=False):
         model: a model that is chosen and cannot be changed here.
         edit: the deployment to edit; its name and namespace stay.
         draft: a kept form to go on with.
+        at: id of the field to begin at; the first one when empty.
     """
 
     # Not inherited but listed, so that the most useful comes first in the footer.
@@ -67,12 +68,15 @@ is kept on this machine at once: a broken connection loses nothing.
 The last step shows what will be made and what the API server says to it. `Ctrl+S` there saves and deploys.
 """
 
-    def __init__(self, model: str | None = None, edit: Ref | None = None, draft: SavedDraft | None = None) -> None:
+    def __init__(
+        self, model: str | None = None, edit: Ref | None = None, draft: SavedDraft | None = None, at: str = ""
+    ) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
         self._model = model
         self._edit = edit
         self._resume = draft
+        self._at = at
         self._visited: set[str] = set()
         self._applying = False
         self._begun: Ref | None = None
@@ -121,7 +125,10 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         if not self.usable:
             return
         self.show_form()
-        self._focus_first()
+        if self._at:
+            self.call_after_refresh(self.go_to, self._at)
+        else:
+            self._focus_first()
         offers = offered_drafts(self.services.drafts, self._model, self._edit) if self._resume is None else ()
         for sentence in self.services.drafts.set_aside():
             self.notify(sentence, severity="warning")

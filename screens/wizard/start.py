@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import uuid4
 
 from genai_tui.domain.drafts import DEPLOYMENT_FORM, draft_key, from_document
@@ -78,6 +80,13 @@ def _edit(services: Services, edit: Ref, kept: SavedDraft | None) -> Start:
     typed = frozenset(key for key, text in draft.items() if text != live.get(key, ""))
     locked = {"name": "cannot be changed", "namespace": "cannot be changed"}
     return Start(title, key, draft, before=live, typed=typed, locked=locked, editing=edit)
+
+
+def filled_in(drafts: Drafts, edit: Ref, fields: Mapping[str, str], now: datetime) -> SavedDraft:
+    """The form of an edited deployment with some fields filled in, on top of what was typed before and is kept."""
+    key = draft_key(_KIND, edit)
+    kept = next((draft.fields for draft in drafts.saved() if draft.key == key), {})
+    return SavedDraft(key, f"changes to {edit}", {**kept, **fields}, now)
 
 
 def offered_drafts(drafts: Drafts, model: str | None, edit: Ref | None) -> tuple[SavedDraft, ...]:

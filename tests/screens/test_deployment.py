@@ -8,9 +8,12 @@ import pytest
 from textual.widgets import Input
 
 from genai_tui.domain.cluster import ReplicaSet
+from genai_tui.domain.problems import FieldChange
 from genai_tui.domain.rows import Assessment, Phase, Ref
 from genai_tui.errors import Conflict
+from screens.app import GenaiTui
 from screens.deployment.screen import DeploymentScreen
+from screens.wizard.screen import WizardScreen
 from tests.fakes import tour
 from tests.fakes.services import stale
 from tests.fakes.tour import CHAT, EMBED, FOREIGN, SUMMARIZE
@@ -275,4 +278,32 @@ async def test_the_manifest_is_live_and_the_document_can_be_applied_again(world:
         await pilot.press("slash", *"memory", "enter")
         await says(pilot, "memory: 1 of 2")
         await pilot.press("escape")
+        assert isinstance(pilot.app.screen, DeploymentScreen)
+
+
+async def test_one_key_opens_the_form_with_the_fix_filled_in(world: World) -> None:
+    base = detail_of(EMBED)
+    changes = (FieldChange("engine.contextLength", "61440"),)
+    assessment = replace(base.row.assessment, changes=changes)
+    world.details.put_detail(replace(base, row=replace(base.row, assessment=assessment)))
+    app = GenaiTui(world.build())
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        app.push_screen(DeploymentScreen(EMBED))
+        await says(pilot, "x opens the form with it")
+        await pilot.press("x")
+        await wait_until(pilot, lambda: isinstance(app.screen, WizardScreen))
+        form = app.screen
+        assert isinstance(form, WizardScreen)
+        assert form.state.draft["engine.contextLength"] == "61440"
+        assert "engine.contextLength" in form.state.typed
+        # It begins at the field, and nothing is written before the review.
+        await wait_until(pilot, lambda: "61440" in page(pilot))
+        assert not world.operations.applied
+
+
+async def test_the_key_that_mends_is_not_there_where_nothing_can_be_filled_in(world: World) -> None:
+    async with showing(world, CHAT) as pilot:
+        await says(pilot, "● Running")
+        assert "opens the form" not in page(pilot)
+        await pilot.press("x")
         assert isinstance(pilot.app.screen, DeploymentScreen)
