@@ -231,8 +231,9 @@ class ReviewPane(Vertical):
         lines = [Content.styled("Before it is saved", self._styled("review--label"))]
         for check in checks:
             mark, style = _MARKS[check.level]
-            first, *others = textwrap.wrap(f"{check.about}: {check.text}", max(20, width - 4))
-            lines.append(Content.assemble("  ", Content.styled(mark, self._styled(style)), f" {first}"))
+            first, *others = textwrap.wrap(f"{mark} {check.about}: {check.text}", max(20, width - 4))
+            said = first.removeprefix(mark)
+            lines.append(Content.assemble("  ", Content.styled(mark, self._styled(style)), said))
             lines += [Content(f"    {line}") for line in others]
         return lines
 

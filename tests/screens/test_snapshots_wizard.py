@@ -12,7 +12,9 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from genai_tui.domain.form_fields import TABS
+from genai_tui.domain.preflight import Check, Level
 from genai_tui.errors import PartlyApplied
+from genai_tui.services import Preview
 from screens.catalogue.form import CatalogueFormScreen
 from screens.endpoints import EndpointsScreen
 from screens.forms.picker import PickerScreen
@@ -84,6 +86,17 @@ def test_step(snap_compare: Compare, world: FormWorld, size: tuple[int, int], ti
 
 
 def test_review(snap_compare: Compare, world: FormWorld, size: tuple[int, int]) -> None:
+    assert look(snap_compare, world, size, WizardScreen(model="smollm2-135m"), "StepRail", reviewed)
+
+
+def test_review_with_a_stop(snap_compare: Compare, world: FormWorld, size: tuple[int, int]) -> None:
+    checks = (
+        Check("placement", Level.WARNING, "room for 1 of 2 replicas now: gpu-1. Not gpu-2: 0 of 8 GPUs free; cordoned"),
+        Check("GPU memory, 1 x NVIDIA-L4", Level.OK, "16-bit weights take 257.5 MiB of 18.2 GiB; context 4,096"),
+        Check("secret hf", Level.STOP, "it does not exist; HF_TOKEN needs its key token"),
+        Check("quota", Level.UNKNOWN, "you are not permitted to look"),
+    )
+    world.operations.answer = Preview((), {"Deployment team-a/smollm2-135m": "created"}, "", None, (), checks=checks)
     assert look(snap_compare, world, size, WizardScreen(model="smollm2-135m"), "StepRail", reviewed)
 
 
