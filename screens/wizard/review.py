@@ -162,8 +162,8 @@ class ReviewPane(Vertical):
         )
 
     def on_resize(self) -> None:
-        """Wrap again."""
-        self._show_view()
+        """Wrap again, once everything has its width."""
+        self.call_after_refresh(self._show_view)
 
     def _styled(self, name: str) -> Style:
         return self.get_visual_style(name, partial=True)
