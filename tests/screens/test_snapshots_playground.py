@@ -145,7 +145,10 @@ def test_code(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 def test_choosing(snap_compare: Compare, size: tuple[int, int]) -> None:
     async def before(pilot: Pilot[Any]) -> None:
-        await wait_until(pilot, lambda: "Talk to which deployment?" in page(pilot.app))
+        await wait_until(
+            pilot, lambda: "Talk to which deployment?" in page(pilot.app) and "summarize" in page(pilot.app)
+        )
+        await pilot.pause()
         for blinking in (*pilot.app.screen.query(Input), *pilot.app.screen.query(TextArea)):
             blinking.cursor_blink = False
         await asyncio.sleep(0)
