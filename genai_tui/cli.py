@@ -10,195 +10,15 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from genai_tui.arguments import parser
 from genai_tui.errors import BadInput, CredentialsRejected, ExitCode, explain
 from genai_tui.logs import log_to
 from genai_tui.settings import Settings
 
 if TYPE_CHECKING:
     from genai_tui.services import Services
-
-KINDS = ("deployments", "models", "endpoints", "organizations", "keys", "nodes")
-SCENARIOS = ("tour", "empty", "scale")
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, with the code for bad input."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where the help is."""
-        self.exit(ExitCode.BAD_INPUT, f"genai-tui: {message}; see `{self.prog} --help`\n")
-
-
-def parser() -> Parser:
-    """Every command with its options."""
-    top = Parser(
-        prog="genai-tui",
-        description="Run generative-AI models on Kubernetes from a terminal. Without a command: the console.",
-        allow_abbrev=False,
-    )
-    top.add_argument("--version", action="version", version=f"genai-tui {_version()}")
-    _common(top, default=None)
-    common = Parser(add_help=False, allow_abbrev=False)
-    _common(common, default=argparse.SUPPRESS)
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-
-    def add(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
-
-    _reading(add)
-    _writing(add)
-    _keys(add, common)
-    _local(add, common)
-    return top
-
-
-def _common(target: argparse.ArgumentParser, default: object) -> None:
-    group = target.add_argument_group("cluster")
-    group.add_argument("--kubeconfig", metavar="FILE", default=default, help="as for kubectl")
-    group.add_argument("--context", metavar="NAME", default=default, help="context of the kubeconfig")
-    group.add_argument("-n", "--namespace", metavar="NAME", default=default, help="work in this namespace")
-    group.add_argument(
-        "--system-namespace", metavar="NAME", default=default, help="where models and endpoints are kept (genai-tui)"
-    )
-    group.add_argument(
-        "--reach", choices=("auto", "proxy", "port-forward"), default=default, help="the way to engines (auto)"
-    )
-    group.add_argument("--read-only", action="store_true", default=default, help="refuse everything that writes")
-
-
-Add = Callable[[str, str], argparse.ArgumentParser]
-
-
-def _output(target: argparse.ArgumentParser, *forms: str) -> None:
-    target.add_argument("-o", "--output", choices=forms, default="table", help="how to print (table)")
-
-
-def _reading(add: Add) -> None:
-    get = add("get", "List what the console lists.")
-    get.add_argument("kind", choices=KINDS, metavar="|".join(KINDS))
-    get.add_argument("name", nargs="?", metavar="NAME")
-    get.add_argument("-A", "--all-namespaces", action="store_true", help="every namespace (the default without -n)")
-    _output(get, "table", "wide", "json", "yaml")
-    explain_ = add("explain", "Why a deployment is as it is: phase, cause, evidence, fix.")
-    explain_.add_argument("name", metavar="NAME")
-    _output(explain_, "table", "json", "yaml")
-    enforcement = add("enforcement", "Who keeps a deployment's limits and sharing, and what is proven of it.")
-    enforcement.add_argument("name", metavar="NAME")
-    enforcement.add_argument("--probe", action="store_true", help="send requests that must be refused")
-    _output(enforcement, "table", "json", "yaml")
-    hub = add("hub", "What developers need to call the deployments, as Markdown to hand over.")
-    hub.add_argument("name", nargs="?", metavar="NAME", help="the page of this one (models and their deployments)")
-    hub.add_argument("--organization", metavar="O", help="only what is shared with it")
-    hub.add_argument("--gateway", metavar="URL", help="base URL of the embedded gateway callers use")
-    limits = add("limits", "How far a deployment's limits are used up now, and whether a key would be refused.")
-    limits.add_argument("name", metavar="NAME")
-    limits.add_argument("--key", metavar="ID", help="of this key alone, and whether it would be let in")
-    _output(limits, "table", "json", "yaml")
-    usage = add("usage", "Tokens and cost, from the ledger of this machine.")
-    usage.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
-    usage.add_argument(
-        "--by", choices=("deployment", "model", "organization", "user", "key"), default="deployment", help="grouped by"
-    )
-    _output(usage, "table", "json", "yaml", "csv")
-    chat = add("chat", "Ask a deployment; the answer streams.")
-    chat.add_argument("name", metavar="NAME")
-    chat.add_argument("-m", "--message", required=True, metavar="TEXT")
-    chat.add_argument("--system", metavar="TEXT", help="system prompt")
-    chat.add_argument("--max-tokens", type=int, metavar="N")
-    chat.add_argument("--temperature", type=float, metavar="T")
-    chat.add_argument("--top-p", type=float, metavar="P")
-    chat.add_argument("--json", action="store_true", help="one JSON object at the end instead of text")
-
-
-def _writing(add: Add) -> None:
-    render = add("render", "Print the manifests of a file; nothing is applied.")
-    render.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")
-    apply = add("apply", "Create or change what the file describes (server-side apply).")
-    apply.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")
-    apply.add_argument("--dry-run", action="store_true", help="ask the API server what it would do")
-    apply.add_argument("--wait", action="store_true", help="show progress until Running")
-    apply.add_argument("--timeout", default="20m", metavar="20m", help="how long --wait waits")
-    diff = add("diff", "Show what applying a file would change; exit code 1 when it would change something.")
-    diff.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")
-    export = add("export", "Print a deployment as the file it can be applied from.")
-    export.add_argument("name", metavar="NAME")
-    export.add_argument("--complete", action="store_true", help="with its model, its endpoint and its organizations")
-    export.add_argument("--manifests", action="store_true", help="as Kubernetes objects instead")
-    delete = add("delete", "Delete a deployment, model, endpoint or organization with what belongs to it.")
-    delete.add_argument("kind", metavar="KIND")
-    delete.add_argument("name", metavar="NAME")
-    delete.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def _keys(add: Add, common: Parser) -> None:
-    keys = add("keys", "API keys: make, list and revoke them.")
-    verbs = keys.add_subparsers(dest="verb", metavar="create|list|revoke", parser_class=Parser, required=True)
-
-    def verb(name: str, text: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
-
-    create = verb("create", "Make a key; it is printed once.")
-    create.add_argument("--organization", required=True, metavar="O")
-    create.add_argument("--user", required=True, metavar="U")
-    create.add_argument("--name", default="", metavar="N", help="what people call it, such as 'alice laptop'")
-    create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
-    create.add_argument("--expires", metavar="30d", help="refuse it after that time (never)")
-    create.add_argument("--deployment", action="append", default=[], metavar="NAMESPACE/NAME",
-                        help="may call this one alone; can be given several times (all that are shared)")  # fmt: skip
-    _output(create, "table", "json", "yaml")
-    _output(verb("list", "List the keys, without the keys themselves."), "table", "wide", "json", "yaml")
-    revoke = verb("revoke", "Delete a key, or all of a user, of an organization, or the expired ones.")
-    revoke.add_argument("id", nargs="?", default="", metavar="ID")
-    revoke.add_argument("--organization", default="", metavar="O", help="all keys of this organization")
-    revoke.add_argument("--user", default="", metavar="U", help="all keys of this user")
-    revoke.add_argument("--expired", action="store_true", help="only those that have expired")
-    revoke.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def _scenario(text: str) -> str:
-    """A scenario; which failures can be staged is known where they are staged."""
-    if text not in SCENARIOS and not text.startswith(("failure:", "scale:")):
-        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(SCENARIOS)}, failure:NAME")
-    return text
-
-
-def _local(add: Add, common: Parser) -> None:
-    sandbox = add("sandbox", "The console on a simulated cluster with a real small model.")
-    verbs = sandbox.add_subparsers(dest="verb", metavar="serve|failures", parser_class=Parser)
-    serve = verbs.add_parser("serve", help="the sandbox alone", description="The sandbox alone, until SIGTERM.")
-    for target, default in ((sandbox, None), (serve, argparse.SUPPRESS)):
-        suppressed = default is not None
-        target.add_argument(
-            "--scenario",
-            type=_scenario,
-            metavar="|".join((*SCENARIOS, "failure:NAME")),
-            default=default if suppressed else "tour",
-            help="what it begins with (tour)",
-        )
-        target.add_argument("--speed", type=float, default=default if suppressed else 1.0, help="of its clock (1)")
-        target.add_argument("--dir", metavar="DIR", default=default, help="where its state is kept")
-    serve.add_argument("--port", type=int, default=0, metavar="P", help="of the API server (a free one)")
-    serve.add_argument("--kubeconfig-out", "--kubeconfig", dest="kubeconfig_out", metavar="FILE", help="write it there")
-    failures = verbs.add_parser("failures", help="the failures it can stage", description="The failures it can stage.")
-    failures.add_argument("-o", "--output", choices=("table", "json"), default="table")
-    gateway = add("gateway", "The embedded gateway: keys, sharing and limits in front of the engines.")
-    gateway_verbs = gateway.add_subparsers(dest="verb", metavar="serve", parser_class=Parser, required=True)
-    text = "Serve every deployment whose endpoint names no other gateway, until SIGTERM."
-    front = gateway_verbs.add_parser("serve", help=text, description=text, parents=[common], allow_abbrev=False)
-    front.add_argument("--port", type=int, default=8090, metavar="P", help="to listen on; 0 for a free one (8090)")
-    front.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (127.0.0.1)")
-    front.add_argument("--grace", default="30s", metavar="30s", help="how long streams may take to finish at the end")
-    front.add_argument("--inherited-fd", type=int, help=argparse.SUPPRESS)
-    front.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
-    add("doctor", "What works here, what is missing, and how to fix it.")
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("genai-tui")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -302,9 +122,9 @@ def _sandbox(options: argparse.Namespace, settings: Settings) -> None:
     if options.verb != "serve":
         _on_sandbox(options.scenario, options.speed, directory, settings)
         return
-    from genai_tui.commands.sandbox import require_extra
+    from genai_tui.extras import require_extra
 
-    require_extra()
+    require_extra("sandbox")
     from genai_tui.sandbox.server import serve
 
     kubeconfig = Path(options.kubeconfig_out) if options.kubeconfig_out else None

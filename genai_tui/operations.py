@@ -5,12 +5,9 @@ Implements `services.Operations` on the adapters of `kube` and the picture of th
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-import yaml
 
 from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
@@ -27,6 +24,7 @@ from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
 from genai_tui.kube.manifests.deployment import doubts, owned_by, render_deployment
+from genai_tui.object_texts import difference, manifest_of, to_yaml, without_values
 from genai_tui.preflight import Preflight
 from genai_tui.services import (
     AnyDocument,
@@ -112,7 +110,7 @@ class ClusterOperations:
 
     async def render_documents(self, documents: Sequence[AnyDocument]) -> Sequence[RenderedManifest]:
         """The manifests of documents that may refer to each other."""
-        return [_rendered(item) for _, objects in self.render(documents) for item in objects]
+        return [manifest_of(item) for _, objects in self.render(documents) for item in objects]
 
     # -- preview and apply --------------------------------------------------------------------------------------
 
@@ -128,11 +126,11 @@ class ClusterOperations:
             for item in _owned(objects, await writes.read(self._connection, objects[0])):
                 done = await writes.apply(self._connection, item, dry_run=True)
                 outcomes[writes.reference(item)] = done.outcome
-                diffs.append(_diff(done, item))
+                diffs.append(difference(done, item))
             outcomes |= dict.fromkeys(await self._unwanted(document, objects), "removed")
         except GenaiTuiError as error:
             refusal = error.problem.line
-        manifests = tuple(_rendered(item) for item in objects)
+        manifests = tuple(manifest_of(item) for item in objects)
         checks = await self._checks(document, objects, [document])
         return Preview(manifests, outcomes, "".join(diffs), refusal, problems, self._warnings(document), checks)
 
@@ -242,7 +240,7 @@ class ClusterOperations:
             live = await self._check_existing(document, objects[0], create_only=False)
             for item in _owned(objects, live):
                 try:
-                    diffs.append(_diff(await writes.apply(self._connection, item, dry_run=True), item))
+                    diffs.append(difference(await writes.apply(self._connection, item, dry_run=True), item))
                 except NotFound as error:
                     raise self._no_namespace(item, error) from error
             diffs += [f"--- live {name}\n+++ /dev/null\n" for name in await self._unwanted(document, objects)]
@@ -404,7 +402,7 @@ class ClusterOperations:
     async def live_manifest(self, ref: Ref) -> str:
         """The Deployment as it is, as YAML."""
         path = writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name)
-        return to_yaml(_without_values(writes.clean(await self._connection.get_json(path))))
+        return to_yaml(without_values(writes.clean(await self._connection.get_json(path))))
 
     def logs(
         self, ref: Ref, pod: str, *, container: str = "", follow: bool = True, previous: bool = False, tail: int = 500
@@ -425,41 +423,6 @@ class ClusterOperations:
         await self._access.check(namespace)
 
 
-_SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSWORD", "CREDENTIAL")
-
-
-def _without_values(item: Json) -> Json:
-    """Plain values of variables that are named like secrets are not shown: someone else may have put one there."""
-    for container in item.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ():
-        for variable in container.get("env") or ():
-            if variable.get("value") and any(word in variable["name"].upper() for word in _SECRET_WORDS):
-                variable["value"] = "[hidden]"
-    return item
-
-
-def to_yaml(item: Json) -> str:
-    """An object as YAML, fields in their own order."""
-    text: str = yaml.safe_dump(item, sort_keys=False, allow_unicode=True, width=120)
-    return text
-
-
-def _rendered(item: Json) -> RenderedManifest:
-    meta = item["metadata"]
-    return RenderedManifest(item["kind"], meta.get("namespace", ""), meta["name"], to_yaml(item))
-
-
 def _owned(objects: Objects, live: Json | None) -> Objects:
     """The objects with the owner they have; without it a dry run would say that they lose it."""
     return objects if live is None else owned_by(objects, live["metadata"]["uid"])
-
-
-def _diff(done: writes.Written, item: Json) -> str:
-    if done.outcome == "unchanged":
-        return ""
-    before = to_yaml(_without_values(writes.clean(done.before))) if done.before is not None else ""
-    after = to_yaml(_without_values(writes.clean(done.after)))
-    name = writes.reference(item)
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"live {name}", f"applied {name}", n=3
-    )
-    return "".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from genai_tui.domain.enforcement import kept_by
 from genai_tui.domain.rows import DeploymentRow, EndpointRow
 from screens.catalogue.form import CatalogueKind
 from screens.catalogue.list_screen import CatalogueScreen, Entry, unreadable
@@ -56,7 +57,7 @@ An endpoint with deployments cannot be deleted.
             Cell(spec.exposure, "quiet"),
             Cell(spec.hostname),
             Cell(gateway, "" if spec.gateway else "quiet"),
-            Cell(spec.enforcement or "recorded only", "" if spec.enforcement else "quiet"),
+            Cell(spec.enforcement or "embedded gateway", "" if spec.enforcement else "quiet"),
             Cell(str(entry.deployments), "" if entry.deployments else "quiet", entry.deployments),
             Cell(
                 age(entry.created, self.services.clock()), "quiet", -entry.created.timestamp() if entry.created else 0
@@ -77,6 +78,6 @@ An endpoint with deployments cannot be deleted.
             ("hostname", spec.hostname),
             ("exposure", spec.exposure),
             ("gateway", f"{spec.gateway.namespace}/{spec.gateway.name}" if spec.gateway else ""),
-            ("limits kept by", spec.enforcement or ("nothing: recorded only")),
+            ("limits kept by", kept_by(spec)),
             ("TLS certificate", f"Secret {spec.tls_secret}" if spec.tls_secret else ""),
         )

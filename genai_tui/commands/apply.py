@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from genai_tui.commands.output import note, write
+from genai_tui.commands.output import confirm, note, write
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import Assessment, Phase, Ref
 from genai_tui.domain.startup import time_left
@@ -147,18 +147,10 @@ async def delete(services: Services, kind: str, name: str, namespace: str | None
     if written == "ModelDeployment" and services.picture.deployment(Ref(where, name)) is None:
         raise NotFound(f"no deployment is called '{name}' in namespace {where}")
     if not yes:
-        _ask(shown, services.session.context)
+        context = services.session.context
+        confirm(f"Delete {shown} in {context} with all that belongs to it?", f"deleting {shown}")
     for reference in await services.operations.delete(written, name, where):
         write(f"{reference} deleted")
-
-
-def _ask(shown: str, context: str) -> None:
-    if not sys.stdin.isatty():
-        raise BadInput(f"nobody is there to confirm deleting {shown}", next_step="add --yes")
-    sys.stderr.write(f"Delete {shown} in {context} with all that belongs to it? Type yes: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != "yes":
-        raise BadInput(f"{shown} was not deleted", why="the answer was not yes")
 
 
 def print_manifests(manifests: Sequence[str]) -> None:

@@ -7,26 +7,9 @@ import json
 import os
 import sys
 import threading
-from importlib.util import find_spec
 
-from genai_tui.errors import MissingTool
+from genai_tui.extras import require_extra
 from genai_tui.settings import Settings
-
-_NEEDED = ("starlette", "uvicorn", "httptools", "prometheus_client")
-
-
-def require_extra() -> None:
-    """Check that the gateway's packages are installed.
-
-    Raises:
-        MissingTool: names the first one missing and how to install them all.
-    """
-    for package in _NEEDED:
-        if find_spec(package) is None:
-            raise MissingTool(
-                f"the gateway needs the package {package}, which is not installed",
-                next_step="install genai-tui[gateway], e.g. pipx install 'genai-tui[gateway]'",
-            )
 
 
 def serve(
@@ -47,7 +30,7 @@ def serve(
         BadInput: the address is taken, or a gateway for this cluster runs already.
         NotPermitted, TimedOut: the keys and deployments cannot be read.
     """
-    require_extra()
+    require_extra("gateway")
     from genai_tui.composition_gateway import Running, run_gateway
     from genai_tui.gateway.server import base_url, inherited, listen
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from genai_tui.commands.output import Format, as_json, as_yaml, note, timestamp, write
+from genai_tui.commands.output import Format, as_json, as_yaml, confirm, note, timestamp, write
 from genai_tui.commands.usage import parse_duration
 from genai_tui.domain.keys import KeyRecord, KeyRequest, Selection
 from genai_tui.domain.naming import did_you_mean
@@ -79,9 +77,4 @@ def _ask(keys: tuple[KeyRecord, ...], context: str) -> None:
     if len(keys) > _MOST_NAMED:
         note(f"and {len(keys) - _MOST_NAMED} more")
     what = f"key {keys[0].id}" if len(keys) == 1 else f"{len(keys)} keys"
-    if not sys.stdin.isatty():
-        raise BadInput(f"nobody is there to confirm revoking {what}", next_step="add --yes")
-    sys.stderr.write(f"Revoke {what} in {context}? Callers that use them are refused from then on. Type yes: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != "yes":
-        raise BadInput(f"{what} not revoked", why="the answer was not yes")
+    confirm(f"Revoke {what} in {context}? Callers that use them are refused from then on.", f"revoking {what}")

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+from genai_tui.errors import BadInput
+
 Format = Literal["table", "wide", "json", "yaml", "csv"]
 Row = Mapping[str, object]
 MISSING = "–"
@@ -81,3 +83,21 @@ def as_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         ]
         lines.append("   ".join(parts).rstrip())
     return "\n".join(lines)
+
+
+def confirm(question: str, doing: str) -> None:
+    """Ask on the terminal before something that cannot be taken back.
+
+    Args:
+        question: what is asked, naming object and context.
+        doing: what it is about, as in "deleting Model tiny".
+
+    Raises:
+        BadInput: nobody is there to ask, or the answer is not yes.
+    """
+    if not sys.stdin.isatty():
+        raise BadInput(f"nobody is there to confirm {doing}", next_step="add --yes")
+    sys.stderr.write(f"{question} Type yes: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != "yes":
+        raise BadInput(f"{doing} was given up", why="the answer was not yes")

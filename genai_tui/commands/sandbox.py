@@ -12,15 +12,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from genai_tui.commands.output import as_json, note, write
-from genai_tui.errors import GenaiTuiError, MissingTool, TimedOut
+from genai_tui.errors import GenaiTuiError, TimedOut
+from genai_tui.extras import require_extra
 
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 10.0
-_NEEDED = ("starlette", "uvicorn", "websockets", "trustme")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +43,6 @@ def list_failures(form: str) -> None:
     write("\n".join(f"{staged.name:<{width}}  {staged.about}" for staged in STAGED))
 
 
-def require_extra() -> None:
-    """Check that the sandbox's packages are installed.
-
-    Raises:
-        MissingTool: names the first one missing and how to install them all.
-    """
-    for package in _NEEDED:
-        if find_spec(package) is None:
-            raise MissingTool(
-                f"the sandbox needs the package {package}, which is not installed",
-                next_step="install genai-tui[sandbox], e.g. pipx install 'genai-tui[sandbox]'",
-            )
-
-
 @contextlib.contextmanager
 def started(scenario: str, speed: float, directory: Path) -> Iterator[Sandbox]:
     """Run a sandbox for as long as the block lasts, or use the one that runs on `directory`, where its state stays.
@@ -66,7 +51,7 @@ def started(scenario: str, speed: float, directory: Path) -> Iterator[Sandbox]:
         MissingTool: its packages are not installed.
         GenaiTuiError, TimedOut: it did not start; says what it wrote last.
     """
-    require_extra()
+    require_extra("sandbox")
     from genai_tui.sandbox.running import running_sandbox
 
     found = running_sandbox(directory)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from genai_tui.domain.catalogue import EndpointSpec
 from genai_tui.domain.deployment import DeploymentSpec, RateLimits, SharingMode
 from genai_tui.domain.naming import GROUP
 
@@ -32,6 +33,15 @@ class Backend(StrEnum):
     def label(self) -> str:
         """As people call it."""
         return {"envoy-ai-gateway": "Envoy AI Gateway", "kuadrant": "Kuadrant"}[self.value]
+
+
+def kept_by(endpoint: EndpointSpec | None) -> str:
+    """Who keeps limits and sharing at an endpoint, as far as the endpoint says; what is proven is another question."""
+    if endpoint is not None and endpoint.enforcement is not None:
+        return Backend(endpoint.enforcement).label
+    if endpoint is not None and endpoint.exposure == "gateway":
+        return "the embedded gateway, for callers that use it; nothing at its own hostname"
+    return "the embedded gateway, for callers that use it"
 
 
 @dataclass(frozen=True, slots=True)

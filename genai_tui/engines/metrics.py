@@ -7,7 +7,7 @@ https://docs.nvidia.com/nim/large-language-models/1.15.0/observability.html
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from genai_tui.engines.prometheus import parse
@@ -69,6 +69,16 @@ def increase(before: float | None, after: float | None) -> float | None:
     if before is None or after is None:
         return None
     return after - before if after >= before else after
+
+
+def known_total(values: Iterable[float | None]) -> float | None:
+    """The sum; None when one of them is not known, as a sum of the others would be too small."""
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
 
 
 # -- latencies ---------------------------------------------------------------------------------------------------------

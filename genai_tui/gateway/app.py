@@ -110,6 +110,7 @@ class Gateway:
         except ClientGone:
             note.write(499, began)
         except Exception:
+            # A defect of ours ends one request and not the gateway; its trace is for the log and not for the caller.
             log.exception("request %s failed", request_id)
             note.write(500, began)
             if exchange is None or not exchange.status_code:

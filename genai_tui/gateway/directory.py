@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from genai_tui.domain.deployment import SharingMode
 from genai_tui.domain.documents import Endpoint, ModelDeployment
 from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.rows import Ref
+from genai_tui.domain.sharing import may_call
 from genai_tui.gateway.refusals import no_model, not_allowed
 
 
@@ -23,6 +23,10 @@ class Served:
     def model(self) -> str:
         """The catalogue's name of its model; the engine serves it as an alias of the deployment's name."""
         return self.document.spec.model
+
+    def open_to(self, key: KeyRecord) -> bool:
+        """Whether a key may call it."""
+        return may_call(self.document.spec.sharing, self.ref, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,11 @@ class Directory:
             found = [served for served in self._by_name.get(name, ()) if served.ref.namespace == namespace]
         else:
             found = self._by_name.get(model, [])
-        shared = [served for served in found if may_call(served, key)]
+        shared = [served for served in found if served.open_to(key)]
         if not shared:
             aliased = self._by_alias.get(model, [])
             found = found or aliased
-            shared = [served for served in aliased if may_call(served, key)]
+            shared = [served for served in aliased if served.open_to(key)]
         if len(shared) == 1:
             return shared[0]
         if shared:
@@ -93,11 +97,11 @@ class Directory:
         self._index()
         found: list[Offer] = []
         for name, several in self._by_name.items():
-            shared = [served for served in several if may_call(served, key)]
+            shared = [served for served in several if served.open_to(key)]
             found += [Offer(name if len(shared) == 1 else str(served.ref), served) for served in shared]
         taken = {offer.served.ref.name for offer in found}
         for alias, several in self._by_alias.items():
-            shared = [served for served in several if may_call(served, key)]
+            shared = [served for served in several if served.open_to(key)]
             if len(shared) == 1 and alias not in taken:
                 found.append(Offer(alias, shared[0]))
         return found
@@ -114,12 +118,3 @@ class Directory:
                 self._by_name.setdefault(ref.name, []).append(served)
                 if served.model != ref.name:
                     self._by_alias.setdefault(served.model, []).append(served)
-
-
-def may_call(served: Served, key: KeyRecord) -> bool:
-    """Whether the deployment is shared with the key's organization, and the key is not confined to others."""
-    sharing = served.document.spec.sharing
-    shared = sharing.mode is SharingMode.ALL or (
-        sharing.mode is SharingMode.ORGANIZATIONS and key.organization in sharing.organizations
-    )
-    return shared and key.allows(served.ref.namespace, served.ref.name)

@@ -80,6 +80,7 @@ class EnginePlayground:
             await self._keep(request, known, answer, began, "cancelled")
             raise
         except Exception:
+            # Whatever it was: it is a row of the ledger, and goes on to whoever asked.
             try:
                 await self._keep(request, known, answer, began, "error")
             except GenaiTuiError as failure:

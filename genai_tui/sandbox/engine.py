@@ -18,6 +18,7 @@ import httpx
 from genai_tui.errors import MissingTool
 from genai_tui.sandbox.engine_gate import Gate
 from genai_tui.sandbox.engine_model import INSTALL, MODEL_CONTEXT, MODEL_NAME, fetch_model, model_file
+from genai_tui.sandbox.processes import ended
 
 log = logging.getLogger(__name__)
 
@@ -190,12 +191,7 @@ class LocalEngine:
             return
         if process.stdin is not None:
             process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        await ended(process, STOP_LIMIT_S)
 
 
 def _has_ended(process: asyncio.subprocess.Process) -> bool:

@@ -6,14 +6,15 @@ The socket outlives the process: its address is known before the gateway answers
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
+
+from genai_tui.extras import missing_package
+from genai_tui.sandbox.processes import ended
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,6 @@ AGAIN_AFTER_S, LONGEST_PAUSE_S = 1.0, 60.0
 LIVED_S = 10.0
 """A gateway that ended sooner will end again (a second one of ours runs): the next waits longer."""
 LOG = "gateway.log"
-_NEEDED = ("starlette", "uvicorn", "httptools", "prometheus_client")
 
 
 class Front:
@@ -48,7 +48,7 @@ class Front:
     @property
     def url(self) -> str | None:
         """The base URL."""
-        return f"http://127.0.0.1:{self.port}" if all(map(find_spec, _NEEDED)) else None
+        return f"http://127.0.0.1:{self.port}" if missing_package("gateway") is None else None
 
     def start(self, kubeconfig: Path) -> None:
         """Keep a gateway running for the cluster of this kubeconfig."""
@@ -83,10 +83,5 @@ class Front:
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            await ended(process, STOP_LIMIT_S)
         self._listener.close()

@@ -24,6 +24,7 @@ from genai_tui.engines.metrics import (
     Latencies,
     buckets_increase,
     increase,
+    known_total,
     parse_latencies,
     parse_sample,
     quantile,
@@ -176,10 +177,10 @@ class ClusterMonitor:
         steps = [step for _, each in watched.steps for step in each]
         return EngineMoment(
             at=self._now(),
-            running=_total(sample.running for sample in samples),
-            waiting=_total(sample.waiting for sample in samples),
+            running=known_total(sample.running for sample in samples),
+            waiting=known_total(sample.waiting for sample in samples),
             kv_cache=max(full) if full else None,
-            tokens=_total(rates),
+            tokens=known_total(rates),
             first_token=_quantiles(step.first_token for step in steps),
             inter_token=_quantiles(step.inter_token for step in steps),
         )
@@ -189,15 +190,6 @@ class Problemed(str):
     """A text that is not metrics but why there are none."""
 
     __slots__ = ()
-
-
-def _total(values: Iterable[float | None]) -> float | None:
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
 
 
 def _quantiles(several: Iterable[Buckets]) -> Quantiles | None:

@@ -10,12 +10,12 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref, Traffic
-from genai_tui.engines.metrics import EngineSample, increase, parse_sample
+from genai_tui.engines.metrics import EngineSample, increase, known_total, parse_sample
 from genai_tui.errors import GenaiTuiError
 from genai_tui.store.picture import Picture
 
@@ -164,12 +164,12 @@ def traffic(samples: Sequence[tuple[float, EngineSample | None, EngineSample]]) 
     A counter that one of them does not have (yet) gives no rate.
     """
     return Traffic(
-        requests_per_second=_total(_rate(s, b.requests if b else None, a.requests) for s, b, a in samples),
-        tokens_per_second=_total(
+        requests_per_second=known_total(_rate(s, b.requests if b else None, a.requests) for s, b, a in samples),
+        tokens_per_second=known_total(
             _rate(s, b.generation_tokens if b else None, a.generation_tokens) for s, b, a in samples
         ),
-        running=_whole(_total(a.running for _, _, a in samples)),
-        waiting=_whole(_total(a.waiting for _, _, a in samples)),
+        running=_whole(known_total(a.running for _, _, a in samples)),
+        waiting=_whole(known_total(a.waiting for _, _, a in samples)),
         sampled=datetime.now(UTC),
     )
 
@@ -177,15 +177,6 @@ def traffic(samples: Sequence[tuple[float, EngineSample | None, EngineSample]]) 
 def _rate(seconds: float, before: float | None, after: float | None) -> float | None:
     grown = increase(before, after)
     return None if grown is None or seconds <= 0 else grown / seconds
-
-
-def _total(values: Iterable[float | None]) -> float | None:
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
 
 
 def _whole(value: float | None) -> int | None:

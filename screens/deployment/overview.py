@@ -15,7 +15,7 @@ from genai_tui.domain.deployment import (
 )
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.drafts import from_document
-from genai_tui.domain.enforcement import Backend
+from genai_tui.domain.enforcement import kept_by
 from genai_tui.domain.fixes import prefill
 from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
 from screens import format as shown
@@ -249,12 +249,10 @@ def _limits(spec: DeploymentSpec, endpoint: Endpoint | None) -> list[Block]:
 
 
 def enforcement(endpoint: Endpoint | None) -> str:
-    """Who keeps the limits. Nothing is claimed that is not known to be so."""
-    if endpoint is not None and endpoint.spec.enforcement is not None:
-        return f"by {Backend(endpoint.spec.enforcement).label}: the tab API says what is proven"
-    if endpoint is not None and endpoint.spec.exposure == "gateway":
-        return "recorded only: the endpoint names nothing that keeps them"
-    return "the embedded gateway, for callers that use it"
+    """Who keeps the limits, and where it stands what is proven of it."""
+    kept = kept_by(endpoint.spec if endpoint is not None else None)
+    proven = endpoint is not None and endpoint.spec.enforcement is not None
+    return f"by {kept}: the tab API says what is proven" if proven else kept
 
 
 def _set(level: Limits) -> bool:

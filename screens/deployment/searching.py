@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from textual import on
@@ -55,9 +56,9 @@ class SearchedText(Vertical):
         """What is copied and saved."""
         return self.view.text + "\n"
 
+    @abstractmethod
     def file_name(self) -> str:
         """What a saved file is called."""
-        raise NotImplementedError
 
     def on_mount(self) -> None:
         """Nothing is searched yet."""

@@ -8,6 +8,7 @@ from textwrap import wrap
 from genai_tui.domain.catalogue import HubSource, NgcSource, Source
 from genai_tui.domain.deployment import Advanced, Limits
 from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.enforcement import kept_by
 from genai_tui.domain.form_facts import Facts
 from genai_tui.domain.money import plain
 
@@ -114,10 +115,8 @@ def gpu_note(facts: Facts) -> str:
 
 
 def limits_note(endpoint: str, facts: Facts) -> str:
-    """Who keeps the limits at an endpoint: said plainly, as a limit nobody checks looks like one that is kept."""
+    """Who keeps the limits at an endpoint."""
     document = next((row.document for row in facts.endpoints if row.name == endpoint), None)
     if document is None:
         return "Limits are recorded with the deployment; what keeps them depends on the endpoint."
-    if document.spec.exposure == "cluster":
-        return f"Recorded only: endpoint {endpoint} is reached inside the cluster, where nothing checks limits."
-    return f"Recorded only: no policy for the gateway of endpoint {endpoint} is installed from here yet."
+    return f"Kept by {kept_by(document.spec)}."

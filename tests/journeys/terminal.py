@@ -15,6 +15,7 @@ class Terminal:
     """One tmux session of a given size."""
 
     def __init__(self, socket: Path, columns: int, rows: int) -> None:
+        # The tests promise to run with Python and make alone; without a terminal there is no journey to walk.
         if shutil.which("tmux") is None:
             pytest.skip("tmux is not installed")
         self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]

@@ -131,6 +131,7 @@ def test_a_sandbox_is_left_and_taken_up_again(tmp_path: Path) -> None:
         assert second.end(signal.SIGINT) == 0
 
 
+# There is no wheel of the engine for every platform; where there is none the sandbox says so, which has its own test.
 @pytest.mark.skipif(not installed(), reason="the engine or its model is not installed")
 def test_the_tours_model_really_answers_and_its_engine_ends_with_the_sandbox(tmp_path: Path) -> None:
     with serving(tmp_path / "state") as sandbox, sandbox.client() as client:
