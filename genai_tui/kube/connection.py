@@ -77,11 +77,13 @@ class Connection:
         content_type: str = "application/json",
         accept: str = "application/json",
         patience: float = PATIENCE_S,
+        within: float = ANSWER_LIMIT_S,
     ) -> httpx.Response:
         """Send and read the whole answer.
 
         A busy server that says when to come back is asked again, if that is within `patience` seconds: it has done
-        nothing of what it was asked.
+        nothing of what it was asked. A server that is silent for `within` seconds does not answer; the time that a
+        credential plugin takes does not count.
 
         Raises:
             GenaiTuiError: the server's refusal, or no answer, in words.
@@ -89,10 +91,11 @@ class Connection:
         content = None if body is None else json.dumps(body).encode()
         headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         deadline = time.monotonic() + patience
+        timeout = httpx.Timeout(within, connect=min(within, CONNECT_LIMIT_S))
         while True:
             try:
                 response = await self.http.request(
-                    method, path, params=dict(params or {}), content=content, headers=headers
+                    method, path, params=dict(params or {}), content=content, headers=headers, timeout=timeout
                 )
             except httpx.HTTPError as error:
                 raise unreachable(error, self.target.server) from error

@@ -28,6 +28,7 @@ PAGE = 500
 WATCH_S = 290
 SILENCE_LIMIT_S = 90.0
 """A watch without a byte for this long is asked for anew: most kinds get a bookmark about every minute."""
+PING_LIMIT_S = 5.0
 SHORTEST_WATCH_S = 1.0
 SHORT_WATCHES = 3
 """A watch that ends sooner than that without an event, so often in a row, is a failure and no accident."""
@@ -202,7 +203,12 @@ def _back_off(error: Exception | None, failures: int) -> float:
 
 
 async def ping(connection: Connection) -> float:
-    """The round trip of a cheap request, in milliseconds. Raises as `Connection.request`."""
+    """The round trip of a cheap request, in milliseconds.
+
+    Raises:
+        GenaiTuiError: as `Connection.request`, and after PING_LIMIT_S without an answer: what is on the screen must not
+            look live meanwhile.
+    """
     began = time.perf_counter()
-    await connection.request("GET", "/version", patience=0)
+    await connection.request("GET", "/version", patience=0, within=PING_LIMIT_S)
     return (time.perf_counter() - began) * 1000

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from genai_tui.domain.cluster import ConfigMap, Kind, Sync
 from genai_tui.domain.watching import Listed, Removed, SyncChanged, Upserted, WatchEvent
+from genai_tui.errors import Unreachable
 from genai_tui.kube import reads
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
@@ -267,3 +268,17 @@ async def test_large_lists_come_in_pages(
     async with following(connection) as follower:
         await until(lambda: len(follower.known) == 40)
         assert follower.lists == 1
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_not_live(
+    cluster: Served, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await reads.ping(connection) > 0
+    monkeypatch.setattr(reads, "PING_LIMIT_S", 0.2)
+    cluster.faults.add(Fault("/version", latency=20))
+    with pytest.raises(Unreachable) as caught:
+        await reads.ping(connection)
+    assert "did not answer in time" in caught.value.problem.line
+    cluster.faults.clear()
+    monkeypatch.setattr(reads, "PING_LIMIT_S", 20)
+    assert await reads.ping(connection) > 0
