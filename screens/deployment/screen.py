@@ -6,6 +6,7 @@ redraw the lines that changed. What is shown is kept when the deployment goes wh
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import ClassVar
 
@@ -13,16 +14,19 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
+from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.handover import sharing_text
+from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.rows import DeploymentDetail, Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
 from screens.base import ConsoleScreen
 from screens.deployment.api import ApiPane
 from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.gpus import gpus_blocks
 from screens.deployment.logs import LogsPane
 from screens.deployment.manifest import ManifestPane
 from screens.deployment.overview import fix_fields, spec_blocks, state_blocks
@@ -42,6 +46,7 @@ TABS = (
     ("api", "API"),
     ("sharing", "Sharing"),
     ("manifest", "Manifest"),
+    ("gpus", "Pods/GPUs"),
 )
 VERBS = {"scale": "patch", "edit": "patch", "fix": "patch", "restart": "patch", "share": "patch", "delete": "delete"}
 """The verb on apps/deployments each writing action needs."""
@@ -60,13 +65,14 @@ class DeploymentScreen(ConsoleScreen):
     HELP = """\
 # One deployment
 
-`1` to `6`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do
+`1` to `7`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do
 about it, and what was asked for; `x` opens the form with the fix filled in, to look over and to save.
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
 container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
 printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what it keeps. *Sharing* says which
 organizations may call it, and changes it: `m` and `space` choose, `ctrl+s` applies. *Manifest* has the live object and
-the document.
+the document. *Pods/GPUs* says where each replica runs, what its GPUs do, and what the engines
+report of requests, tokens and latency; it is read every few seconds while it is looked at.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "chat", "Chat", id="deployment.chat", tooltip="Talk to it in the playground"),
@@ -93,6 +99,9 @@ the document.
         self._tab = tab if tab in dict(TABS) else TABS[0][0]
         self._last: DeploymentDetail | None = None
         self._gone = False
+        self._gpus: GpuReport | None = None
+        self._engine: EngineReport | None = None
+        self._next_reading: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         """Title, banner, tabs."""
@@ -112,6 +121,8 @@ the document.
             )
             yield SharingPane(self.services.keys, id=_pane_id("sharing"))
             yield ManifestPane(operations, self._ref, id=_pane_id("manifest"))
+            with VerticalScroll(id=_pane_id("gpus"), classes="sheet--scroll"):
+                yield Sheet(id="gpus-sheet")
 
     def on_mount(self) -> None:
         """Draw what is known; ask what this identity may do here."""
@@ -187,6 +198,36 @@ the document.
             return f"Made by {self._last.row.managed_by}: nothing here writes to it.", "quiet"
         return "", ""
 
+    # Readings ---------------------------------------------------------------------------------------------------------
+
+    def on_screen_resume(self) -> None:
+        """Read while it is seen."""
+        super().on_screen_resume()
+        self._read()
+
+    def on_screen_suspend(self) -> None:
+        """Nobody looks."""
+        self._read_no_more()
+
+    def _read_no_more(self) -> None:
+        if self._next_reading is not None:
+            self._next_reading.stop()
+            self._next_reading = None
+        self.workers.cancel_group(self, "readings")
+
+    @work(exclusive=True, group="readings", exit_on_error=False)
+    async def _read(self) -> None:
+        """Ask the engines and the exporters of the nodes it runs on, and again when it is polite to."""
+        if self._tab != "gpus" or self._last is None or self._gone:
+            return
+        monitor = self.services.monitor
+        nodes = {replica.pod.node for replica in self._last.replicas if replica.pod.node}
+        engine, self._gpus = await asyncio.gather(monitor.engine(self._ref), monitor.gpus(nodes))
+        self._engine = engine
+        self._show_pane()
+        if self.is_current and self._tab == "gpus":
+            self._next_reading = self.set_timer(engine.again_s, self._read)
+
     # Tabs -------------------------------------------------------------------------------------------------------------
 
     def _show_tabs(self) -> None:
@@ -216,6 +257,9 @@ the document.
                 self.query_one(SharingPane).show(detail, self._endpoint(), picture.organizations(), now)
             case "manifest":
                 self.query_one(ManifestPane).show(detail)
+            case "gpus":
+                sheet = self.query_one("#gpus-sheet", Sheet)
+                sheet.show(gpus_blocks(detail, self._gpus, self._engine, now, self.size.width))
 
     def _show_sheet(self, selector: str, blocks: Sequence[Block]) -> None:
         """Keep the end in sight for somebody who is at the end: that is where new events come."""
@@ -245,6 +289,8 @@ the document.
         self.query_one("#deployment-panes", ContentSwitcher).current = _pane_id(name)
         self._show_tabs()
         self._show_pane()
+        self._read_no_more()
+        self._read()
         pane = self.query_one(f"#{_pane_id(name)}")
         if isinstance(pane, SearchedText | ApiPane | SharingPane):
             pane.focus_text()

@@ -75,6 +75,7 @@ async def test_tabs_open_by_digit_by_tab_and_by_mouse(world: World) -> None:
             ("4", "WHERE IT ANSWERS"),
             ("5", "SHARED WITH"),
             ("6", "kind: Deployment"),
+            ("7", "no DCGM exporter found"),
             ("1", "TRAFFIC"),
         ):
             await pilot.press(key)
@@ -82,7 +83,7 @@ async def test_tabs_open_by_digit_by_tab_and_by_mouse(world: World) -> None:
         await pilot.press("tab")
         await says(pilot, "REVISION 1")
         await pilot.press("shift+tab", "shift+tab")
-        await says(pilot, "kind: Deployment")
+        await says(pilot, "no DCGM exporter found")
         await pilot.click("#deployment-tabs", offset=(page(pilot).splitlines()[2].index("Logs"), 0))
         await says(pilot, "following")
         await pilot.press("escape")

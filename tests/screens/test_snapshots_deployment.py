@@ -8,11 +8,13 @@ from typing import Any, Protocol
 import pytest
 from textual.pilot import Pilot
 
+from genai_tui.domain.monitoring import EngineMoment, EngineReport, GpuReport, Quantiles
 from genai_tui.domain.rows import Ref
 from screens.deployment.screen import TABS
 from tests.fakes import tour
 from tests.fakes.services import stale
 from tests.fakes.tour import CHAT, EMBED, SUMMARIZE
+from tests.screens.cluster_world import gpu
 from tests.screens.deployment_world import Console, World, line, page, says, wait_until
 
 SAMPLE = """\
@@ -76,6 +78,7 @@ WAIT = {
     "api": "API_KEY",
     "sharing": "may call this",
     "manifest": "as the cluster has it now",
+    "gpus": "Engine",
 }
 
 
@@ -84,6 +87,31 @@ WAIT = {
 def test_tab(snap_compare: Compare, size: tuple[int, int], ref: Ref, tab: str) -> None:
     wait_for = "not started yet" if (tab, ref) == ("logs", SUMMARIZE) else WAIT[tab]
     assert snap_compare(Console(world()), terminal_size=size, run_before=open_tab(ref, tab, wait_for))
+
+
+def test_engine_and_gpus(snap_compare: Compare, size: tuple[int, int]) -> None:
+    here = world()
+    detail = here.picture.deployment(CHAT)
+    assert detail is not None
+    pod = detail.replicas[0].pod
+    own = gpu(0, 0.62, namespace=pod.meta.namespace, pod=pod.meta.name)
+    here.monitor.gpu_report = GpuReport(here.now, {pod.node or "": (own, gpu(1))})
+    here.monitor.engine_report = EngineReport(
+        [
+            EngineMoment(
+                here.now,
+                running=float(i % 5),
+                waiting=0.0,
+                kv_cache=i / 20,
+                tokens=None if i == 0 else 40.0 * i,
+                first_token=Quantiles(0.041, 0.2, 1.4) if i > 6 else None,
+            )
+            for i in range(12)
+        ],
+        pods=2,
+        silent={"chat-1": "not permitted: get pods/proxy in team-a"},
+    )
+    assert snap_compare(Console(here), terminal_size=size, run_before=open_tab(CHAT, "gpus", "p95"))
 
 
 def test_deleted(snap_compare: Compare, size: tuple[int, int]) -> None:

@@ -1,0 +1,106 @@
+"""GPUs and engines read through a served cluster's own HTTP: found, refused, absent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from genai_tui.composition import build_services
+from genai_tui.domain.cluster import ContainerSpec, Meta, Pod
+from genai_tui.domain.rows import DeploymentRow, Phase, Ref
+from genai_tui.errors import NotPermitted, Unreachable
+from genai_tui.sandbox.node_agent import DCGM_APP, DCGM_PORT
+from genai_tui.services import Services
+from genai_tui.settings import Settings
+from genai_tui.store.deriving import Deriver
+from genai_tui.store.monitoring import ClusterMonitor
+from genai_tui.store.picture import Picture
+from tests.test_cli import sandbox
+
+NOW = datetime(2026, 11, 23, 10, 45, tzinfo=UTC)
+
+
+def exporter(node: str) -> Pod:
+    container = ContainerSpec("exporter", "x", ports=(DCGM_PORT,))
+    meta = Meta(f"{DCGM_APP}-{node}", "gpu-operator", labels={"app": DCGM_APP})
+    return Pod(meta, "Running", node=node, containers=(container,))
+
+
+async def nothing(row: DeploymentRow, path: str, pod: str | None) -> bytes:
+    raise Unreachable("nobody is asked for this")
+
+
+def monitor(*pods: Pod, answer: bytes | Exception) -> ClusterMonitor:
+    picture = Picture(Deriver(lambda *_: None, lambda _: None, lambda *_: None), lambda *_: None)  # type: ignore[arg-type]
+    for pod in pods:
+        picture.objects.put(pod)
+
+    async def fetch(pod: Pod, port: int) -> bytes:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return ClusterMonitor(picture, fetch, nothing, lambda: NOW)
+
+
+async def test_without_an_exporter_that_is_what_is_said() -> None:
+    report = await monitor(answer=b"").gpus()
+    assert report.problem == "no data: no DCGM exporter found"
+    assert not report.nodes
+
+
+async def test_what_is_not_permitted_names_verb_resource_and_namespace() -> None:
+    report = await monitor(exporter("n1"), answer=NotPermitted("forbidden")).gpus()
+    assert report.problem == report.why_missing("n1") == "not permitted: get pods/proxy in gpu-operator"
+
+
+async def test_an_exporter_that_answers_nonsense_gives_no_gpu_and_says_so() -> None:
+    report = await monitor(exporter("n1"), answer=b"\xff<html>{{{\n").gpus()
+    assert "reports no GPU" in report.why_missing("n1")
+
+
+async def test_of_500_nodes_each_is_asked_less_often() -> None:
+    text = b'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="a"} 5\n'
+    few = await monitor(exporter("n1"), answer=text).gpus()
+    many = await monitor(*(exporter(f"n{i}") for i in range(500)), answer=text).gpus()
+    assert (few.again_s, many.again_s) == (5.0, 25.0)
+    assert len(many.nodes) == 500
+
+
+async def test_a_deployment_nobody_knows_has_no_engine() -> None:
+    report = await monitor(answer=b"").engine(Ref("a", "b"))
+    assert report.problem == "no data: no replica is ready"
+
+
+@pytest.fixture
+async def tour(tmp_path: Path) -> AsyncIterator[Services]:
+    with sandbox(tmp_path / "sandbox") as ready:
+        services = build_services(Settings(kubeconfig=ready["kubeconfig"], state=tmp_path / "state"))
+        await services.settle()
+        yield services
+        await services.close()
+
+
+async def test_exporters_and_engines_of_a_cluster_are_read_through_its_proxy(tour: Services) -> None:
+    report = await tour.monitor.gpus()
+    totals = {row.node.meta.name: row.gpu_total for row in tour.picture.nodes()}
+    assert {name: len(gpus) for name, gpus in report.nodes.items()} == totals
+    assert not report.problems
+    named = {(gpu.namespace, gpu.pod) for gpus in report.nodes.values() for gpu in gpus if gpu.pod}
+    detail = tour.picture.node("gpu-h100-1")
+    assert detail is not None
+    held = {(on.pod.meta.namespace, on.pod.meta.name) for on in detail.pods if on.gpus}
+    assert held
+    assert held <= named
+    assert list((await tour.monitor.gpus({"gpu-l4-1"})).nodes) == ["gpu-l4-1"]
+
+    running = next(row for row in tour.picture.deployments() if row.assessment.phase is Phase.RUNNING)
+    first = await tour.monitor.engine(running.ref)
+    second = await tour.monitor.engine(running.ref)
+    assert (first.problem, len(first.moments), len(second.moments)) == ("", 1, 2)
+    assert first.moments[0].running is not None
+    # A rate takes two readings: before that it is not known.
+    assert (first.moments[0].tokens, second.moments[1].tokens) == (None, 0.0)
