@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -27,6 +28,7 @@ from genai_tui.domain.rows import Ref
 from genai_tui.errors import explain
 from genai_tui.services import SavedDraft, Services
 from screens import themes
+from screens.hangup import LOOK_EVERY_S, end_on_signals, forget_signals, terminal_is_gone
 from screens.typing_ahead import TypingAhead
 
 log = logging.getLogger(__name__)
@@ -131,6 +133,9 @@ class GenaiTui(App[None]):
         """Follow the picture; connect once the first screen has been painted."""
         self._unsubscribe = self.services.picture.subscribe(self._picture_changed)
         self.services.lend_terminal(self.suspend)
+        if not self.is_headless:
+            end_on_signals(self.exit)
+            self.set_interval(LOOK_EVERY_S, self._end_without_terminal)
         self.call_after_refresh(self._first_painted)
 
     def _first_painted(self) -> None:
@@ -152,9 +157,16 @@ class GenaiTui(App[None]):
 
     async def on_unmount(self) -> None:
         """Leave nothing running."""
+        if not self.is_headless:
+            forget_signals()
         if self._unsubscribe is not None:
             self._unsubscribe()
         await self.services.close()
+
+    def _end_without_terminal(self) -> None:
+        if terminal_is_gone(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0):
+            log.warning("the terminal is gone: the console ends")
+            self.exit()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Work that failed is told; the console stays."""
