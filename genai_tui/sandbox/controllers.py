@@ -7,6 +7,7 @@ one keeps their queue, collects garbage and ends namespaces. Behaviour follows k
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable
 
 from genai_tui.sandbox import registry
@@ -21,9 +22,12 @@ from genai_tui.sandbox.objects import Change, Object
 from genai_tui.sandbox.policies import Policies
 from genai_tui.sandbox.registry import Resource
 from genai_tui.sandbox.replicasets import ReplicaSets
+from genai_tui.sandbox.status import ApiError
 from genai_tui.sandbox.verbs import Api
 
 Key = tuple[Resource, str, str]
+log = logging.getLogger(__name__)
+_LONGEST_PAUSE_S = 60.0
 
 
 class Queue:
@@ -32,6 +36,7 @@ class Queue:
     def __init__(self, api: Api, work: Callable[[Key], None]) -> None:
         self._clock, self._work = api.clock, work
         self._dirty: dict[Key, None] = {}
+        self._failures: dict[Key, int] = {}
         self._timer: Timer | None = None
 
     def add(self, resource: Resource, namespace: str, name: str, *, after: float = 0.0) -> None:
@@ -47,7 +52,16 @@ class Queue:
         self._timer = None
         dirty, self._dirty = self._dirty, {}
         for key in dirty:
-            self._work(key)
+            try:
+                self._work(key)
+            except ApiError as error:
+                # As in kube-controller-manager: what the API refuses one object, such as anything new in a namespace
+                # that is being deleted, is tried again later and stops no other.
+                self._failures[key] = failures = self._failures.get(key, 0) + 1
+                log.info("%s %s/%s: %s", key[0].kind, key[1], key[2], error)
+                self.add(*key, after=min(_LONGEST_PAUSE_S, 2.0**failures))
+            else:
+                self._failures.pop(key, None)
 
 
 class Controllers:

@@ -220,3 +220,18 @@ def test_twenty_minutes_of_a_busy_cluster_are_lived_through_at_once() -> None:
     cluster.step(1200)
     assert sum(cluster.ready(f"chat-{number}") for number in range(8)) == 16
     assert cluster.held() == {"gpu-1": 8, "gpu-2": 8}
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_a_namespace_deleted_before_its_deployment_was_looked_at_stops_nothing_else(replicas: int) -> None:
+    cluster = Cluster()
+    api = cluster.world.api
+    api.create(registry.NAMESPACES, "", {"metadata": {"name": "gone"}})
+    cluster.step(0.1)
+    api.create(registry.DEPLOYMENTS, "gone", engine("late", replicas=replicas))
+    api.delete(registry.NAMESPACES, "", "gone")
+    cluster.create(registry.DEPLOYMENTS, engine())
+    cluster.step(120)
+    assert cluster.ready("chat") == 1
+    assert cluster.world.objects.get(registry.NAMESPACES, "", "gone") is None
+    assert cluster.world.objects.list(registry.DEPLOYMENTS, "gone") == []
