@@ -108,6 +108,9 @@ def _writing(add: Add) -> None:
     apply.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")
     apply.add_argument("--dry-run", action="store_true", help="ask the API server what it would do")
     apply.add_argument("--wait", action="store_true", help="show progress until Running")
+    apply.add_argument("--force-conflicts", action="store_true", help="take the fields that others hold")
+    apply.add_argument("--keep-theirs", action="append", default=[], metavar="FIELD",
+                       help="leave this field as others have it, or all; can be given several times")  # fmt: skip
     apply.add_argument("--timeout", default="20m", metavar="20m", help="how long --wait waits")
     diff = add("diff", "Show what applying a file would change; exit code 1 when it would change something.")
     diff.add_argument("-f", "--filename", required=True, metavar="FILE", help="- reads standard input")

@@ -229,7 +229,15 @@ def _writing_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
             return lambda s: render(s, options.filename)
         case "apply":
             limit = parse_duration(options.timeout).total_seconds()
-            return lambda s: apply(s, options.filename, dry_run=options.dry_run, wait=options.wait, timeout=limit)
+            return lambda s: apply(
+                s,
+                options.filename,
+                dry_run=options.dry_run,
+                wait=options.wait,
+                timeout=limit,
+                force=options.force_conflicts,
+                theirs=options.keep_theirs,
+            )
         case "diff":
             from genai_tui.commands.gitops import diff
 

@@ -6,6 +6,8 @@ GenaiTuiError
   TimedOut             it did not happen in the time given                                      exit 4
   NotFound             the named object does not exist                                          exit 1
   Conflict             someone else owns a field, or changed the object first                   exit 1
+    Disputed           an apply would take fields from others; nothing was written              exit 1
+    ChangedMeanwhile   another saved it after it was read; nothing was written                  exit 1
   PartlyApplied        some objects were written and one was refused; names both                exit 1
   CredentialsRejected  expired, missing or broken credentials                                   exit 1
   Unreachable          no answer from the cluster or the engine                                 exit 1
@@ -18,8 +20,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
+from genai_tui.domain.disputes import Dispute
 from genai_tui.domain.problems import FieldProblem, Problem
+
+if TYPE_CHECKING:
+    from genai_tui.domain.documents import ModelDeployment
 
 
 class ExitCode(IntEnum):
@@ -100,6 +107,37 @@ class Conflict(GenaiTuiError):
     ) -> None:
         super().__init__(what, why=why, next_step=next_step, detail=detail)
         self.owners = owners or {}
+
+
+class Disputed(Conflict):
+    """An apply would take fields from others: each has to be decided first. Nothing was written."""
+
+    def __init__(self, disputes: tuple[Dispute, ...]) -> None:
+        first = disputes[0]
+        managers = ", ".join(sorted({dispute.holder for dispute in disputes}))
+        count = f"{len(disputes)} fields" if len(disputes) > 1 else "1 field"
+        super().__init__(
+            f"{managers} changed {count} of {first.reference} that this would change back",
+            owners={dispute.path: dispute.manager for dispute in disputes},
+            why=", ".join(dispute.path for dispute in disputes),
+            next_step="nothing was written; decide for each field whether theirs is kept or ours is taken",
+            detail="\n".join(dispute.line for dispute in disputes),
+        )
+        self.disputes: tuple[Dispute, ...] = disputes
+
+
+class ChangedMeanwhile(Conflict):
+    """Another saved the object after it was read. Nothing was written.
+
+    `live` is the document as it is now; None where it cannot be read any more.
+    """
+
+    def __init__(self, what: str, live: ModelDeployment | None) -> None:
+        super().__init__(
+            f"{what} was changed by another since it was opened",
+            next_step="nothing was written; look at what changed, then save again",
+        )
+        self.live = live
 
 
 class PartlyApplied(GenaiTuiError):

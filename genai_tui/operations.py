@@ -5,11 +5,15 @@ Implements `services.Operations` on the adapters of `kube` and the picture of th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from genai_tui.disputing import Decided, Standing, checked, decide, look, take_theirs, undecided
 from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
+from genai_tui.domain.disputes import UNDECIDED, Dispute, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, did_you_mean
@@ -17,13 +21,23 @@ from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
 from genai_tui.enforcing import GatewayObjects
-from genai_tui.errors import BadInput, Conflict, GenaiTuiError, NotFound, NotPermitted, PartlyApplied
+from genai_tui.errors import (
+    BadInput,
+    ChangedMeanwhile,
+    Conflict,
+    Disputed,
+    GenaiTuiError,
+    NotFound,
+    NotPermitted,
+    PartlyApplied,
+)
 from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import writes
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
-from genai_tui.kube.manifests.deployment import doubts, owned_by, render_deployment
+from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deployment, render_deployment
+from genai_tui.kube.refusals import Modified
 from genai_tui.object_texts import difference, manifest_of, to_yaml, without_values
 from genai_tui.preflight import Preflight
 from genai_tui.services import (
@@ -41,6 +55,19 @@ from genai_tui.services import (
 Json = dict[str, Any]
 Objects = tuple[Json, ...]
 PriceNoted = Callable[[Ref, ModelDeployment], Any]
+
+
+TRIES = 5
+"""How often an object that moves on is looked at again before its write is given up."""
+Planned = tuple[AnyDocument, tuple[Decided, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What will be written, with what the server's dry run said to each object."""
+
+    planned: list[Planned]
+    outcomes: dict[str, Outcome]
 
 
 class ClusterOperations:
@@ -122,9 +149,14 @@ class ClusterOperations:
         outcomes: dict[str, Outcome] = {}
         diffs: list[str] = []
         refusal = None
+        disputes: tuple[Dispute, ...] = ()
         try:
-            for item in _owned(objects, await writes.read(self._connection, objects[0])):
-                done = await writes.apply(self._connection, item, dry_run=True)
+            live = await writes.read(self._connection, objects[0])
+            wanted = _owned(objects, live)
+            disputes = undecided(await look(self._connection, wanted, self._before(document, live)), UNDECIDED)
+            for item in wanted:
+                # Forced, as nothing is written: the diff shows what would be taken, the disputes say from whom.
+                done = await writes.apply(self._connection, item, dry_run=True, force=True)
                 outcomes[writes.reference(item)] = done.outcome
                 diffs.append(difference(done, item))
             outcomes |= dict.fromkeys(await self._unwanted(document, objects), "removed")
@@ -132,7 +164,8 @@ class ClusterOperations:
             refusal = error.problem.line
         manifests = tuple(manifest_of(item) for item in objects)
         checks = await self._checks(document, objects, [document])
-        return Preview(manifests, outcomes, "".join(diffs), refusal, problems, self._warnings(document), checks)
+        told = self._warnings(document)
+        return Preview(manifests, outcomes, "".join(diffs), refusal, problems, told, checks, disputes)
 
     async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
         """Fit, placement and what is needed."""
@@ -199,38 +232,101 @@ class ClusterOperations:
             return [FieldProblem("spec.resources.gpu", text)]
         return []
 
-    async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
+    async def apply(
+        self,
+        document: AnyDocument,
+        *,
+        create_only: bool = False,
+        base: ModelDeployment | None = None,
+        resolution: Resolution = UNDECIDED,
+    ) -> Applied:
         """Apply one document."""
         self._may_write()
         await self._look_at_gateways([document])
-        ((_, objects),) = self.render([document])
-        problems = [*self._picture_problems(document), *self._gateway_problems([document])]
-        if problems:
-            raise BadInput(problems[0].message, fields=tuple(problems))
-        live = await self._check_existing(document, objects[0], create_only=create_only)
-        for item in _owned(objects, live):
-            # All of it first, so that a refusal of the last object does not leave the first one behind.
-            await self._dry_run(item)
-        return Applied(await self._write([(document, objects)]))
+        return Applied(
+            await self._settled(lambda: self._decide([document], resolution, create_only=create_only, base=base))
+        )
 
-    async def apply_documents(self, documents: Sequence[AnyDocument], dry_run: bool) -> Mapping[str, Outcome]:
+    async def _settled(self, deciding: Callable[[], Awaitable[_Plan]]) -> Mapping[str, Outcome]:
+        """Decide and write. The status moves on all the time: look again, and write if what matters is the same."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(Modified):
+                return await self._write((await deciding()).planned)
+        return await self._write((await deciding()).planned)
+
+    async def apply_documents(
+        self, documents: Sequence[AnyDocument], dry_run: bool, resolution: Resolution = UNDECIDED
+    ) -> Mapping[str, Outcome]:
         """Apply several; everything is dry-run first, so that a refusal comes before the first write."""
         await self._look_at_gateways(documents)
+        if dry_run:
+            return (await self._decide(documents, resolution)).outcomes
+        self._may_write()
+        return await self._settled(lambda: self._decide(documents, resolution))
+
+    async def _decide(
+        self,
+        documents: Sequence[AnyDocument],
+        resolution: Resolution,
+        *,
+        create_only: bool = False,
+        base: ModelDeployment | None = None,
+    ) -> _Plan:
+        """What is to be written and what the server says to it; every dispute of every document at once.
+
+        Raises:
+            BadInput, NotPermitted, Disputed, ChangedMeanwhile: nothing was written.
+        """
         rendered = self.render(documents)
         problems = [problem for document in documents for problem in self._picture_problems(document)]
         problems += self._gateway_problems(documents)
         if problems:
             raise BadInput(problems[0].message, fields=tuple(problems))
-        lives = [await self._check_existing(document, objects[0], create_only=False) for document, objects in rendered]
-        outcomes: dict[str, Outcome] = {}
-        for live, (document, objects) in zip(lives, rendered, strict=True):
-            for item in _owned(objects, live):
-                outcomes[writes.reference(item)] = await self._dry_run(item)
-            outcomes |= dict.fromkeys(await self._unwanted(document, objects), "removed")
-        if dry_run:
-            return outcomes
-        self._may_write()
-        return await self._write(rendered)
+        looked: list[tuple[AnyDocument, tuple[Standing, ...]]] = []
+        missing: list[Dispute] = []
+        for document, objects in rendered:
+            live = await self._check_existing(document, objects[0], create_only=create_only)
+            if base is not None:
+                _refuse_changed(base, live, writes.reference(objects[0]))
+            before = self._before(document, live)
+            standing = await look(self._connection, _owned(objects, live), before)
+            missing += undecided(standing, resolution)
+            if isinstance(document, ModelDeployment):
+                theirs = take_theirs(document, standing[0], resolution)
+                if theirs != document:
+                    document = theirs
+                    standing = await look(self._connection, _owned(self._objects(theirs, documents), live), before)
+                    missing += undecided(standing, resolution)
+            looked.append((document, standing))
+        if missing:
+            raise Disputed(tuple(dict.fromkeys(missing)))
+        return await self._dry_run(looked, resolution, lock=base is not None)
+
+    async def _dry_run(
+        self, looked: Sequence[tuple[AnyDocument, tuple[Standing, ...]]], resolution: Resolution, *, lock: bool
+    ) -> _Plan:
+        """All of it first, so that a refusal of the last object does not leave the first one behind."""
+        plan = _Plan([], {})
+        for document, standing in looked:
+            ready: list[Decided] = []
+            for one in decide(standing, resolution, lock=lock):
+                done, outcome = await self._ask(one, resolution)
+                ready.append(done)
+                plan.outcomes[writes.reference(one.item)] = outcome
+            objects = tuple(one.item for one in ready)
+            plan.outcomes.update(dict.fromkeys(await self._unwanted(document, objects), "removed"))
+            plan.planned.append((document, tuple(ready)))
+        return plan
+
+    def _before(self, document: AnyDocument, live: Json | None) -> Objects:
+        """What the last apply wrote, as far as the annotation still says it."""
+        if not isinstance(document, ModelDeployment) or live is None:
+            return ()
+        last = _document_of(live)
+        try:
+            return self._objects(last, [last]) if last is not None else ()
+        except BadInput:
+            return ()
 
     async def diff_documents(self, documents: Sequence[AnyDocument]) -> str:
         """What applying them would change, as the server's dry run says; empty when nothing would."""
@@ -238,21 +334,26 @@ class ClusterOperations:
         diffs: list[str] = []
         for document, objects in self.render(documents):
             live = await self._check_existing(document, objects[0], create_only=False)
-            for item in _owned(objects, live):
+            wanted = _owned(objects, live)
+            standing = await look(self._connection, wanted, self._before(document, live))
+            diffs += [f"# {dispute.line}\n" for dispute in undecided(standing, UNDECIDED)]
+            for item in wanted:
                 try:
-                    diffs.append(difference(await writes.apply(self._connection, item, dry_run=True), item))
+                    done = await writes.apply(self._connection, item, dry_run=True, force=True)
                 except NotFound as error:
                     raise self._no_namespace(item, error) from error
+                diffs.append(difference(done, item))
             diffs += [f"--- live {name}\n+++ /dev/null\n" for name in await self._unwanted(document, objects)]
         return "".join(diffs)
 
-    async def _dry_run(self, item: Json) -> Outcome:
+    async def _ask(self, one: Decided, resolution: Resolution) -> tuple[Decided, Outcome]:
+        item = one.item
         try:
-            return (await writes.apply(self._connection, item, dry_run=True)).outcome
+            return await checked(self._connection, one, resolution)
         except NotFound as error:
             if item["kind"] == "ConfigMap" and item["metadata"]["namespace"] == self._session.system_namespace:
                 # Its namespace is made with it.
-                return "created"
+                return one, "created"
             raise self._no_namespace(item, error) from error
 
     def _no_namespace(self, item: Json, error: NotFound) -> GenaiTuiError:
@@ -293,9 +394,9 @@ class ClusterOperations:
             raise BadInput(text, fields=(FieldProblem("metadata.name", text),), next_step=f"edit {name} instead")
         return live
 
-    async def _write(self, rendered: Sequence[tuple[AnyDocument, Objects]]) -> Mapping[str, Outcome]:
+    async def _write(self, rendered: Sequence[Planned]) -> Mapping[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
-        planned = [writes.reference(item) for _, objects in rendered for item in objects]
+        planned = [writes.reference(one.item) for _, objects in rendered for one in objects]
         try:
             if any(not isinstance(document, ModelDeployment) for document, _ in rendered):
                 await self._ensure_system_namespace(outcomes)
@@ -304,7 +405,9 @@ class ClusterOperations:
         except GenaiTuiError as error:
             done = tuple(name for name, outcome in outcomes.items() if outcome != "unchanged")
             if not done:
-                raise self._no_namespace(rendered[0][1][0], error) if isinstance(error, NotFound) else error from error
+                raise (
+                    self._no_namespace(rendered[0][1][0].item, error) if isinstance(error, NotFound) else error
+                ) from error
             missing = tuple(name for name in planned if name not in outcomes)
             raise PartlyApplied(
                 f"written: {', '.join(done)}; not written: {', '.join(missing)}",
@@ -315,16 +418,20 @@ class ClusterOperations:
             ) from error
         return outcomes
 
-    async def _write_one(self, document: AnyDocument, objects: Objects, outcomes: dict[str, Outcome]) -> None:
-        first = await writes.apply(self._connection, objects[0])
-        outcomes[writes.reference(objects[0])] = first.outcome
-        for item in owned_by(objects, first.after["metadata"]["uid"])[1:]:
-            done = await writes.apply(self._connection, item)
+    async def _write_one(
+        self, document: AnyDocument, planned: tuple[Decided, ...], outcomes: dict[str, Outcome]
+    ) -> None:
+        objects = tuple(one.item for one in planned)
+        uid = ""
+        for at, one in enumerate(planned):
+            item = owned_by(objects, uid)[at] if uid else one.item
+            done = await writes.apply(self._connection, item, force=one.force, version=one.version)
             outcomes[writes.reference(item)] = done.outcome
+            uid = uid or done.after["metadata"]["uid"]
         if isinstance(document, ModelDeployment):
             ref = Ref(self._namespace(document), document.metadata.name)
             outcomes |= dict.fromkeys(await self._gateways.prune(ref, objects), "removed")
-            await self._noted(Ref(self._namespace(document), document.metadata.name), document)
+            await self._noted(ref, document)
 
     async def _ensure_system_namespace(self, outcomes: dict[str, Outcome]) -> None:
         name = self._session.system_namespace
@@ -381,15 +488,18 @@ class ClusterOperations:
         self._may_write()
         return await self._gateways.prove(ref)
 
-    async def scale(self, ref: Ref, replicas: int) -> None:
-        """Apply the same spec with other replicas."""
-        document = self._refuse_foreign(ref)
+    async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
+        """Apply the spec that is live with other replicas."""
+        self._refuse_foreign(ref)
+        live = await self._connection.get_json(writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name))
+        document = _document_of(live)
         if document is None:
             raise NotFound(f"{ref} has no readable spec", next_step="apply its file again")
         spec = document.spec.model_copy(
             update={"engine": document.spec.engine.model_copy(update={"replicas": replicas})}
         )
-        await self.apply(document.model_copy(update={"spec": spec}))
+        changed = document.model_copy(update={"spec": spec})
+        await self.apply(changed, base=document, resolution=resolution)
 
     async def restart(self, ref: Ref) -> None:
         """Replace every pod."""
@@ -426,3 +536,16 @@ class ClusterOperations:
 def _owned(objects: Objects, live: Json | None) -> Objects:
     """The objects with the owner they have; without it a dry run would say that they lose it."""
     return objects if live is None else owned_by(objects, live["metadata"]["uid"])
+
+
+def _document_of(live: Json) -> ModelDeployment | None:
+    """The document in the annotation of a live Deployment."""
+    meta = live["metadata"]
+    return read_deployment(meta["name"], meta["namespace"], meta.get("annotations") or {})
+
+
+def _refuse_changed(base: ModelDeployment, live: Json | None, reference: str) -> None:
+    """Refuse to write over what another console saved after `base` was read."""
+    now = _document_of(live) if live is not None else None
+    if now is None or now.spec != base.spec:
+        raise ChangedMeanwhile(reference, now)

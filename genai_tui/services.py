@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from genai_tui.domain.chat import ChatEvent, ChatRequest
+from genai_tui.domain.disputes import UNDECIDED, Dispute, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
@@ -129,7 +130,7 @@ class Preview:
     `diff` is a unified diff of live against would-be, empty when nothing changes. `outcomes` maps each reference
     to what would happen. `refusal` is the server's refusal in one line, when it would refuse; `problems` are
     checks against the picture (unknown model, no node can hold the GPUs), by field. `checks` is the pre-flight of a
-    model deployment.
+    model deployment. `disputes` are fields that others hold: an apply asks about each.
     """
 
     manifests: tuple[RenderedManifest, ...]
@@ -139,6 +140,7 @@ class Preview:
     problems: tuple[FieldProblem, ...]
     warnings: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +183,22 @@ class Operations(Protocol):
         """
         ...
 
-    async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
-        """Server-side apply, without force.
+    async def apply(
+        self,
+        document: AnyDocument,
+        *,
+        create_only: bool = False,
+        base: ModelDeployment | None = None,
+        resolution: Resolution = UNDECIDED,
+    ) -> Applied:
+        """Server-side apply. A field that another holds is taken only where `resolution` says so.
 
-        With `create_only` an existing object of that name is refused (BadInput on `metadata.name`).
+        With `create_only` an existing object of that name is refused (BadInput on `metadata.name`). `base` is what
+        was live when the document was begun: what another saved since is not written over.
 
         Raises:
-            Conflict, NotPermitted, PartlyApplied, BadInput.
+            Disputed: others hold fields about which nothing is decided. ChangedMeanwhile: `base` is not live any
+                more. Conflict, NotPermitted, PartlyApplied, BadInput.
         """
         ...
 
@@ -213,8 +224,8 @@ class Operations(Protocol):
         """
         ...
 
-    async def scale(self, ref: Ref, replicas: int) -> None:
-        """Set the wanted replicas; 0 stops the deployment. Keeps the spec annotation in step."""
+    async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
+        """Set the wanted replicas; 0 stops the deployment. Keeps the spec annotation in step. Raises as `apply`."""
 
     async def restart(self, ref: Ref) -> None:
         """Replace every pod, as the rollout strategy says."""
@@ -368,6 +379,16 @@ class Monitor(Protocol):
         ...
 
 
+class ApplyDocuments(Protocol):
+    """Applies documents, or asks the server what it would do with them."""
+
+    def __call__(
+        self, documents: Sequence[AnyDocument], dry_run: bool, resolution: Resolution = UNDECIDED
+    ) -> Awaitable[Mapping[str, Outcome]]:
+        """Outcomes by reference, in order. Raises as `Operations.apply`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything a console or a command needs, wired once.
@@ -376,10 +397,10 @@ class Services:
     `settle` waits until the picture is complete and every ready deployment was asked once for its served names;
     it raises what keeps the picture from becoming complete. `render_documents` gives the manifests of documents that
     may refer to each other, asking the cluster only for what they do not bring along; `apply_documents` applies
-    them, or with True only asks the server what it would do; `diff_documents` says what that would change, as a unified
-    diff. `retry` tries at once what failed and waits to be tried
-    again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close` ends
-    everything.
+    them, with what was decided about fields that others hold, or with True only asks the server what it would do;
+    `diff_documents` says what that would change, as a unified diff. `retry` tries at once what failed and waits to be
+    tried again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close`
+    ends everything.
     """
 
     session: Session
@@ -395,7 +416,7 @@ class Services:
     keys: ApiKeys
     monitor: Monitor
     render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
-    apply_documents: Callable[[Sequence[AnyDocument], bool], Awaitable[Mapping[str, Outcome]]]
+    apply_documents: ApplyDocuments
     diff_documents: Callable[[Sequence[AnyDocument]], Awaitable[str]]
     retry: Callable[[], None]
     lend_terminal: Callable[[Callable[[], AbstractContextManager[None]]], None]

@@ -346,6 +346,7 @@ the order round, and once more takes it away.
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_scale(self) -> None:
         """Ask for a number of replicas."""
+        from screens.deciding import written
         from screens.dialogs.number import NumberDialog
 
         row = self.current()
@@ -354,7 +355,9 @@ the order round, and once more takes it away.
         dialog = NumberDialog(f"Replicas of {row.ref}", row.replicas, note=partial(scale_note, row))
         wanted = await self.app.push_screen_wait(dialog)
         if wanted is not None and wanted != row.replicas:
-            await self._act(self.services.operations.scale(row.ref, wanted), f"{row.ref}: {wanted} replicas wanted")
+            operations, title = self.services.operations, f"Scale {row.ref} to {wanted}?"
+            scaling = written(self.app, title, lambda decided: operations.scale(row.ref, wanted, decided))
+            await self._act(scaling, f"{row.ref}: {wanted} replicas wanted")
 
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_delete(self) -> None:
@@ -371,12 +374,11 @@ the order round, and once more takes it away.
             await self._act(deleting, f"{row.ref} is being deleted")
 
     async def _act(self, doing: Awaitable[object], done: str) -> None:
-        """Wait for a write and say how it went."""
+        """Wait for a write and say how it went; False is one that was left at a question."""
         from screens.dialogs.problem import ProblemDialog
 
         try:
-            await doing
+            if await doing is not False:
+                self.notify(done)
         except GenaiTuiError as error:
             self.app.push_screen(ProblemDialog(error.problem))
-        else:
-            self.notify(done)

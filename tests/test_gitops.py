@@ -66,3 +66,27 @@ def test_bad_input_is_no_difference(program: Program, tmp_path: Path) -> None:
     missing = program("export", "chatt")
     assert missing.code == 1
     assert "did you mean" in missing.err
+
+
+def test_a_conflict_is_printed_and_decided_on_the_command_line(program: Program, tmp_path: Path) -> None:
+    exported = program("export", "team-a/chat").out
+    file = tmp_path / "chat.yaml"
+    file.write_text(exported, encoding="utf-8")
+    program.kubectl("-n", "team-a", "set", "env", "deployment/chat", "VLLM_LOGGING_LEVEL=DEBUG")
+    program.kubectl("-n", "team-a", "scale", "deployment/chat", "--replicas=2")
+    refused = program("apply", "-f", str(file))
+    assert refused.code == 1
+    assert (
+        "conflict: Deployment team-a/chat .spec.replicas: kubectl has 2, this would write 1 (not decided)"
+        in refused.err
+    )
+    assert "VLLM_LOGGING_LEVEL" not in refused.err, "what others add is no conflict"
+    differs = program("diff", "-f", str(file))
+    assert (differs.code, "# Deployment team-a/chat .spec.replicas: kubectl has 2" in differs.out) == (1, True)
+    kept = program("apply", "-f", str(file), "--keep-theirs", ".spec.replicas")
+    assert (kept.code, "theirs is kept" in kept.err) == (0, True)
+    assert yaml.safe_load(program("export", "team-a/chat").out)["spec"]["engine"]["replicas"] == 2
+    taken = program("apply", "-f", str(file), "--force-conflicts")
+    assert (taken.code, "ours is taken" in taken.err) == (0, True)
+    (item,) = program("get", "deployments", "chat", "-o", "json").json["items"]
+    assert item["replicas"] == 1

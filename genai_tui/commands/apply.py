@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from genai_tui.commands.output import confirm, note, write
+from genai_tui.domain.disputes import Resolution, Stand, all_of
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import Assessment, Phase, Ref
 from genai_tui.domain.startup import time_left
-from genai_tui.errors import BadInput, GenaiTuiError, NotFound, TimedOut
+from genai_tui.errors import BadInput, Disputed, GenaiTuiError, NotFound, TimedOut
 from genai_tui.files import read_documents
-from genai_tui.services import AnyDocument, Services
+from genai_tui.services import AnyDocument, Outcome, Services
 
 KIND_NAMES: Mapping[str, str] = {
     "deployment": "ModelDeployment",
@@ -43,19 +44,30 @@ def read_file(path: str) -> tuple[AnyDocument, ...]:
     return read_documents(text)
 
 
-async def apply(services: Services, path: str, *, dry_run: bool, wait: bool, timeout: float) -> None:
+async def apply(
+    services: Services,
+    path: str,
+    *,
+    dry_run: bool,
+    wait: bool,
+    timeout: float,
+    force: bool = False,
+    theirs: Sequence[str] = (),
+) -> None:
     """Apply every document of the file in order; with `wait`, until each deployment runs.
 
-    A dry run tells the pre-flight too, on standard error.
+    A dry run tells the pre-flight too, on standard error; so is each field that somebody else holds. With `force`
+    these are taken; those in `theirs` (paths, or `all`) are left as they are.
 
     Raises:
+        Disputed: others hold fields about which nothing was said. Nothing was written.
         BadInput: before anything is written, when any document is wrong or the server's dry run refuses it.
         PartlyApplied: a later object was refused after earlier ones were written.
         TimedOut: `wait` did not see Running in `timeout` seconds.
     """
     documents = read_file(path)
     await services.settle()
-    outcomes = await services.apply_documents(documents, dry_run)
+    outcomes = await _apply_deciding(services, documents, dry_run, force, theirs)
     for reference, outcome in outcomes.items():
         write(f"{reference} {outcome}{' (dry run)' if dry_run else ''}")
     if dry_run:
@@ -68,6 +80,23 @@ async def apply(services: Services, path: str, *, dry_run: bool, wait: bool, tim
             if isinstance(document, ModelDeployment):
                 namespace = document.metadata.namespace or services.session.namespace or "default"
                 await wait_until_running(services, Ref(namespace, document.metadata.name), deadline)
+
+
+async def _apply_deciding(
+    services: Services, documents: Sequence[AnyDocument], dry_run: bool, force: bool, theirs: Sequence[str]
+) -> Mapping[str, Outcome]:
+    resolution: Resolution = {}
+    while True:
+        try:
+            return await services.apply_documents(documents, dry_run, resolution)
+        except Disputed as error:
+            kept = tuple(d for d in error.disputes if "all" in theirs or d.path in theirs)
+            for dispute in error.disputes:
+                said = "theirs is kept" if dispute in kept else "ours is taken" if force else "not decided"
+                note(f"conflict: {dispute.line} ({said})")
+            if len(kept) < len(error.disputes) and not force:
+                raise
+            resolution = {**resolution, **all_of(error.disputes, Stand.OURS), **all_of(kept, Stand.THEIRS)}
 
 
 async def wait_until_running(services: Services, ref: Ref, deadline: float) -> None:

@@ -38,6 +38,10 @@ class Gone(GenaiTuiError):
     """The resource version asked for is too old (410): list again."""
 
 
+class Modified(Conflict):
+    """The object has another resource version than the one that was named: read it again."""
+
+
 class Busy(Refused):
     """The server has too much to do; `retry_after` in seconds, None when it did not say when to come back."""
 
@@ -123,7 +127,7 @@ def _conflict(message: str, status: Status) -> GenaiTuiError:
             next_step="nothing was changed; agree with the owner, or change the same value there",
             detail=message,
         )
-    return Conflict(message, next_step="read it again and retry")
+    return Modified(message, next_step="read it again and retry")
 
 
 def _invalid(code: int, message: str, details: StatusDetails | None) -> GenaiTuiError:

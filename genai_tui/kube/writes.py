@@ -1,4 +1,4 @@
-"""Changing the cluster: server-side apply without force, dry run, delete, restart.
+"""Changing the cluster: server-side apply, dry run, delete, restart.
 
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
@@ -64,14 +64,28 @@ async def read(connection: Connection, item: Json) -> Json | None:
         return None
 
 
-async def apply(connection: Connection, item: Json, *, dry_run: bool = False) -> Written:
-    """Server-side apply of one object, strict about unknown fields, never with force.
+async def apply(
+    connection: Connection, item: Json, *, dry_run: bool = False, force: bool = False, version: str = ""
+) -> Written:
+    """Server-side apply of one object, strict about unknown fields.
+
+    Args:
+        connection: the cluster.
+        item: what is wanted.
+        dry_run: only ask what it would do.
+        force: take fields that others hold; only for what the operator decided so, field by field.
+        version: the resourceVersion it must still have.
 
     Raises:
-        Conflict: another manager owns a field, by name. NotPermitted, NotFound (no namespace), BadInput, Refused.
+        Conflict: another manager owns a field, by name; or it is not at `version` any more. NotPermitted, NotFound
+            (no namespace), BadInput, Refused.
     """
     before = await read(connection, item)
     params = {"fieldManager": MANAGER, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+    if force:
+        params["force"] = "true"
+    if version:
+        item = {**item, "metadata": {**item["metadata"], "resourceVersion": version}}
     response = await connection.request(
         "PATCH", _path(item), params=params, body=item, content_type="application/apply-patch+yaml"
     )

@@ -281,6 +281,9 @@ class Api:
         if meta.get("managedFields"):
             raise ApiError(400, "BadRequest", "metadata.managedFields must be nil")
         live = self.objects.get(resource, namespace, name)
+        given = meta.pop("resourceVersion", None)
+        if given is not None and (live is None or given != live["metadata"]["resourceVersion"]):
+            raise modified(resource.group, resource.plural, name)
         if live is None:
             self._place(resource, namespace, meta)
         merged = apply(live, config, manager, force=force, stamp=self.clock.stamp(), api_version=resource.api_version)

@@ -21,6 +21,7 @@ from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import EndpointRow, ModelRow, OrganizationRow
 from genai_tui.errors import BadInput, GenaiTuiError, explain
 from genai_tui.services import SavedDraft
+from screens.deciding import deciding
 from screens.forms.facts import facts_of
 from screens.forms.field_help import FieldHelp
 from screens.forms.form_pane import FormPane
@@ -195,8 +196,18 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
     @work(exclusive=True, group="apply", exit_on_error=False)
     async def _apply(self, document: Model | Endpoint | Organization) -> None:
         self._tell("· saving...")
+        operations, new = self.services.operations, self._entry is None
+        title = f"Save {self._kind} {document.metadata.name}?"
         try:
-            await self.services.operations.apply(document, create_only=self._entry is None)
+            done = await deciding(
+                self.app,
+                title,
+                lambda resolution: operations.apply(document, create_only=new, resolution=resolution),
+                editable=True,
+            )
+            if done is None or done.edit is not None:
+                self._say(None)
+                return
         except GenaiTuiError as error:
             self._say(error.problem)
             if isinstance(error, BadInput) and error.fields:

@@ -24,6 +24,7 @@ from genai_tui.domain.rows import DeploymentDetail, Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
 from screens.base import ConsoleScreen
+from screens.deciding import written
 from screens.deployment.api import ApiPane
 from screens.deployment.choice_line import Choice, ChoiceLine
 from screens.deployment.gpus import gpus_blocks
@@ -367,7 +368,9 @@ report of requests, tokens and latency; it is read every few seconds while it is
             said = (
                 f"{self._ref}: {shown.plural(wanted, 'replica')} wanted" if wanted else f"{self._ref} is being stopped"
             )
-            await self._act(self.services.operations.scale(self._ref, wanted), said)
+            operations, ref = self.services.operations, self._ref
+            title = f"Scale {ref} to {wanted}?"
+            await self._act(written(self.app, title, lambda decided: operations.scale(ref, wanted, decided)), said)
 
     @work(exclusive=True, group="act", exit_on_error=False)
     async def action_restart(self) -> None:
@@ -408,17 +411,22 @@ report of requests, tokens and latency; it is read every few seconds while it is
         if not await self.app.push_screen_wait(ConfirmDialog(f"Share {self._ref} so?", text, yes="Share")):
             return
         spec = document.spec.model_copy(update={"sharing": event.sharing})
-        applying = self.services.operations.apply(document.model_copy(update={"spec": spec}))
+        operations, wanted = self.services.operations, document.model_copy(update={"spec": spec})
+        applying = written(
+            self.app,
+            f"Share {self._ref}?",
+            lambda decided: operations.apply(wanted, base=document, resolution=decided),
+        )
         self.query_one(SharingPane).applied()
         await self._act(applying, f"{self._ref} is shared with {sharing_text(event.sharing)}")
 
     async def _act(self, doing: Awaitable[object], done: str) -> None:
+        """Wait for a write and say how it went; False is one that was left at a question."""
         try:
-            await doing
+            if await doing is not False:
+                self.notify(done)
         except GenaiTuiError as error:
             self.app.push_screen(ProblemDialog(error.problem))
-        else:
-            self.notify(done)
 
 
 def _pane_id(name: str) -> str:

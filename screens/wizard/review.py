@@ -17,6 +17,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from genai_tui.domain.disputes import Dispute, shown
 from genai_tui.domain.form_field import FieldKind, FormField
 from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.problems import Problem
@@ -190,6 +191,10 @@ class ReviewPane(Vertical):
             )
         if set(self._preview.outcomes.values()) <= {"unchanged"}:
             return Content.styled("✔ Everything is already so: saving changes nothing", self._styled("review--good"))
+        if self._preview.disputes:
+            who = ", ".join(sorted({dispute.holder for dispute in self._preview.disputes}))
+            text = f"▲ {who} changed what this would change back. Ctrl+S asks about each field"
+            return Content.styled(text, self._styled("review--warned"))
         return Content.styled("✔ The server accepts it. Ctrl+S saves and deploys", self._styled("review--good"))
 
     def _told(self, problem: Problem) -> Content:
@@ -214,6 +219,8 @@ class ReviewPane(Vertical):
         pressing = any(check.level in (Level.STOP, Level.WARNING) for check in checks)
         if pressing:
             lines += [*self._checked(ordered, width), Content("")]
+        if self._preview is not None and self._preview.disputes:
+            lines += [*self._disputed(self._preview.disputes), Content("")]
         if self._lead:
             lines += [Content(self._lead), Content("")]
         lines += [Content.assemble(Content.styled(name, label), text) for name, text in hanging(self._summary, width)]
@@ -226,6 +233,15 @@ class ReviewPane(Vertical):
         if ordered and not pressing:
             lines += [Content(""), *self._checked(ordered, width)]
         return Content("\n").join(lines)
+
+    def _disputed(self, disputes: Sequence[Dispute]) -> list[Content]:
+        lines = [Content.styled("Held by others", self._styled("review--label"))]
+        for dispute in disputes:
+            lines.append(
+                Content.assemble("  ", (f"▲ {dispute.holder}", self._styled("review--warned")), f"  {dispute.path}")
+            )
+            lines.append(Content(f"      theirs {shown(dispute.theirs)}, this would write {shown(dispute.ours)}"))
+        return lines
 
     def _checked(self, checks: Sequence[Check], width: int) -> list[Content]:
         lines = [Content.styled("Before it is saved", self._styled("review--label"))]

@@ -26,6 +26,7 @@ from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, GenaiTuiError, PartlyApplied, explain
 from genai_tui.services import SavedDraft
+from screens.deciding import deciding
 from screens.dialogs.confirm import ConfirmDialog
 from screens.forms.facts import facts_of
 from screens.forms.field_help import FieldHelp
@@ -112,6 +113,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 
     def _begin(self, kept: SavedDraft | None) -> None:
         self._start = start_of(self.services, self.facts, self._model, self._edit, kept)
+        self._base = self._start.document
         self.state = FormState(DEPLOYMENT_FORM, dict(self._start.draft), self._check)
         self.state.typed.update(self._start.typed)
         self.keeper = DraftKeeper(self.services.drafts, self._start.key, self.not_kept)
@@ -339,11 +341,23 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         pane.show_saving()
         ref = Ref(document.metadata.namespace or "", document.metadata.name)
         create_only = self._edit is None and ref != self._begun
+        operations, base = self.services.operations, self._base
         try:
-            await self.services.operations.apply(document, create_only=create_only)
+            done = await deciding(
+                self.app,
+                f"Save {ref}?",
+                lambda decided: operations.apply(document, create_only=create_only, base=base, resolution=decided),
+                editable=True,
+            )
+            if done is None or done.edit is not None:
+                self._review()
+                if done is not None and done.edit:
+                    await self.go_to(done.edit)
+                return
         except GenaiTuiError as error:
             if isinstance(error, PartlyApplied) and error.created:
                 self._begun = ref
+                self._base = document if self._edit is not None else None
             if isinstance(error, BadInput) and error.fields:
                 self._refused(error.fields)
             else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
 
+from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.drafts import DEPLOYMENT_FORM, draft_key, from_document
 from genai_tui.domain.form_defaults import new_draft
 from genai_tui.domain.form_facts import Facts
@@ -31,6 +32,7 @@ class Start:
         locked: field id -> why it cannot be changed.
         refusal: why there is no form at all; empty when there is one.
         editing: what is edited.
+        document: what is live, while editing: what another saves meanwhile is not written over.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Start:
     locked: dict[str, str] = field(default_factory=dict)
     refusal: str = ""
     editing: Ref | None = None
+    document: ModelDeployment | None = None
 
     def draft_title(self, draft: Draft) -> str:
         """What the kept form is called in a list."""
@@ -79,7 +82,7 @@ def _edit(services: Services, edit: Ref, kept: SavedDraft | None) -> Start:
     draft = {**live, **(kept.fields if kept else {}), "name": edit.name, "namespace": edit.namespace}
     typed = frozenset(key for key, text in draft.items() if text != live.get(key, ""))
     locked = {"name": "cannot be changed", "namespace": "cannot be changed"}
-    return Start(title, key, draft, before=live, typed=typed, locked=locked, editing=edit)
+    return Start(title, key, draft, before=live, typed=typed, locked=locked, editing=edit, document=detail.document)
 
 
 def filled_in(drafts: Drafts, edit: Ref, fields: Mapping[str, str], now: datetime) -> SavedDraft:

@@ -14,6 +14,8 @@ from typing import Literal
 
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
+from genai_tui.domain.disputes import UNDECIDED, Resolution
+from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost
@@ -176,6 +178,7 @@ class FakeOperations:
 
     calls: list[tuple[str, ...]] = field(default_factory=list)
     applied: list[AnyDocument] = field(default_factory=list)
+    resolutions: list[Resolution] = field(default_factory=list)
     failure: Exception | None = None
     refused: set[tuple[str, str, str]] = field(default_factory=set)
     enforced: Enforcement = field(
@@ -212,17 +215,26 @@ class FakeOperations:
     async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
         return {}
 
-    async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
+    async def apply(
+        self,
+        document: AnyDocument,
+        *,
+        create_only: bool = False,
+        base: ModelDeployment | None = None,
+        resolution: Resolution = UNDECIDED,
+    ) -> Applied:
         self._do("apply", document.kind, document.metadata.name)
         self.applied.append(document)
+        self.resolutions.append(resolution)
         return Applied({f"{document.kind} {document.metadata.name}": "created"})
 
     async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
         self._do("delete", kind, f"{namespace}/{name}" if namespace else name)
         return (f"{kind} {name}",)
 
-    async def scale(self, ref: Ref, replicas: int) -> None:
+    async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
         self._do("scale", str(ref), str(replicas))
+        self.resolutions.append(resolution)
 
     async def restart(self, ref: Ref) -> None:
         self._do("restart", str(ref))
@@ -466,7 +478,9 @@ class FakeServices:
     async def _diff(self, documents: Sequence[AnyDocument]) -> str:
         return ""
 
-    async def _apply(self, documents: Sequence[AnyDocument], dry_run: bool) -> Mapping[str, Outcome]:
+    async def _apply(
+        self, documents: Sequence[AnyDocument], dry_run: bool, resolution: Resolution = UNDECIDED
+    ) -> Mapping[str, Outcome]:
         return {}
 
 

@@ -14,8 +14,11 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
 
+from genai_tui.domain.disputes import UNDECIDED, Dispute, Resolution
+from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import Ref
 from genai_tui.draft_files import DraftFiles
+from genai_tui.errors import Disputed
 from genai_tui.services import AnyDocument, Applied, Preview, Services
 from screens.app import GenaiTui
 from screens.forms.controls import LineControl, LinesControl
@@ -27,19 +30,32 @@ from tests.fakes.services import FakeOperations, FakeServices
 
 @dataclass
 class FormOperations(FakeOperations):
-    """Also remembers `create_only`, and keeps failing until told otherwise."""
+    """Also remembers `create_only` and `base`, keeps failing until told otherwise, and asks about `disputed`."""
 
     created_only: list[bool] = field(default_factory=list)
     apply_failure: Exception | None = None
     preview_failure: Exception | None = None
+    bases: list[ModelDeployment | None] = field(default_factory=list)
+    disputed: tuple[Dispute, ...] = ()
 
     async def preview(self, document: AnyDocument) -> Preview:
         self.failure = self.preview_failure
         return await super().preview(document)
 
-    async def apply(self, document: AnyDocument, *, create_only: bool = False) -> Applied:
+    async def apply(
+        self,
+        document: AnyDocument,
+        *,
+        create_only: bool = False,
+        base: ModelDeployment | None = None,
+        resolution: Resolution = UNDECIDED,
+    ) -> Applied:
         self.failure = self.apply_failure
-        applied = await super().apply(document, create_only=create_only)
+        open_ = tuple(dispute for dispute in self.disputed if dispute.key not in resolution)
+        if open_:
+            raise Disputed(open_)
+        self.bases.append(base)
+        applied = await super().apply(document, create_only=create_only, base=base, resolution=resolution)
         self.created_only.append(create_only)
         return applied
 

@@ -16,12 +16,14 @@ from genai_tui.domain.preflight import Check, Level
 from genai_tui.errors import PartlyApplied
 from genai_tui.services import Preview
 from screens.catalogue.form import CatalogueFormScreen
+from screens.dialogs.disputes import DisputesDialog
 from screens.endpoints import EndpointsScreen
 from screens.forms.picker import PickerScreen
 from screens.models import ModelsScreen
 from screens.wizard.screen import WizardScreen
 from tests.fakes.tour import CHAT
 from tests.screens.form_world import Console, FormWorld, form_of, shown, type_in, wait_until
+from tests.screens.test_wizard import OF_HELM, OF_SCALER
 
 Steps = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -182,3 +184,17 @@ def test_endpoints(snap_compare: Compare, world: FormWorld, size: tuple[int, int
 
 def test_endpoint_form(snap_compare: Compare, world: FormWorld, size: tuple[int, int]) -> None:
     assert look(snap_compare, world, size, CatalogueFormScreen("Endpoint", "public"), "FieldRow")
+
+
+def test_fields_that_others_hold(snap_compare: Compare, world: FormWorld, size: tuple[int, int]) -> None:
+    world.form_operations.disputed = (OF_HELM, OF_SCALER)
+
+    async def asked(pilot: Pilot[Any]) -> None:
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: form_of(pilot).has_class("-review"))
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, DisputesDialog))
+        await pilot.press("t")
+        await pilot.pause()
+
+    assert look(snap_compare, world, size, WizardScreen(edit=CHAT), "StepRail", asked)

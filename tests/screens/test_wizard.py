@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
 
+from genai_tui.domain.disputes import Dispute, Stand
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.form_fields import REVIEW, TABS
 from genai_tui.domain.preflight import Check, Level
@@ -20,6 +21,8 @@ from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, Conflict, GenaiTuiError, NotPermitted, PartlyApplied, Unreachable
 from genai_tui.services import Preview
 from screens.dialogs.confirm import ConfirmDialog
+from screens.dialogs.disputes import DisputesDialog
+from screens.forms.form_screen import row_of
 from screens.forms.picker import PickerScreen
 from screens.wizard.rail import StepRail
 from screens.wizard.screen import WizardScreen
@@ -384,3 +387,49 @@ async def test_what_appears_in_the_cluster_meanwhile_is_told_at_once(world: Form
         await pilot.press("tab", "shift+tab")
         await pilot.pause()
         assert "there are no endpoints yet" in notice(pilot, "endpoint")
+
+
+OF_HELM = Dispute(
+    "Deployment team-a/chat",
+    '.spec.template.spec.containers[name="engine"].image',
+    "helm",
+    "vllm/vllm-openai:v0.34.0",
+    "vllm/vllm-openai:v0.33.0",
+    "engine.image",
+)
+OF_SCALER = Dispute("Deployment team-a/chat", ".spec.replicas", "horizontal-autoscaler", "5", "2", "engine.replicas")
+
+
+async def test_what_others_hold_is_decided_field_by_field_before_a_save(world: FormWorld) -> None:
+    world.form_operations.disputed = (OF_HELM, OF_SCALER)
+    async with wizard(world, edit=CHAT) as pilot:
+        await type_in(pilot, "description", "for everyone")
+        await to_review(pilot)
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, DisputesDialog))
+        told = str(pilot.app.screen.query_one(OptionList).get_option_at_index(0).prompt)
+        for word in ("Engine image", "helm", "v0.34.0", "v0.33.0", "Deployment team-a/chat"):
+            assert word in told
+        await pilot.press("t", "enter")
+        assert isinstance(pilot.app.screen, DisputesDialog), "one field is not decided yet"
+        await pilot.press("o", "enter")
+        await wait_until(pilot, lambda: world.operations.applied)
+    assert world.operations.resolutions == [{OF_HELM.key: Stand.THEIRS, OF_SCALER.key: Stand.OURS}]
+    (base,) = world.form_operations.bases
+    assert base is not None
+    assert base.spec.description != "for everyone", "the lock is what was live when the form was opened"
+
+
+async def test_a_question_that_is_left_writes_nothing_and_edit_goes_to_the_field(world: FormWorld) -> None:
+    world.form_operations.disputed = (OF_HELM,)
+    async with wizard(world, edit=CHAT) as pilot:
+        await type_in(pilot, "description", "for everyone")
+        await to_review(pilot)
+        for key in ("escape", "e"):
+            await pilot.press("ctrl+s")
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, DisputesDialog))
+            await pilot.press(key)
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
+        await wait_until(pilot, lambda: (at := row_of(form_of(pilot).focused)) and at.field.id == "engine.image")
+        assert form_of(pilot).state.draft["description"] == "for everyone"
+    assert world.operations.applied == []

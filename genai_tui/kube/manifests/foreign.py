@@ -52,16 +52,22 @@ def _nim(container: ContainerSpec) -> Identified | None:
     return Identified("nim", container, model, names)
 
 
-def _vllm(container: ContainerSpec) -> Identified | None:
+def serve_arguments(container: ContainerSpec) -> list[str]:
+    """What `vllm serve` is told in a container that runs it."""
     words = _words(container)
     arguments = _after_command(words)
-    if arguments is None:
+    if arguments is not None:
+        return arguments
+    # The image's own entrypoint is `vllm serve`, or the server module in older ones.
+    return words[words.index("serve") + 1 :] if "serve" in words else words
+
+
+def _vllm(container: ContainerSpec) -> Identified | None:
+    if _after_command(_words(container)) is None:
         name = _repository(container.image).rsplit("/", 1)[-1]
         if "vllm" not in name or any(other in name for other in _NOT_ENGINES):
             return None
-        # The image's own entrypoint is `vllm serve`, or the server module in older ones.
-        arguments = words[words.index("serve") + 1 :] if "serve" in words else words
-    model, names = _model_and_names(arguments)
+    model, names = _model_and_names(serve_arguments(container))
     return Identified("vllm", container, model, names or ((model,) if model else ()))
 
 
