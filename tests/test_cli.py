@@ -147,6 +147,17 @@ def test_apply_wait_chat_usage_delete(program: Program, tmp_path: Path) -> None:
     assert program("get", "deployments", "mine").code == 1
 
 
+def test_a_damaged_ledger_withholds_no_answer(program: Program, tmp_path: Path) -> None:
+    ledger = tmp_path / "state" / "genai-tui" / "ledger.db"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"no database" * 1000)
+    done = Program(tmp_path, program.kubeconfig)("chat", "chat", "-m", "Hello", "--max-tokens", "4", "--json")
+    assert done.json["usage"]["completion_tokens"] > 0
+    assert done.code == 1
+    assert "ledger" in done.err
+    assert "damaged" in done.err
+
+
 def test_kubectl_sees_what_we_see(program: Program) -> None:
     ours = {(i["namespace"], i["name"], i["ready"]) for i in program("get", "deployments", "-o", "json").json["items"]}
     theirs = {

@@ -26,12 +26,12 @@ async def chat(
 
     Raises:
         EngineRefused, Unreachable, NotFound.
+        GenaiTuiError: the ledger could not keep the request; the answer was printed.
     """
     await services.settle()
     ref = find_ref(services, name, namespace)
     messages = (Message("system", system),) if system else ()
     request = ChatRequest(ref, (*messages, Message("user", text)), sampling, source="cli")
-    answer: Answered | None = None
     async with contextlib.aclosing(services.playground.ask(request)) as events:
         async for event in events:
             match event:
@@ -40,9 +40,11 @@ async def chat(
                         sys.stdout.write(safe(event.text))
                         sys.stdout.flush()
                 case Answered():
-                    answer = event
-    if answer is None:
-        raise AssertionError("an answer ends with Answered")
+                    # At once: a ledger that fails is told of after it, and withholds no answer.
+                    _write_answer(event, json_output=json_output)
+
+
+def _write_answer(answer: Answered, *, json_output: bool) -> None:
     if json_output:
         write(as_json(answer_item(answer)))
     else:
