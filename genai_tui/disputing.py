@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from genai_tui.domain.disputes import Dispute, Resolution, Stand
+from genai_tui.domain.disputes import GONE, Dispute, Drift, Resolution, Stand
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.drafts import DEPLOYMENT_FORM, from_document
 from genai_tui.domain.naming import MANAGER
+from genai_tui.domain.quantities import parse_quantity
 from genai_tui.errors import Conflict, Disputed
 from genai_tui.kube import ownership, writes
 from genai_tui.kube.connection import Connection
@@ -106,9 +107,18 @@ def read_changes(rendered: Json, live: Json) -> dict[str, str]:
     if wanted is None or there is None:
         return {}
     names = there.texts.keys() | wanted.texts.keys()
-    return {
-        name: there.texts.get(name, "") for name in names if there.texts.get(name, "") != wanted.texts.get(name, "")
-    }
+    pairs = ((name, wanted.texts.get(name, ""), there.texts.get(name, "")) for name in sorted(names))
+    return {name: theirs for name, ours, theirs in pairs if not _same(name, ours, theirs)}
+
+
+def _same(field: str, one: str, other: str) -> bool:
+    """Whether two texts of a form field mean the same: `2000m` and `2` cores do."""
+    if one == other or field not in ("resources.cpu", "resources.memory", "advanced.sharedMemory"):
+        return one == other
+    try:
+        return parse_quantity(one) == parse_quantity(other)
+    except ValueError:
+        return False
 
 
 def _with_theirs(standing: Standing, kept: frozenset[ownership.Path]) -> Json:
@@ -164,3 +174,20 @@ def server_disputes(reference: str, item: Json, owners: dict[str, str]) -> tuple
         field = ownership.form_field(path) if path else ""
         found.append(Dispute(reference, text, manager, "another value", ownership.text_of(path, value), field))
     return tuple(found)
+
+
+async def drift_of(connection: Connection, rendered: Objects) -> Drift:
+    """How what is live differs from what the spec makes of it; also where an earlier version of ours made otherwise."""
+    found: list[Dispute] = []
+    texts: dict[str, str] = {}
+    generation = 0
+    for item in rendered:
+        reference, live = writes.reference(item), await writes.read(connection, item)
+        if live is None:
+            found.append(Dispute(reference, GONE, "", None, "there"))
+            continue
+        found += ownership.disputes(reference, ownership.differences(item, live, item))
+        if item["kind"] == "Deployment":
+            texts = read_changes(item, live)
+            generation = live["metadata"].get("generation") or 0
+    return Drift(tuple(found), texts, generation)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from genai_tui.disputing import Decided, Standing, checked, decide, look, take_theirs, undecided
+from genai_tui.disputing import Decided, Standing, checked, decide, drift_of, look, take_theirs, undecided
 from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
-from genai_tui.domain.disputes import UNDECIDED, Dispute, Resolution
+from genai_tui.domain.disputes import UNDECIDED, Dispute, Drift, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, did_you_mean
@@ -500,6 +500,15 @@ class ClusterOperations:
         )
         changed = document.model_copy(update={"spec": spec})
         await self.apply(changed, base=document, resolution=resolution)
+
+    async def drift(self, ref: Ref) -> Drift:
+        """Compare what is live with what its annotation says."""
+        path = writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name)
+        document = _document_of(await self._connection.get_json(path))
+        if document is None:
+            return Drift()
+        await self._look_at_gateways([document])
+        return await drift_of(self._connection, self._objects(document, [document]))
 
     async def restart(self, ref: Ref) -> None:
         """Replace every pod."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from genai_tui.domain.chat import ChatEvent, ChatRequest
-from genai_tui.domain.disputes import UNDECIDED, Dispute, Resolution
+from genai_tui.domain.disputes import UNDECIDED, Dispute, Drift, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
@@ -226,6 +226,14 @@ class Operations(Protocol):
 
     async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
         """Set the wanted replicas; 0 stops the deployment. Keeps the spec annotation in step. Raises as `apply`."""
+
+    async def drift(self, ref: Ref) -> Drift:
+        """Where the live objects are not as the spec says; nothing for a deployment of others.
+
+        Raises:
+            NotFound, NotPermitted, BadInput (its model or endpoint is gone, so that nothing can be made of the spec).
+        """
+        ...
 
     async def restart(self, ref: Ref) -> None:
         """Replace every pod, as the rollout strategy says."""

@@ -190,3 +190,34 @@ async def test_scaling_keeps_what_another_console_saved(cluster: Served, service
     with pytest.raises(Disputed) as caught:
         await services.operations.scale(MINE, 4)
     assert [(d.path, d.theirs, d.ours) for d in caught.value.disputes] == [(".spec.replicas", "5", "4")]
+
+
+async def test_drift_is_told_field_by_field_taken_or_put_back(cluster: Served, services: Services) -> None:
+    assert (await services.operations.drift(MINE)).fields == ()
+
+    def change(item: Json) -> None:
+        engine_of(item).update(image="vllm/vllm-openai:v0.34.0")
+        engine_of(item)["args"] = [*engine_of(item)["args"], "--gpu-memory-utilization=0.8"]
+        engine_of(item)["livenessProbe"]["failureThreshold"] = 99
+        item["spec"]["replicas"] = 3
+
+    edit(cluster, change)
+    drift = await services.operations.drift(MINE)
+    assert {(found.path.rsplit(".", 1)[1], found.manager) for found in drift.fields} == {
+        ("image", "kubectl-edit"), ("args", "kubectl-edit"), ("failureThreshold", "kubectl-edit"),
+        ("replicas", "kubectl-edit"),
+    }  # fmt: skip
+    assert drift.texts == {
+        "engine.image": "vllm/vllm-openai:v0.34.0",
+        "engine.replicas": "3",
+        "advanced.extraArgs": "--gpu-memory-utilization=0.8",
+    }, "the form holds these; the probe it does not"
+    base = kept_document(cluster)
+    await services.operations.apply(base, base=base, resolution=all_of(drift.fields, Stand.OURS))
+    assert (await services.operations.drift(MINE)).fields == ()
+    assert engine_of(live(cluster))["image"] == "vllm/vllm-openai:v0.33.0"
+    edit(cluster, lambda item: engine_of(item)["resources"]["requests"].update(cpu="2000m"))
+    assert (await services.operations.drift(MINE)).fields == (), "2000m is 2"
+    cluster.call(lambda: cluster.api.delete(registry.SERVICES, "default", "mine"))
+    (gone,) = (await services.operations.drift(MINE)).fields
+    assert (gone.reference, gone.theirs) == ("Service default/mine", None)

@@ -25,6 +25,7 @@ from genai_tui.store.starts import StartWatcher
 from screens.deployment.overview import state_blocks
 from screens.deployment.sheet import Fact
 from screens.format import phase_text
+from tests.fakes.services import FakeOperations
 from tests.test_rollouts import Cluster, setting
 
 F, P = Phase.FAILED, Phase.PENDING
@@ -93,7 +94,7 @@ class Asked:
     """So much of the services as `explain` asks for."""
 
     def __init__(self, picture: Picture) -> None:
-        self.picture = picture
+        self.picture, self.operations = picture, FakeOperations()
 
     async def settle(self) -> None:
         """The picture is whole."""

@@ -74,6 +74,8 @@ def test_a_conflict_is_printed_and_decided_on_the_command_line(program: Program,
     file.write_text(exported, encoding="utf-8")
     program.kubectl("-n", "team-a", "set", "env", "deployment/chat", "VLLM_LOGGING_LEVEL=DEBUG")
     program.kubectl("-n", "team-a", "scale", "deployment/chat", "--replicas=2")
+    told = program("explain", "team-a/chat", "-o", "json").json["drift"]
+    assert [(d["field"], d["manager"], d["live"], d["spec"]) for d in told] == [(".spec.replicas", "kubectl", "2", "1")]
     refused = program("apply", "-f", str(file))
     assert refused.code == 1
     assert (

@@ -1,11 +1,12 @@
-"""`genai-tui explain`: phase, cause, evidence and fix of one deployment."""
+"""`genai-tui explain`: phase, cause, evidence and fix of one deployment, and what was changed elsewhere."""
 
 from __future__ import annotations
 
 from genai_tui.commands.output import Format, as_json, as_yaml, write
+from genai_tui.domain.disputes import Drift, shown
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.rows import DeploymentRow, Ref
-from genai_tui.errors import BadInput, NotFound
+from genai_tui.errors import BadInput, GenaiTuiError, NotFound
 from genai_tui.services import Services
 
 
@@ -18,12 +19,18 @@ async def explain(services: Services, name: str, namespace: str | None, form: Fo
     await services.settle()
     row = find(services, name, namespace)
     assessment = row.assessment
-    document = {
+    drift, unknown = await _drift(services, row)
+    document: dict[str, object] = {
         "phase": assessment.phase.value,
         "cause": assessment.cause,
         "evidence": list(assessment.evidence),
         "fix": assessment.fix,
     }
+    if drift is not None and drift.fields:
+        document["drift"] = [
+            {"object": f.reference, "field": f.path, "manager": f.manager or None, "live": f.theirs, "spec": f.ours}
+            for f in drift.fields
+        ]
     if form in ("json", "yaml"):
         write(as_json(document) if form == "json" else as_yaml(document))
         return
@@ -31,7 +38,21 @@ async def explain(services: Services, name: str, namespace: str | None, form: Fo
     lines += [f"cause      {assessment.cause}"] if assessment.cause else []
     lines += [f"{'evidence' if i == 0 else '':<10} {text}" for i, text in enumerate(assessment.evidence)]
     lines += [f"fix        {assessment.fix}"] if assessment.fix else []
+    for i, field in enumerate(drift.fields if drift is not None else ()):
+        told = f"{field.path}: {shown(field.theirs)} by {field.holder}, asked for {shown(field.ours)}"
+        lines.append(f"{'changed' if i == 0 else '':<10} {told}")
+    lines += [f"changed    not known: {unknown}"] if unknown else []
     write("\n".join(lines))
+
+
+async def _drift(services: Services, row: DeploymentRow) -> tuple[Drift | None, str]:
+    """What was changed elsewhere, or why that is not known; neither for a deployment of others."""
+    if row.foreign:
+        return None, ""
+    try:
+        return await services.operations.drift(row.ref), ""
+    except GenaiTuiError as error:
+        return None, error.problem.line
 
 
 def find(services: Services, name: str, namespace: str | None) -> DeploymentRow:

@@ -8,7 +8,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -63,6 +63,23 @@ class Dispute:
         return f"{self.reference} {self.path}: {self.holder} {verb}, this would write {ours}"
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Where a deployment is not as its spec says.
+
+    Attributes:
+        fields: each with what the cluster has (`theirs`) and what the spec makes of it (`ours`).
+        texts: the form's texts as the cluster has them, by field id: what can be taken into the form.
+        generation: of the Deployment that was compared.
+    """
+
+    fields: tuple[Dispute, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    generation: int = 0
+
+
+GONE: Final = "(the whole object)"
+"""The path of an object that is not there any more."""
 Resolution = Mapping[tuple[str, str], Stand]
 """What was decided, by `Dispute.key`."""
 UNDECIDED: Final[Resolution] = {}

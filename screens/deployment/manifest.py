@@ -1,4 +1,4 @@
-"""The manifest: the Deployment as the cluster has it, or the document it was made from."""
+"""The manifest: the Deployment as the cluster has it, the document it was made from, or where the two differ."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from genai_tui.domain.disputes import Drift
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from genai_tui.services import Operations
 from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.drifting import drift_lines
 from screens.deployment.searching import SearchedText
 from screens.deployment.text_view import Row
+from screens.format import plural
 
 _KEY = re.compile(r"^(\s*(?:- )*[^\s:#'\"][^:#'\"]*:|\s*-)(\s.*|)$")
+
+LIVE, DOCUMENT, DRIFT = VIEWS = ("live", "document", "drift")
+_SUFFIXES = {LIVE: "-live.yaml", DOCUMENT: ".yaml", DRIFT: "-drift.txt"}
 
 
 def document_yaml(document: ModelDeployment) -> str:
@@ -47,8 +53,12 @@ def yaml_rows(text: str) -> list[Row]:
     return rows
 
 
+def _told_row(line: str) -> Row:
+    return Row(printable(line), {"  +": "good", "  -": "bad"}.get(line[:3], ""))
+
+
 class ManifestPane(SearchedText):
-    """Shows one of the two.
+    """Shows one of the three.
 
     Args:
         operations: where the live object comes from.
@@ -56,26 +66,27 @@ class ManifestPane(SearchedText):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "other", "Live or document", show=False, id="manifest.other",
-                tooltip="The live object, or the document it was made from"),
+        Binding("m", "other", "Live, document, drift", show=False, id="manifest.other",
+                tooltip="The live object, the document it was made from, or where the two differ"),
     ]  # fmt: skip
 
     def __init__(self, operations: Operations, ref: Ref, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._operations, self._ref = operations, ref
         self._detail: DeploymentDetail | None = None
-        self._document = False
+        self._view = LIVE
+        self._drift: Drift | None = None
         self._live = self._live_version = self._told = ""
 
     def compose_top(self) -> ComposeResult:
         """Which of the two, and the switches."""
         yield ChoiceLine(id="manifest-choices")
 
-    def show(self, detail: DeploymentDetail) -> None:
+    def show(self, detail: DeploymentDetail, drift: Drift | None = None) -> None:
         """Follow the deployment: ask again when it changed."""
-        self._detail = detail
+        self._detail, self._drift = detail, drift
         version = detail.workload.meta.version or "?"
-        if self._document:
+        if self._view != LIVE:
             self._draw()
         elif version != self._live_version:
             self._live_version = version
@@ -97,11 +108,15 @@ class ManifestPane(SearchedText):
 
     def _draw(self) -> None:
         document = self._detail.document if self._detail is not None else None
-        text = self._live
-        if self._document:
-            text = document_yaml(document) if document is not None else ""
-            self._told = "" if document is not None else "it was not made from a document that can be read"
-        rows = yaml_rows(text)
+        unreadable = "" if document is not None else "it was not made from a document that can be read"
+        if self._view == DRIFT:
+            self._told = unreadable or ("" if self._drift is not None else "comparing ...")
+            rows = [_told_row(line) for line in drift_lines(self._drift or Drift()).splitlines()]
+        elif self._view == DOCUMENT:
+            self._told = unreadable
+            rows = yaml_rows(document_yaml(document) if document is not None else "")
+        else:
+            rows = yaml_rows(self._live)
         if rows != list(self.view.rows):
             self.view.replace(rows)
         self.show_status()
@@ -115,7 +130,11 @@ class ManifestPane(SearchedText):
         """What it is."""
         if self._told:
             return self._told
-        what = "what was asked for; `genai-tui apply -f` takes it" if self._document else "as the cluster has it now"
+        if self._view == DRIFT:
+            count = len(self._drift.fields) if self._drift is not None else 0
+            return f"{plural(count, 'field')} changed elsewhere" if count else "everything is live as it was asked for"
+        asked = "what was asked for; `genai-tui apply -f` takes it"
+        what = asked if self._view == DOCUMENT else "as the cluster has it now"
         return f"{len(self.view.rows):,} lines   {what}"
 
     def show_choices(self) -> None:
@@ -124,8 +143,9 @@ class ManifestPane(SearchedText):
             return
         self.query_one("#manifest-choices", ChoiceLine).show(
             (
-                Choice("m", "live object", "other", not self._document),
-                Choice("", "document", "other", self._document),
+                Choice("m", "live object", "other", self._view == LIVE),
+                Choice("", "document", "other", self._view == DOCUMENT),
+                Choice("", "drift", "other", self._view == DRIFT),
                 Choice("w", "wrap", "wrap", self.view.wrapping),
                 Choice("/", "search", "search"),
                 Choice("y", "copy", "copy"),
@@ -139,14 +159,14 @@ class ManifestPane(SearchedText):
         await self.run_action(event.action)
 
     def action_other(self) -> None:
-        """The other one of the two."""
-        self._document = not self._document
+        """The next of the three."""
+        self._view = VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)]
         self._told = ""
         self.view.scroll_home(animate=False)
         if self._detail is not None:
-            self.show(self._detail)
+            self.show(self._detail, self._drift)
         self._draw()
 
     def file_name(self) -> str:
         """Named after the deployment."""
-        return f"{self._ref.name}{'' if self._document else '-live'}.yaml"
+        return f"{self._ref.name}{_SUFFIXES[self._view]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -28,10 +29,12 @@ EVENTS = 12
 _ENGINES = {"vllm": "vLLM", "nim": "NVIDIA NIM"}
 
 
-def state_blocks(detail: DeploymentDetail, now: datetime, *, roomy: bool = False, gone: bool = False) -> list[Block]:
-    """How it is: phase and cause with its evidence, replicas, traffic; where there is room, the newest events."""
+def state_blocks(
+    detail: DeploymentDetail, now: datetime, drift: Sequence[Block] = (), *, roomy: bool = False, gone: bool = False
+) -> list[Block]:
+    """How it is: phase, cause, evidence, what was changed elsewhere, replicas, traffic; with room the newest events."""
     phase = [Fact("phase", f"was {detail.row.assessment.phase.value}", "quiet")] if gone else _phase(detail)
-    blocks = [*phase, Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
+    blocks = [*phase, *drift, Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
     told = happenings(detail.events)[-EVENTS:] if roomy else ()
     return [*blocks, Space(), Heading("EVENTS"), event_grid(told)] if told else blocks
 

@@ -20,13 +20,13 @@ from textual.widgets import ContentSwitcher
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.handover import sharing_text
 from genai_tui.domain.monitoring import EngineReport, GpuReport
-from genai_tui.domain.rows import DeploymentDetail, Link, Ref
+from genai_tui.domain.rows import Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
-from screens.base import ConsoleScreen
 from screens.deciding import written
 from screens.deployment.api import ApiPane
 from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.drifting import DriftScreen, drift_blocks
 from screens.deployment.gpus import gpus_blocks
 from screens.deployment.logs import LogsPane
 from screens.deployment.manifest import ManifestPane
@@ -49,13 +49,16 @@ TABS = (
     ("manifest", "Manifest"),
     ("gpus", "Pods/GPUs"),
 )
-VERBS = {"scale": "patch", "edit": "patch", "fix": "patch", "restart": "patch", "share": "patch", "delete": "delete"}
+VERBS = {
+    **dict.fromkeys(("scale", "edit", "fix", "restart", "share", *DriftScreen.DRIFT_WRITES), "patch"),
+    "delete": "delete",
+}
 """The verb on apps/deployments each writing action needs."""
 WIDE = 110
 TALL = 36
 
 
-class DeploymentScreen(ConsoleScreen):
+class DeploymentScreen(DriftScreen):
     """Opened from the list, on one of its tabs.
 
     Args:
@@ -71,8 +74,9 @@ about it, and what was asked for; `x` opens the form with the fix filled in, to 
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
 container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
 printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what it keeps. *Sharing* says which
-organizations may call it, and changes it: `m` and `space` choose, `ctrl+s` applies. *Manifest* has the live object and
-the document. *Pods/GPUs* says where each replica runs, what its GPUs do, and what the engines
+organizations may call it, and changes it: `m` and `space` choose, `ctrl+s` applies. *Manifest* has the live object,
+the document, and where the two differ because somebody else wrote to it: `t` takes that into the form, `b` puts back
+what was asked for. *Pods/GPUs* says where each replica runs, what its GPUs do, and what the engines
 report of requests, tokens and latency; it is read every few seconds while it is looked at.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -95,11 +99,8 @@ report of requests, tokens and latency; it is read every few seconds while it is
     WRITES: ClassVar[frozenset[str]] = frozenset(VERBS)
 
     def __init__(self, ref: Ref, tab: str = "overview") -> None:
-        super().__init__()
-        self._ref = ref
+        super().__init__(ref)
         self._tab = tab if tab in dict(TABS) else TABS[0][0]
-        self._last: DeploymentDetail | None = None
-        self._gone = False
         self._gpus: GpuReport | None = None
         self._engine: EngineReport | None = None
         self._next_reading: Timer | None = None
@@ -149,6 +150,7 @@ report of requests, tokens and latency; it is read every few seconds while it is
         if detail is not None:
             self._last = detail
         self._gone = gone
+        self.follow_drift()
         self._show_title()
         self._show_banner()
         self._show_tabs()
@@ -245,7 +247,8 @@ report of requests, tokens and latency; it is read every few seconds while it is
         match self._tab:
             case "overview":
                 roomy = self.size.width >= WIDE and self.size.height >= TALL
-                self.query_one("#overview-state", Sheet).show(state_blocks(detail, now, roomy=roomy, gone=self._gone))
+                state = state_blocks(detail, now, drift_blocks(self.drift), roomy=roomy, gone=self._gone)
+                self.query_one("#overview-state", Sheet).show(state)
                 self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
             case "rollout":
                 self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width))
@@ -257,10 +260,15 @@ report of requests, tokens and latency; it is read every few seconds while it is
                 picture = self.services.picture
                 self.query_one(SharingPane).show(detail, self._endpoint(), picture.organizations(), now)
             case "manifest":
-                self.query_one(ManifestPane).show(detail)
+                self.query_one(ManifestPane).show(detail, self.drift)
             case "gpus":
                 sheet = self.query_one("#gpus-sheet", Sheet)
                 sheet.show(gpus_blocks(detail, self._gpus, self._engine, now, self.size.width))
+
+    def drift_changed(self) -> None:
+        """Show it."""
+        self._show_pane()
+        self.refresh_bindings()
 
     def _show_sheet(self, selector: str, blocks: Sequence[Block]) -> None:
         """Keep the end in sight for somebody who is at the end: that is where new events come."""
@@ -323,6 +331,8 @@ report of requests, tokens and latency; it is read every few seconds while it is
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The key that mends is there while something can be filled in."""
         if action == "fix" and not self._filled():
+            return False
+        if action in self.DRIFT_WRITES and not self.can_drift(action):
             return False
         return super().check_action(action, parameters)
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
-from genai_tui.domain.disputes import UNDECIDED, Resolution
+from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
@@ -190,6 +190,7 @@ class FakeOperations:
         default_factory=lambda: ["INFO starting", "Loading safetensors checkpoint shards: 62% | 3/5"]
     )
     answer: Preview | None = None
+    drifted: Drift = field(default_factory=Drift)
 
     def _do(self, *call: str) -> None:
         self.calls.append(call)
@@ -235,6 +236,9 @@ class FakeOperations:
     async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
         self._do("scale", str(ref), str(replicas))
         self.resolutions.append(resolution)
+
+    async def drift(self, ref: Ref) -> Drift:
+        return self.drifted
 
     async def restart(self, ref: Ref) -> None:
         self._do("restart", str(ref))

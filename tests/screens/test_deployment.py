@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from genai_tui.domain.cluster import ReplicaSet
+from genai_tui.domain.disputes import Dispute, Drift, Stand, all_of
 from genai_tui.domain.problems import FieldChange
 from genai_tui.domain.rows import Assessment, Phase, Ref
 from genai_tui.errors import Conflict
@@ -308,3 +309,47 @@ async def test_the_key_that_mends_is_not_there_where_nothing_can_be_filled_in(wo
         assert "opens the form" not in page(pilot)
         await pilot.press("x")
         assert isinstance(pilot.app.screen, DeploymentScreen)
+
+
+DRIFT = Drift(
+    (
+        Dispute("Deployment team-a/chat", ".spec.replicas", "horizontal-autoscaler", "5", "2", "engine.replicas"),
+        Dispute("Deployment team-a/chat", ".spec.template.spec.containers[name=\"engine\"].livenessProbe.failureThreshold",
+                "kubectl-edit", "99", "10"),
+    ),
+    {"engine.replicas": "5"},
+    3,
+)  # fmt: skip
+
+
+async def test_what_was_changed_elsewhere_is_shown_taken_into_the_form_or_put_back(world: World) -> None:
+    world.operations.drifted = DRIFT
+    async with showing(world, CHAT, size=(160, 48)) as pilot:
+        await says(pilot, "CHANGED ELSEWHERE")
+        for text in ("5, asked for 2   by horizontal-autoscaler", "failureThreshold", "99, asked for 10"):
+            assert text in page(pilot)
+        await pilot.press("6", "m", "m")
+        await says(pilot, "2 fields changed elsewhere")
+        assert "+ live       99" in page(pilot)
+        await pilot.press("b")
+        await says(pilot, "Put back 2 fields of team-a/chat?")
+        await pilot.press("n")
+        assert world.operations.applied == []
+        await pilot.press("b")
+        await says(pilot, "Replicas: 5 becomes 2")
+        await pilot.press("y")
+        await wait_until(pilot, lambda: world.operations.applied)
+        assert world.operations.resolutions == [all_of(DRIFT.fields, Stand.OURS)]
+        await pilot.press("t")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
+        form = pilot.app.screen
+        assert isinstance(form, WizardScreen)
+        assert form.state.draft["engine.replicas"] == "5"
+
+
+async def test_what_is_as_asked_for_offers_nothing_to_put_back(world: World) -> None:
+    async with showing(world, CHAT) as pilot:
+        await says(pilot, "TRAFFIC")
+        await pilot.press("t", "b")
+        assert isinstance(pilot.app.screen, DeploymentScreen)
+        assert "CHANGED ELSEWHERE" not in page(pilot)

@@ -16,6 +16,7 @@ from tests.fakes.services import stale
 from tests.fakes.tour import CHAT, EMBED, SUMMARIZE
 from tests.screens.cluster_world import gpu
 from tests.screens.deployment_world import Console, World, line, page, says, wait_until
+from tests.screens.test_deployment import DRIFT
 
 SAMPLE = """\
 # needs: export API_KEY=...
@@ -129,4 +130,18 @@ def test_stale(snap_compare: Compare, size: tuple[int, int]) -> None:
     here = world()
     here.picture.set_health(stale())
     before = open_tab(tour.CHAT_LONG, "rollout", "Last known state")
+    assert snap_compare(Console(here), terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("view", ["overview", "manifest"])
+def test_drift(snap_compare: Compare, size: tuple[int, int], view: str) -> None:
+    here = world()
+    here.operations.drifted = DRIFT
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await open_tab(CHAT, "overview", "CHANGED ELSEWHERE")(pilot)
+        if view == "manifest":
+            await pilot.press("6", "m", "m")
+            await says(pilot, "2 fields changed elsewhere")
+
     assert snap_compare(Console(here), terminal_size=size, run_before=before)
