@@ -169,6 +169,10 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.explain import explain as explain_
 
             return lambda s: explain_(s, options.name, namespace, options.output)
+        case "history":
+            from genai_tui.commands.history import history
+
+            return lambda s: history(s, options.name, namespace, options.output)
         case "enforcement":
             from genai_tui.commands.enforcement import enforcement
 
@@ -247,6 +251,10 @@ def _writing_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
 
             how = {"complete": options.complete, "manifests": options.manifests}
             return lambda s: export(s, options.name, namespace, **how)
+        case "rollback":
+            from genai_tui.commands.history import rollback
+
+            return lambda s: rollback(s, options.name, namespace, options.to, yes=options.yes)
         case "delete":
             return lambda s: delete(s, options.kind, options.name, namespace, yes=options.yes)
         case unknown:

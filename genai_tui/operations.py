@@ -16,9 +16,10 @@ from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
 from genai_tui.domain.disputes import UNDECIDED, Dispute, Drift, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import Enforcement
-from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, did_you_mean
+from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, did_you_mean
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import Ref
 from genai_tui.enforcing import GatewayObjects
 from genai_tui.errors import (
@@ -40,6 +41,7 @@ from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deploymen
 from genai_tui.kube.refusals import Modified
 from genai_tui.object_texts import difference, manifest_of, to_yaml, without_values
 from genai_tui.preflight import Preflight
+from genai_tui.revisions import revisions_of
 from genai_tui.services import (
     AnyDocument,
     Applied,
@@ -499,6 +501,10 @@ class ClusterOperations:
             update={"engine": document.spec.engine.model_copy(update={"replicas": replicas})}
         )
         changed = document.model_copy(update={"spec": spec})
+        was = live["spec"].get("replicas", 1)
+        if not replicas and was:
+            self._may_write()
+            await writes.annotate(self._connection, ref.namespace, ref.name, {BEFORE_STOP_ANNOTATION: str(was)})
         await self.apply(changed, base=document, resolution=resolution)
 
     async def drift(self, ref: Ref) -> Drift:
@@ -509,6 +515,16 @@ class ClusterOperations:
             return Drift()
         await self._look_at_gateways([document])
         return await drift_of(self._connection, self._objects(document, [document]))
+
+    async def revisions(self, ref: Ref) -> tuple[Revision, ...]:
+        """What the cluster keeps of what ran before."""
+        return await revisions_of(self._connection, ref)
+
+    async def pause(self, ref: Ref, *, paused: bool) -> None:
+        """Hold the rollout, or let it go on."""
+        self._may_write()
+        self._refuse_foreign(ref)
+        await writes.pause(self._connection, ref.namespace, ref.name, paused=paused)
 
     async def restart(self, ref: Ref) -> None:
         """Replace every pod."""

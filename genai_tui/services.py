@@ -20,6 +20,7 @@ from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import (
     DeploymentDetail,
     DeploymentRow,
@@ -237,6 +238,17 @@ class Operations(Protocol):
 
     async def restart(self, ref: Ref) -> None:
         """Replace every pod, as the rollout strategy says."""
+
+    async def pause(self, ref: Ref, *, paused: bool) -> None:
+        """Hold the rollout: what is changed waits until it is let go on. Running pods go on answering."""
+
+    async def revisions(self, ref: Ref) -> tuple[Revision, ...]:
+        """Every revision the cluster keeps of a deployment, newest first.
+
+        Raises:
+            NotFound, NotPermitted.
+        """
+        ...
 
     async def live_manifest(self, ref: Ref) -> str:
         """The Deployment as the cluster has it now, as YAML without managedFields; Secret values are never in it."""

@@ -265,13 +265,17 @@ class GenaiTui(App[None]):
 
         self.push_screen(WizardScreen(model=model, edit=edit))
 
-    def open_filled(self, edit: Ref, fields: Mapping[str, str]) -> None:
-        """Edit a deployment with these fields filled in, as if typed, on top of what an unfinished form holds."""
+    def open_filled(self, edit: Ref, fields: Mapping[str, str], *, review: bool = False) -> None:
+        """Edit a deployment with these fields filled in, as if typed, on top of what an unfinished form holds.
+
+        It opens at the first of them, or with `review` at the last look before it is saved.
+        """
         from screens.wizard.screen import WizardScreen
         from screens.wizard.start import filled_in
 
         draft = filled_in(self.services.drafts, edit, fields, self.services.clock())
-        self.push_screen(WizardScreen(edit=edit, draft=draft, at=next(iter(fields), "")))
+        at = "" if review else next(iter(fields), "")
+        self.push_screen(WizardScreen(edit=edit, draft=draft, at=at, review=review))
 
     def resume_draft(self, draft: SavedDraft) -> None:
         """Go on with a kept form: of a new deployment, of an edited one, or of a catalogue entry."""

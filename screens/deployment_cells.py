@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from genai_tui.domain.rows import DeploymentRow
-from screens.format import MISSING, age, count, phase_look, phase_text, plural, rate, ratio
+from screens.format import MISSING, age, count, phase_look, phase_text, rate, ratio
 from screens.widgets.table_columns import Cell, Cells, Column
 
 COLUMNS = (
@@ -62,17 +62,3 @@ def cells_of(row: DeploymentRow, now: datetime) -> Cells:
 
 def _rate(value: float | None) -> Cell:
     return Cell(rate(value), "" if value else "quiet", value)
-
-
-def scale_note(row: DeploymentRow, wanted: int) -> str:
-    """What a number of replicas means for a deployment."""
-    if wanted == row.replicas:
-        return "as it is now"
-    if wanted == 0:
-        return "stops it: its GPUs become free and requests fail"
-    more = wanted - row.replicas
-    text = f"{abs(more)} {'more' if more > 0 else 'fewer'} than now"
-    if row.gpus and row.replicas:
-        gpus = plural(abs(more) * (row.gpus // row.replicas), "GPU")
-        text += f": {gpus} more are needed" if more > 0 else f": {gpus} become free"
-    return text

@@ -18,9 +18,10 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from genai_tui.domain.rows import Assessment, DeploymentRow, Link, Ref
+from genai_tui.domain.scaling import scale_note
 from genai_tui.errors import GenaiTuiError
 from screens.base import AreaScreen
-from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of, scale_note
+from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of
 from screens.deployment_states import Nothing, banner_text, cause_text, nothing_text
 from screens.widgets.virtual_table import VirtualTable
 
@@ -350,9 +351,12 @@ the order round, and once more takes it away.
         from screens.dialogs.number import NumberDialog
 
         row = self.current()
-        if row is None:
+        detail = self.services.picture.deployment(row.ref) if row is not None else None
+        if row is None or detail is None:
             return
-        dialog = NumberDialog(f"Replicas of {row.ref}", row.replicas, note=partial(scale_note, row))
+        nodes = self.services.picture.nodes()
+        note = partial(scale_note, detail.workload, nodes=nodes)
+        dialog = NumberDialog(f"Scale {row.ref}", row.replicas, note=note)
         wanted = await self.app.push_screen_wait(dialog)
         if wanted is not None and wanted != row.replicas:
             operations, title = self.services.operations, f"Scale {row.ref} to {wanted}?"

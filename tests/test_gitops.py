@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +93,33 @@ def test_a_conflict_is_printed_and_decided_on_the_command_line(program: Program,
     assert (taken.code, "ours is taken" in taken.err) == (0, True)
     (item,) = program("get", "deployments", "chat", "-o", "json").json["items"]
     assert item["replicas"] == 1
+
+
+def test_a_rollback_shows_what_changes_asks_and_brings_the_earlier_revision_back(
+    program: Program, tmp_path: Path
+) -> None:
+    (document,) = yaml.safe_load_all(program("export", "chat").out)
+    image, document["spec"]["engine"]["image"] = document["spec"]["engine"]["image"], "vllm/vllm-openai:v0.9.1"
+    file = tmp_path / "chat.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert program("apply", "-f", str(file)).code == 0
+    deadline = time.monotonic() + 30
+    while (items := program("history", "chat", "-o", "json").json["items"])[0]["image"] == image:
+        assert time.monotonic() < deadline, items
+    assert [(item["current"], item["image"]) for item in items[:2]] == [
+        (True, "vllm/vllm-openai:v0.9.1"),
+        (False, image),
+    ]
+
+    asked = program("rollback", "chat")
+    assert (asked.code, asked.out) == (2, "")
+    assert f"+        image: {image}" in asked.err
+    assert "add --yes" in asked.err
+    done = program("rollback", "chat", "--yes")
+    assert done.code == 0, done.err
+    assert "Deployment team-a/chat changed" in done.out
+    back = program.kubectl("-n", "team-a", "get", "deployment/chat", "-o", "jsonpath={..containers[0].image}")
+    assert back == image
+    wrong = program("rollback", "chat", "--to", "9", "--yes")
+    assert wrong.code == 2
+    assert "no revision 9" in wrong.err

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 
 from genai_tui.composition import build_services
 from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, NotPermitted, PartlyApplied, Refused
 from genai_tui.files import read_documents
 from genai_tui.sandbox import registry
@@ -112,6 +114,44 @@ async def test_who_may_not_write_is_told_what_is_missing(cluster: Served, servic
     finally:
         await viewer.close()
     assert written(cluster) == []
+
+
+def live(cluster: Served) -> Any:
+    return cluster.call(lambda: cluster.api.get(registry.DEPLOYMENTS, "default", "mine"))
+
+
+def with_engine(**changed: Any) -> ModelDeployment:
+    first = document()
+    engine = first.spec.engine.model_copy(update=changed)
+    return first.model_copy(update={"spec": first.spec.model_copy(update={"engine": engine})})
+
+
+async def test_a_stop_notes_how_many_replicas_there_were_and_a_pause_outlives_an_edit(
+    cluster: Served, services: Services
+) -> None:
+    operations, ref = services.operations, Ref("default", "mine")
+    await operations.apply(with_engine(replicas=3))
+    await operations.scale(ref, 0)
+    assert live(cluster)["spec"]["replicas"] == 0
+    await until(lambda: stopped_from(services, ref) == 3)
+    await operations.scale(ref, 3)
+    await operations.pause(ref, paused=True)
+    await operations.apply(with_engine(replicas=3, context_length=2048))
+    assert live(cluster)["spec"]["paused"] is True
+    await operations.pause(ref, paused=False)
+    assert "paused" not in live(cluster)["spec"]
+
+
+def stopped_from(services: Services, ref: Ref) -> int | None:
+    detail = services.picture.deployment(ref)
+    return detail.workload.before_stop if detail is not None else None
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what the watch brings."""
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.02)
 
 
 async def test_the_preflight_reads_what_a_deployment_needs(cluster: Served, services: Services, tmp_path: Path) -> None:

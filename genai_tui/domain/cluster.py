@@ -125,7 +125,10 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An apps/v1 Deployment. `replicas` is what is wanted; the others are what status says."""
+    """An apps/v1 Deployment. `replicas` is what is wanted; the others are what status says.
+
+    `before_stop` is how many replicas it had before it was stopped from here; None when nobody noted it.
+    """
 
     meta: Meta
     replicas: int
@@ -140,6 +143,7 @@ class Workload:
     revision: str = ""
     conditions: tuple[Condition, ...] = ()
     containers: tuple[ContainerSpec, ...] = ()
+    before_stop: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from sys import intern
 
 from genai_tui.domain import cluster
-from genai_tui.domain.naming import SPEC_ANNOTATION
+from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, SPEC_ANNOTATION
 from genai_tui.kube import wire
 
 REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
@@ -183,6 +183,7 @@ def workload(given: wire.Workload) -> cluster.Workload:
         revision=(given.metadata.annotations or {}).get(REVISION_ANNOTATION, ""),
         conditions=_conditions(status.conditions),
         containers=tuple(_container(c) for c in template.containers or ()),
+        before_stop=_whole((given.metadata.annotations or {}).get(BEFORE_STOP_ANNOTATION, "")),
     )
 
 

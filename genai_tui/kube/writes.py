@@ -110,9 +110,24 @@ async def delete(connection: Connection, kind: str, api_version: str, namespace:
     await connection.request("DELETE", path_of(kind, api_version, namespace, name), body=body)
 
 
+async def annotate(connection: Connection, namespace: str, name: str, annotations: dict[str, str | None]) -> None:
+    """Set annotations of a Deployment itself, not of its pods; None removes one."""
+    await _merge(connection, namespace, name, {"metadata": {"annotations": annotations}})
+
+
+async def pause(connection: Connection, namespace: str, name: str, *, paused: bool) -> None:
+    """Hold the rollout of a Deployment, or let it go on: the field `kubectl rollout pause` and `resume` set."""
+    await _merge(connection, namespace, name, {"spec": {"paused": paused or None}})
+
+
 async def restart(connection: Connection, namespace: str, name: str, stamp: str) -> None:
     """Replace the pods of a Deployment: the same annotation `kubectl rollout restart` sets."""
-    patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
+    await _merge(
+        connection, namespace, name, {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
+    )
+
+
+async def _merge(connection: Connection, namespace: str, name: str, patch: Json) -> None:
     await connection.request(
         "PATCH",
         path_of("Deployment", "apps/v1", namespace, name),

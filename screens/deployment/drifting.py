@@ -9,13 +9,12 @@ from textual.binding import Binding, BindingType
 
 from genai_tui.domain.disputes import OURSELVES, Dispute, Drift, Stand, all_of, shown
 from genai_tui.domain.drafts import DEPLOYMENT_FORM
-from genai_tui.domain.rows import DeploymentDetail, Ref
+from genai_tui.domain.rows import Ref
 from genai_tui.errors import GenaiTuiError
-from screens.base import ConsoleScreen
 from screens.deciding import written
+from screens.deployment.acting import ActingScreen
 from screens.deployment.sheet import Bit, Block, Grid, Heading, Space, Text
 from screens.dialogs.confirm import ConfirmDialog
-from screens.dialogs.problem import ProblemDialog
 from screens.format import plural
 
 FEW = 4
@@ -55,7 +54,7 @@ def _short(value: str | None) -> str:
     return text if len(text) <= VALUE else f"{text[: VALUE - 1]}…"
 
 
-class DriftScreen(ConsoleScreen):
+class DriftScreen(ActingScreen):
     """A screen of one deployment that says where it drifted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,13 +63,9 @@ class DriftScreen(ConsoleScreen):
         Binding("b", "put_back", "Put ours back", show=False, id="drift.back",
                 tooltip="Write the fields that were changed elsewhere as they were asked for"),
     ]  # fmt: skip
-    DRIFT_WRITES: ClassVar[frozenset[str]] = frozenset({"take_theirs", "put_back"})
 
     def __init__(self, ref: Ref) -> None:
-        super().__init__()
-        self._ref = ref
-        self._last: DeploymentDetail | None = None
-        self._gone = False
+        super().__init__(ref)
         self.drift: Drift | None = None
         self._compared: tuple[int, str] | None = None
 
@@ -96,10 +91,12 @@ class DriftScreen(ConsoleScreen):
             self.log.warning(error.problem.line)
         self.drift_changed()
 
-    def can_drift(self, action: str) -> bool:
-        """Whether there is something to take or to put back."""
-        found = None if self._gone else self.drift
-        return bool(found is not None and (found.texts if action == "take_theirs" else found.fields))
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys are there while there is something to take or to put back."""
+        found = self.drift if self.drift is not None and not self._gone else Drift()
+        if (action == "take_theirs" and not found.texts) or (action == "put_back" and not found.fields):
+            return False
+        return super().check_action(action, parameters)
 
     def action_take_theirs(self) -> None:
         """Open the form with it filled in: an edit like any other."""
@@ -122,13 +119,10 @@ class DriftScreen(ConsoleScreen):
         if not await self.app.push_screen_wait(ConfirmDialog(title, text, yes="Put back", tone="danger")):
             return
         operations, ours = self.services.operations, all_of(drift.fields, Stand.OURS)
-        try:
-            if await written(
-                self.app,
-                title,
-                lambda decided: operations.apply(document, base=document, resolution={**ours, **decided}),
-            ):
-                self.notify(f"{self._ref} is as asked for again")
-        except GenaiTuiError as error:
-            self.app.push_screen(ProblemDialog(error.problem))
+        putting = written(
+            self.app,
+            title,
+            lambda decided: operations.apply(document, base=document, resolution={**ours, **decided}),
+        )
+        await self.act(putting, f"{self._ref} is as asked for again")
         self._compare()

@@ -7,7 +7,7 @@ redraw the lines that changed. What is shown is kept when the deployment goes wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on, work
@@ -30,15 +30,12 @@ from screens.deployment.drifting import DriftScreen, drift_blocks
 from screens.deployment.gpus import gpus_blocks
 from screens.deployment.logs import LogsPane
 from screens.deployment.manifest import ManifestPane
-from screens.deployment.overview import fix_fields, spec_blocks, state_blocks
+from screens.deployment.overview import spec_blocks, state_blocks
 from screens.deployment.rollout import moving, rollout
-from screens.deployment.scaling import scale_text
 from screens.deployment.searching import SearchedText
 from screens.deployment.sharing import SharingPane
 from screens.deployment.sheet import Bit, Block, Grid, Sheet, Text
-from screens.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
-from screens.dialogs.number import NumberDialog
-from screens.dialogs.problem import ProblemDialog
+from screens.dialogs.confirm import ConfirmDialog
 
 TABS = (
     ("overview", "Overview"),
@@ -49,11 +46,6 @@ TABS = (
     ("manifest", "Manifest"),
     ("gpus", "Pods/GPUs"),
 )
-VERBS = {
-    **dict.fromkeys(("scale", "edit", "fix", "restart", "share", *DriftScreen.DRIFT_WRITES), "patch"),
-    "delete": "delete",
-}
-"""The verb on apps/deployments each writing action needs."""
 WIDE = 110
 TALL = 36
 
@@ -71,6 +63,7 @@ class DeploymentScreen(DriftScreen):
 
 `1` to `7`, or `Tab`, open the tabs. *Overview* says how it is and why, what to do
 about it, and what was asked for; `x` opens the form with the fix filled in, to look over and to save.
+`u` lists earlier revisions and goes back to one, `Z` stops and starts it, `P` pauses and resumes its rollout.
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
 container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
 printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what it keeps. *Sharing* says which
@@ -80,12 +73,6 @@ what was asked for. *Pods/GPUs* says where each replica runs, what its GPUs do, 
 report of requests, tokens and latency; it is read every few seconds while it is looked at.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "chat", "Chat", id="deployment.chat", tooltip="Talk to it in the playground"),
-        Binding("e", "edit", "Edit", id="deployment.edit", tooltip="Change its settings in the form"),
-        Binding("x", "fix", "Fix", id="deployment.fix", tooltip="Open the form with what would mend it filled in"),
-        Binding("s", "scale", "Scale", id="deployment.scale", tooltip="Change how many replicas it has; 0 stops it"),
-        Binding("r", "restart", "Restart", id="deployment.restart", tooltip="Replace every pod"),
-        Binding("ctrl+d", "delete", "Delete", id="deployment.delete", tooltip="Delete it with what belongs to it"),
         Binding("l", "tab('logs')", "Logs", id="deployment.logs", tooltip="Show its logs"),
         Binding("escape", "leave", "Back", id="deployment.back", tooltip="End the search, or back to the list"),
         Binding("tab", "next_tab(1)", "Next tab", show=False, id="deployment.next", tooltip="The tab to the right"),
@@ -96,7 +83,6 @@ report of requests, tokens and latency; it is read every few seconds while it is
             for n, (name, title) in enumerate(TABS, 1)
         ),
     ]  # fmt: skip
-    WRITES: ClassVar[frozenset[str]] = frozenset(VERBS)
 
     def __init__(self, ref: Ref, tab: str = "overview") -> None:
         super().__init__(ref)
@@ -326,85 +312,7 @@ report of requests, tokens and latency; it is read every few seconds while it is
         if not (isinstance(pane, SearchedText) and pane.end_search()):
             self.dismiss()
 
-    # Acting -----------------------------------------------------------------------------------------------------------
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The key that mends is there while something can be filled in."""
-        if action == "fix" and not self._filled():
-            return False
-        if action in self.DRIFT_WRITES and not self.can_drift(action):
-            return False
-        return super().check_action(action, parameters)
-
-    def _filled(self) -> dict[str, str]:
-        """What the fix of the present cause fills into the form."""
-        return fix_fields(self._last) if self._last is not None and not self._gone else {}
-
-    def refusal(self, action: str) -> str:
-        """Why it cannot be done to this deployment by this identity now."""
-        if action not in VERBS and action != "chat":
-            return ""
-        if self._last is None:
-            return f"nothing is known of {self._ref}"
-        if self._gone:
-            return f"{self._ref} does not exist any more"
-        if action == "chat":
-            return "" if self._last.row.ready else f"no replica of {self._ref} is ready: nobody would answer"
-        if self._last.row.foreign:
-            return f"{self._ref} was made by {self._last.row.managed_by}: nothing here writes to it"
-        return self.services.operations.permission(VERBS[action], "apps/deployments", self._ref.namespace).reason
-
-    def action_chat(self) -> None:
-        """Talk to it."""
-        self.app.open_playground(self._ref)
-
-    def action_fix(self) -> None:
-        """Open the form with the fix filled in: an edit like any other, reviewed before it is saved."""
-        self.app.open_filled(self._ref, self._filled())
-
-    def action_edit(self) -> None:
-        """Change its settings."""
-        self.app.open_wizard(edit=self._ref)
-
-    @work(exclusive=True, group="act", exit_on_error=False)
-    async def action_scale(self) -> None:
-        """Ask for a number of replicas."""
-        if self._last is None:
-            return
-        row = self._last.row
-        dialog = NumberDialog(f"Scale {self._ref}", row.replicas, text=scale_text(row))
-        wanted = await self.app.push_screen_wait(dialog)
-        if wanted is not None and wanted != row.replicas:
-            said = (
-                f"{self._ref}: {shown.plural(wanted, 'replica')} wanted" if wanted else f"{self._ref} is being stopped"
-            )
-            operations, ref = self.services.operations, self._ref
-            title = f"Scale {ref} to {wanted}?"
-            await self._act(written(self.app, title, lambda decided: operations.scale(ref, wanted, decided)), said)
-
-    @work(exclusive=True, group="act", exit_on_error=False)
-    async def action_restart(self) -> None:
-        """Ask, then replace every pod."""
-        if self._last is None:
-            return
-        stops = self._last.workload.strategy == "Recreate" or self._last.row.replicas <= 1
-        text = f"In {self.services.session.context}: every pod is replaced. "
-        text += (
-            "Requests fail until a new one is ready." if stops else "One after the other; the others go on answering."
-        )
-        if await self.app.push_screen_wait(ConfirmDialog(f"Restart {self._ref}?", text, yes="Restart")):
-            await self._act(self.services.operations.restart(self._ref), f"{self._ref} is being restarted")
-
-    @work(exclusive=True, group="act", exit_on_error=False)
-    async def action_delete(self) -> None:
-        """Ask for the name, then delete."""
-        text = (
-            f"In {self.services.session.context}: its pods, its Service and its own cache are deleted with it. No undo."
-        )
-        dialog = TypedConfirmDialog(f"Delete {self._ref}?", self._ref.name, text)
-        if await self.app.push_screen_wait(dialog):
-            deleting = self.services.operations.delete("ModelDeployment", self._ref.name, self._ref.namespace)
-            await self._act(deleting, f"{self._ref} is being deleted")
+    # Sharing ----------------------------------------------------------------------------------------------------------
 
     @on(SharingPane.ApplyRequested)
     @work(exclusive=True, group="act", exit_on_error=False)
@@ -428,15 +336,7 @@ report of requests, tokens and latency; it is read every few seconds while it is
             lambda decided: operations.apply(wanted, base=document, resolution=decided),
         )
         self.query_one(SharingPane).applied()
-        await self._act(applying, f"{self._ref} is shared with {sharing_text(event.sharing)}")
-
-    async def _act(self, doing: Awaitable[object], done: str) -> None:
-        """Wait for a write and say how it went; False is one that was left at a question."""
-        try:
-            if await doing is not False:
-                self.notify(done)
-        except GenaiTuiError as error:
-            self.app.push_screen(ProblemDialog(error.problem))
+        await self.act(applying, f"{self._ref} is shared with {sharing_text(event.sharing)}")
 
 
 def _pane_id(name: str) -> str:

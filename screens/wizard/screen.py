@@ -48,6 +48,7 @@ class WizardScreen(FormScreen, inherit_bindings=False):
         edit: the deployment to edit; its name and namespace stay.
         draft: a kept form to go on with.
         at: id of the field to begin at; the first one when empty.
+        review: whether to begin with the last look before it is saved.
     """
 
     # Not inherited but listed, so that the most useful comes first in the footer.
@@ -70,7 +71,13 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 """
 
     def __init__(
-        self, model: str | None = None, edit: Ref | None = None, draft: SavedDraft | None = None, at: str = ""
+        self,
+        model: str | None = None,
+        edit: Ref | None = None,
+        draft: SavedDraft | None = None,
+        at: str = "",
+        *,
+        review: bool = False,
     ) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
@@ -78,6 +85,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         self._edit = edit
         self._resume = draft
         self._at = at
+        self._review_first = review
         self._visited: set[str] = set()
         self._applying = False
         self._begun: Ref | None = None
@@ -127,7 +135,9 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         if not self.usable:
             return
         self.show_form()
-        if self._at:
+        if self._review_first:
+            self.call_after_refresh(self.action_open_step, len(TABS))
+        elif self._at:
             self.call_after_refresh(self.go_to, self._at)
         else:
             self._focus_first()

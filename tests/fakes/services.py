@@ -22,6 +22,7 @@ from genai_tui.domain.money import Cost
 from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import Problem
+from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import (
     DeploymentDetail,
     DeploymentRow,
@@ -191,6 +192,7 @@ class FakeOperations:
     )
     answer: Preview | None = None
     drifted: Drift = field(default_factory=Drift)
+    kept: tuple[Revision, ...] = ()
 
     def _do(self, *call: str) -> None:
         self.calls.append(call)
@@ -242,6 +244,13 @@ class FakeOperations:
 
     async def restart(self, ref: Ref) -> None:
         self._do("restart", str(ref))
+
+    async def pause(self, ref: Ref, *, paused: bool) -> None:
+        self._do("pause" if paused else "resume", str(ref))
+
+    async def revisions(self, ref: Ref) -> tuple[Revision, ...]:
+        self._do("revisions", str(ref))
+        return self.kept
 
     async def live_manifest(self, ref: Ref) -> str:
         self._do("live_manifest", str(ref))

@@ -12,12 +12,14 @@ from typing import Any, ClassVar, Literal
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import Assessment, DeploymentDetail, DeploymentRow, Phase, Ref, ReplicaRow
 from genai_tui.services import LogLine
 from screens.app import GenaiTui
 from screens.deployment.screen import DeploymentScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeOperations, FakePicture, FakePlayground, FakeServices
+from tests.fakes.tour import CHAT, NOW
 
 Script = list[LogLine | Exception]
 
@@ -167,3 +169,15 @@ def replica(base: ReplicaRow, name: str, phase: Phase, *, current: bool = True, 
     meta = replace(base.pod.meta, name=name, uid=f"uid-{name}", owner="new" if current else "old")
     stages = how.pop("stages", base.stages)
     return ReplicaRow(replace(base.pod, meta=meta), Assessment(phase, **how), stages, current)
+
+
+def two_revisions() -> tuple[Revision, Revision]:
+    """What CHAT is made from now, and what it was made from two days before."""
+    document = detail_of(CHAT).document
+    assert document is not None
+    engine = document.spec.engine.model_copy(update={"image": "vllm/vllm-openai:v0.9.1", "replicas": 7})
+    then = document.model_copy(update={"spec": document.spec.model_copy(update={"engine": engine})})
+    return (
+        Revision(4, NOW - timedelta(hours=5), document.spec.engine.image, 2, 2, True, document),
+        Revision(3, NOW - timedelta(days=2), engine.image, 0, 0, False, then),
+    )

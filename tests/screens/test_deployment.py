@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from genai_tui.domain.cluster import ReplicaSet
 from genai_tui.domain.disputes import Dispute, Drift, Stand, all_of
+from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.problems import FieldChange
 from genai_tui.domain.rows import Assessment, Phase, Ref
 from genai_tui.errors import Conflict
@@ -26,6 +27,7 @@ from tests.screens.deployment_world import (
     replica,
     says,
     showing,
+    two_revisions,
     wait_until,
 )
 
@@ -157,6 +159,63 @@ async def test_a_refused_write_is_told_with_its_reason(world: World) -> None:
         await pilot.press("up", "enter")
         await says(pilot, "spec.replicas is managed by kubectl-scale")
         await says(pilot, "ask who scales it")
+
+
+async def test_going_back_to_a_revision_is_reviewed_like_any_edit(world: World) -> None:
+    world.operations.kept = two_revisions()
+    async with showing(world, CHAT) as pilot:
+        await pilot.press("u")
+        await says(pilot, "Revisions of team-a/chat")
+        await says(pilot, "Engine image: vllm/vllm-openai:v0.33.0 → vllm/vllm-openai:v0.9.1")
+        await says(pilot, "stay as they are now")
+        await pilot.press("up", "enter")
+        await says(pilot, "It is what the deployment has now")
+        assert not world.operations.applied
+        await pilot.press("down", "enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
+        await says(pilot, "The server accepts it")
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: world.operations.applied)
+    (applied,) = world.operations.applied
+    assert isinstance(applied, ModelDeployment)
+    assert applied.spec.engine.image == "vllm/vllm-openai:v0.9.1"
+    assert applied.spec.engine.replicas == 2
+
+
+async def test_without_an_earlier_revision_there_is_nothing_to_go_back_to(world: World) -> None:
+    world.operations.kept = two_revisions()[:1]
+    async with showing(world, CHAT) as pilot:
+        await pilot.press("u")
+        await says(pilot, "There is no earlier revision")
+
+
+async def test_stop_asks_and_start_offers_the_replicas_it_had(world: World) -> None:
+    async with showing(world, CHAT) as pilot:
+        await pilot.press("Z")
+        await says(pilot, "Stop team-a/chat?")
+        await says(pilot, "2 GPUs become free and requests fail")
+        await pilot.press("y")
+        await wait_until(pilot, lambda: ("scale", "team-a/chat", "0") in world.operations.calls)
+    detail = detail_of(CHAT)
+    stopped = replace(detail, workload=replace(detail.workload, replicas=0, before_stop=3))
+    world.details.put_detail(stopped)
+    async with showing(world, CHAT) as pilot:
+        await pilot.press("Z")
+        await says(pilot, "Start team-a/chat")
+        await says(pilot, "3 more: needs 3 GPUs")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: ("scale", "team-a/chat", "3") in world.operations.calls)
+
+
+async def test_a_rollout_is_paused_and_resumed_after_a_yes(world: World) -> None:
+    async with showing(world, CHAT) as pilot:
+        await pilot.press("P")
+        await says(pilot, "Pause team-a/chat?")
+        await pilot.press("n", "P")
+        await says(pilot, "changes of its pods wait until it is resumed")
+        await pilot.press("y")
+        await wait_until(pilot, lambda: ("pause", "team-a/chat") in world.operations.calls)
+    assert sum(call[0] == "pause" for call in world.operations.calls) == 1
 
 
 async def test_restarting_asks_first(world: World) -> None:

@@ -251,7 +251,7 @@ async def test_scale_says_what_the_number_means() -> None:
         await pilot.press("s")
         await dialog(pilot, NumberDialog)
         await pilot.press("up", "up")
-        assert "2 more than now: 8 GPUs more are needed" in page(pilot.app)
+        assert "2 more: needs 8 GPUs" in page(pilot.app)
         await pilot.press("ctrl+u", *"1x", "enter")
         assert "write a whole number from 0 to 1000" in page(pilot.app)
         await pilot.press("ctrl+u", "0")

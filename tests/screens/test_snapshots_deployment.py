@@ -15,7 +15,7 @@ from tests.fakes import tour
 from tests.fakes.services import stale
 from tests.fakes.tour import CHAT, EMBED, SUMMARIZE
 from tests.screens.cluster_world import gpu
-from tests.screens.deployment_world import Console, World, line, page, says, wait_until
+from tests.screens.deployment_world import Console, World, line, page, says, two_revisions, wait_until
 from tests.screens.test_deployment import DRIFT
 
 SAMPLE = """\
@@ -143,5 +143,17 @@ def test_drift(snap_compare: Compare, size: tuple[int, int], view: str) -> None:
         if view == "manifest":
             await pilot.press("6", "m", "m")
             await says(pilot, "2 fields changed elsewhere")
+
+    assert snap_compare(Console(here), terminal_size=size, run_before=before)
+
+
+def test_history(snap_compare: Compare, size: tuple[int, int]) -> None:
+    here = world()
+    here.operations.kept = two_revisions()
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await open_tab(CHAT, "rollout", "EVENTS")(pilot)
+        await pilot.press("u")
+        await says(pilot, "stay as they are now")
 
     assert snap_compare(Console(here), terminal_size=size, run_before=before)
