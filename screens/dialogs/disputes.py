@@ -36,6 +36,8 @@ class DisputesDialog(Dialog[Decision]):
         title: what was about to be written, with the object's name.
         disputes: the fields.
         editable: whether there is a form to go back to.
+        text: what happened, where it is not that others hold fields.
+        done: what enter does with the decisions.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,19 +50,29 @@ class DisputesDialog(Dialog[Decision]):
         Binding("e", "edit", "Edit", show=False, tooltip="Back to the form, at this field"),
     ]
 
-    def __init__(self, title: str, disputes: tuple[Dispute, ...], *, editable: bool = False) -> None:
+    def __init__(
+        self,
+        title: str,
+        disputes: tuple[Dispute, ...],
+        *,
+        editable: bool = False,
+        text: str = "",
+        done: str = "write",
+    ) -> None:
         super().__init__(title, tone="danger")
+        self._text, self._done = text, done
         self._disputes = disputes
         self._stands: dict[tuple[str, str], Stand] = {}
         self._editable = editable
         edit = "   e edit" if editable else ""
-        self.keys = f"t theirs   o ours   T O for all   enter write{edit}   esc back"
+        self.keys = f"t theirs   o ours   T O for all   enter {done}{edit}   esc back"
 
     def compose_content(self) -> ComposeResult:
         """What happened, the fields, what is still to be decided."""
         who = ", ".join(sorted({dispute.holder for dispute in self._disputes}))
-        text = f"{who} changed what this would change back. Nothing is written before you decide."
-        yield Static(printable(text), classes="dialog--text", markup=False)
+        text = self._text or f"{who} changed what this would change back. Nothing is written before you decide."
+        lines = "\n".join(printable(line) for line in text.splitlines())
+        yield Static(lines, classes="dialog--text", markup=False)
         yield OptionList(classes="disputes--list", compact=True, markup=False)
         yield Static("", classes="dialog--note", markup=False)
 
@@ -77,13 +89,13 @@ class DisputesDialog(Dialog[Decision]):
         options.add_options(Option(self._told(dispute)) for dispute in self._disputes)
         options.highlighted = at
         left = len(self._disputes) - len(self._stands)
-        note = f"{left} of {len(self._disputes)} to be decided" if left else "enter writes what was decided"
+        note = f"{left} of {len(self._disputes)} to be decided" if left else f"enter: {self._done} as decided"
         self.query_one(".dialog--note", Static).update(note)
 
     def _told(self, dispute: Dispute) -> Content:
         stand = self._stands.get(dispute.key)
         label = _LABELS.get(dispute.field, "")
-        head = f"{label}  {dispute.path}" if label else dispute.path
+        head = f"{label}  {dispute.path}" if label and label != dispute.path else dispute.path
         lines = [Content.styled(f"{head}", "bold"), Content.styled(f"  {dispute.reference}", "$text-muted")]
         for each, name, value in (
             (Stand.THEIRS, f"theirs, {dispute.holder}", dispute.theirs),

@@ -125,8 +125,12 @@ class FormScreen(ConsoleScreen):
 
     # Keeping ----------------------------------------------------------------------------------------------------------
 
+    def kept(self) -> dict[str, str]:
+        """The form as it is kept on disk."""
+        return may_be_kept(self.state.draft)
+
     def _keep_soon(self) -> None:
-        self.keeper.note(self.draft_title(), may_be_kept(self.state.draft))
+        self.keeper.note(self.draft_title(), self.kept())
         if self._timer is None:
             self._timer = self.set_timer(_KEEP_AFTER, self.keep_now)
 
@@ -255,7 +259,7 @@ class FormScreen(ConsoleScreen):
         ]
         chosen = await self.app.push_screen_wait(PickerScreen("Leave the form?", choices, narrowing=False))
         if chosen == 0:
-            self.keeper.note(self.draft_title(), may_be_kept(self.state.draft))
+            self.keeper.note(self.draft_title(), self.kept())
             await self.keeper.write()
         elif chosen == 1:
             await self.keeper.discard()

@@ -24,7 +24,7 @@ from genai_tui.domain.form_field import Draft
 from genai_tui.domain.form_fields import LIMITS, RESOURCES, REVIEW, TABS
 from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import Ref
-from genai_tui.errors import BadInput, GenaiTuiError, PartlyApplied, explain
+from genai_tui.errors import BadInput, ChangedMeanwhile, GenaiTuiError, PartlyApplied, explain
 from genai_tui.services import SavedDraft
 from screens.deciding import deciding
 from screens.dialogs.confirm import ConfirmDialog
@@ -34,13 +34,14 @@ from screens.forms.form_pane import FormPane
 from screens.forms.form_screen import FormScreen
 from screens.forms.keeper import DraftKeeper
 from screens.forms.state import FormState
+from screens.wizard.merging import SharedEditScreen
 from screens.wizard.rail import Step, StepRail
 from screens.wizard.review import Remark, ReviewPane
-from screens.wizard.start import Start, offered_drafts, start_of
+from screens.wizard.start import offered_drafts, start_of
 from screens.wizard.summary import gpu_note, hanging, limits_note, summary
 
 
-class WizardScreen(FormScreen, inherit_bindings=False):
+class WizardScreen(SharedEditScreen, inherit_bindings=False):
     """Creates or edits a model deployment.
 
     Args:
@@ -87,11 +88,9 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         self._at = at
         self._review_first = review
         self._visited: set[str] = set()
-        self._applying = False
         self._begun: Ref | None = None
         """What a save created before it was refused: saving it again is no duplicate."""
         self._step = TABS[0]
-        self._start: Start
 
     # What is on the screen --------------------------------------------------------------------------------------------
 
@@ -100,10 +99,10 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         self.facts = facts_of(self.services.picture)
         self._begin(self._resume)
         with Horizontal(classes="form-top"):
-            yield Static(self._start.title, classes="form-title", markup=False)
+            yield Static(self.start.title, classes="form-title", markup=False)
             yield Static("", classes="form-kept", markup=False)
-        if self._start.refusal:
-            yield Static(f"✖ {self._start.refusal}", classes="form-verdict", markup=False)
+        if self.start.refusal:
+            yield Static(f"✖ {self.start.refusal}", classes="form-verdict", markup=False)
             return
         with Horizontal(id="wizard-middle"):
             yield StepRail(TABS, id="wizard-rail")
@@ -117,14 +116,13 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
     def _new_pane(self, title: str) -> FormPane:
         """The fields of a step; steps are made when they are first opened."""
         fields = [field for field in DEPLOYMENT_FORM.fields if field.tab == title]
-        return FormPane(fields, self.state.draft, locked=self._start.locked, id=_pane_id(title))
+        return FormPane(fields, self.state.draft, locked=self.start.locked, id=_pane_id(title))
 
     def _begin(self, kept: SavedDraft | None) -> None:
-        self._start = start_of(self.services, self.facts, self._model, self._edit, kept)
-        self._base = self._start.document
-        self.state = FormState(DEPLOYMENT_FORM, dict(self._start.draft), self._check)
-        self.state.typed.update(self._start.typed)
-        self.keeper = DraftKeeper(self.services.drafts, self._start.key, self.not_kept)
+        self.begin(start_of(self.services, self.facts, self._model, self._edit, kept))
+        self.state = FormState(DEPLOYMENT_FORM, dict(self.start.draft), self._check)
+        self.state.typed.update(self.start.typed)
+        self.keeper = DraftKeeper(self.services.drafts, self.start.key, self.not_kept)
         self.keeper.kept = kept is not None
 
     def _check(self, draft: Draft) -> Findings:
@@ -150,7 +148,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
     @property
     def usable(self) -> bool:
         """Whether there is something to edit."""
-        return not self._start.refusal
+        return not self.start.refusal
 
     def open_pane(self) -> FormPane | None:
         """The fields of the open step; None on the last one."""
@@ -158,7 +156,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 
     def draft_title(self) -> str:
         """What the kept form is called in a list."""
-        return self._start.draft_title(self.state.draft)
+        return self.start.draft_title(self.state.draft)
 
     def show_form(self) -> None:
         """Follow the form: the open step and the marks of all steps."""
@@ -287,7 +285,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
     def _lead(self) -> str:
         if self._edit is None:
             return ""
-        changed = changes(DEPLOYMENT_FORM.fields, self._start.before, self.state.draft)
+        changed = changes(DEPLOYMENT_FORM.fields, self.start.before, self.state.draft)
         lines = [f"  {change.field.label}: {_short(change.before)} → {_short(change.after)}" for change in changed]
         return "\n".join([interruption(changed, self.state.draft), *lines])
 
@@ -318,7 +316,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 
     async def action_save(self) -> None:
         """Show the last step; on it, save to the cluster."""
-        if not self.usable or self._applying:
+        if not self.usable or self.applying:
             return
         if self._step != REVIEW:
             await self.action_open_step(len(TABS))
@@ -331,14 +329,14 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         elif pane.stops:
             self._save_anyway(self.state.document, pane)
         else:
-            self._applying = True
+            self.applying = True
             self._apply(self.state.document)
 
     def _save_anyway(self, document: ModelDeployment, pane: ReviewPane) -> None:
         def answered(yes: bool | None) -> None:
             # What was asked about is what is saved: a form that changed meanwhile is looked at again first.
-            if yes and self.state.document == document and not self._applying:
-                self._applying = True
+            if yes and self.state.document == document and not self.applying:
+                self.applying = True
                 self._apply(document)
 
         text = "\n".join(f"{check.about}: {check.text}" for check in pane.stops)
@@ -351,7 +349,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         pane.show_saving()
         ref = Ref(document.metadata.namespace or "", document.metadata.name)
         create_only = self._edit is None and ref != self._begun
-        operations, base = self.services.operations, self._base
+        operations, base = self.services.operations, self.base
         try:
             done = await deciding(
                 self.app,
@@ -364,17 +362,24 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
                 if done is not None and done.edit:
                     await self.go_to(done.edit)
                 return
+        except ChangedMeanwhile as error:
+            if await self.take_in(error):
+                self._review()
+                self.show_form()
+            else:
+                pane.show_failure(error.problem)
+            return
         except GenaiTuiError as error:
             if isinstance(error, PartlyApplied) and error.created:
                 self._begun = ref
-                self._base = document if self._edit is not None else None
+                self.base = document if self._edit is not None else None
             if isinstance(error, BadInput) and error.fields:
                 self._refused(error.fields)
             else:
                 pane.show_failure(_in_words(error))
             return
         finally:
-            self._applying = False
+            self.applying = False
         await self.keeper.discard()
         self.app.call_later(self.app.open_deployment, ref, "rollout")
         self.dismiss()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
-from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.deployment import DeploymentSpec
+from genai_tui.domain.documents import ModelDeployment, NamespacedMetadata
 from genai_tui.domain.drafts import DEPLOYMENT_FORM, draft_key, from_document
 from genai_tui.domain.form_defaults import new_draft
 from genai_tui.domain.form_facts import Facts
@@ -17,6 +18,8 @@ from genai_tui.services import Drafts, SavedDraft, Services
 
 _KIND = "ModelDeployment"
 _NEW = draft_key(_KIND, None)
+BASE = "(based on)"
+"""Beside the fields of a kept edit: the spec that was live when it was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class Start:
     refusal: str = ""
     editing: Ref | None = None
     document: ModelDeployment | None = None
+
+    def on(self, live: ModelDeployment) -> Start:
+        """The same form, on a newer version of what is edited."""
+        namespace = self.editing.namespace if self.editing is not None else ""
+        return replace(self, before={**from_document(live), "namespace": namespace}, document=live)
 
     def draft_title(self, draft: Draft) -> str:
         """What the kept form is called in a list."""
@@ -78,11 +86,28 @@ def _edit(services: Services, edit: Ref, kept: SavedDraft | None) -> Start:
     if detail.document is None:
         why = f"what {edit} was made from cannot be read: its annotation genai-tui.dev/spec is missing or broken"
         return Start(title, key, {}, refusal=why, editing=edit)
-    live = {**from_document(detail.document), "namespace": edit.namespace}
-    draft = {**live, **(kept.fields if kept else {}), "name": edit.name, "namespace": edit.namespace}
+    texts = dict(kept.fields) if kept is not None else {}
+    base = _base_of(edit, texts.pop(BASE, "")) or detail.document
+    live = {**from_document(base), "namespace": edit.namespace}
+    draft = {**live, **texts, "name": edit.name, "namespace": edit.namespace}
     typed = frozenset(key for key, text in draft.items() if text != live.get(key, ""))
     locked = {"name": "cannot be changed", "namespace": "cannot be changed"}
-    return Start(title, key, draft, before=live, typed=typed, locked=locked, editing=edit, document=detail.document)
+    return Start(title, key, draft, before=live, typed=typed, locked=locked, editing=edit, document=base)
+
+
+def based_on(document: ModelDeployment | None) -> dict[str, str]:
+    """What a kept edit says of the version it was begun on."""
+    return {BASE: document.spec.canonical_json()} if document is not None else {}
+
+
+def _base_of(edit: Ref, text: str) -> ModelDeployment | None:
+    """The version a kept edit was begun on; None where it does not say so."""
+    try:
+        spec = DeploymentSpec.model_validate_json(text, by_alias=True, by_name=False) if text else None
+    except ValueError:
+        return None
+    metadata = NamespacedMetadata(name=edit.name, namespace=edit.namespace)
+    return ModelDeployment(metadata=metadata, spec=spec) if spec is not None else None
 
 
 def filled_in(drafts: Drafts, edit: Ref, fields: Mapping[str, str], now: datetime) -> SavedDraft:

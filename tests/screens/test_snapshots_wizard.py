@@ -13,7 +13,7 @@ from textual.widgets import Input, TextArea
 
 from genai_tui.domain.form_fields import TABS
 from genai_tui.domain.preflight import Check, Level
-from genai_tui.errors import PartlyApplied
+from genai_tui.errors import ChangedMeanwhile, PartlyApplied
 from genai_tui.services import Preview
 from screens.catalogue.form import CatalogueFormScreen
 from screens.dialogs.disputes import DisputesDialog
@@ -196,5 +196,26 @@ def test_fields_that_others_hold(snap_compare: Compare, world: FormWorld, size: 
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, DisputesDialog))
         await pilot.press("t")
         await pilot.pause()
+
+    assert look(snap_compare, world, size, WizardScreen(edit=CHAT), "StepRail", asked)
+
+
+def test_an_edit_that_another_console_overtook(snap_compare: Compare, world: FormWorld, size: tuple[int, int]) -> None:
+    detail = world.picture.deployment(CHAT)
+    assert detail is not None
+    assert detail.document is not None
+    spec = detail.document.spec
+    engine = spec.engine.model_copy(update={"replicas": 3, "context_length": 8192})
+    live = detail.document.model_copy(update={"spec": spec.model_copy(update={"engine": engine})})
+    world.form_operations.apply_failure = ChangedMeanwhile("Deployment team-a/chat", live)
+
+    async def asked(pilot: Pilot[Any]) -> None:
+        await type_in(pilot, "description", "for everyone")
+        form = form_of(pilot)
+        form.fill_in({**form.state.draft, "engine.contextLength": "2048"})
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: form.has_class("-review"))
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, DisputesDialog))
 
     assert look(snap_compare, world, size, WizardScreen(edit=CHAT), "StepRail", asked)
