@@ -88,4 +88,37 @@ def history_stands(db: Database) -> None:
     )
 
 
-NAMES = frozenset(step.__name__ for step in (requests, prices, summable_costs, history_stands))
+@migrations()
+def audit(db: Database) -> None:
+    """One row for each write to an object of a cluster, also a refused one; never a secret. Rows are only added."""
+    db.table("audit").create(
+        {
+            "id": str,
+            "act": str,
+            "at": str,
+            "who": str,
+            "cluster": str,
+            "context": str,
+            "verb": str,
+            "kind": str,
+            "api_version": str,
+            "namespace": str,
+            "name": str,
+            "result": str,
+            "detail": str,
+            "diff": str,
+            "before": str,
+            "after": str,
+        },
+        pk="id",
+        not_null={"id", "act", "at", "cluster", "verb", "kind", "name", "result"},
+    )
+    db.table("audit").create_index(["at"])
+    for change in ("update", "delete"):
+        db.execute(
+            f"create trigger audit_allows_no_{change} before {change} on audit "
+            "begin select raise(abort, 'history is not rewritten'); end"
+        )
+
+
+NAMES = frozenset(step.__name__ for step in (requests, prices, summable_costs, history_stands, audit))
