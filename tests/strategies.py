@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from genai_tui.domain.catalogue import ModelSpec
+from genai_tui.domain.currencies import currencies
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
-from genai_tui.domain.money import CURRENCIES
 
 Data = dict[str, Any]
 Fields = st.SearchStrategy[Data]
@@ -154,7 +154,7 @@ def specs(engine: Fields, extra: st.SearchStrategy[list[str]] = EXTRA_ARGUMENTS)
             "rateLimits": record({}, {"organization": LIMITS, "user": LIMITS, "apiKey": LIMITS}),
             "pricing": record(
                 {"inputPerMillion": MONEY, "outputPerMillion": MONEY},
-                {"currency": st.sampled_from(sorted(CURRENCIES))},
+                {"currency": st.sampled_from(sorted(currencies()))},
             ),
             "sharing": st.one_of(
                 record({"mode": st.sampled_from(["none", "all"])}),

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, field_validator, model_validator
 
-from genai_tui.domain.money import CURRENCIES, Price, plain
+from genai_tui.domain.currencies import currencies
+from genai_tui.domain.money import Price, plain
 from genai_tui.domain.naming import check_free_key, did_you_mean
 from genai_tui.domain.strict import (
     CatalogueName,
@@ -250,8 +251,8 @@ class RateLimits(Written):
 
 
 def _currency(code: str) -> str:
-    if code not in CURRENCIES:
-        hint = did_you_mean(code.upper(), CURRENCIES)
+    if code not in currencies():
+        hint = did_you_mean(code.upper(), currencies())
         raise ValueError(f"'{code}' is not an ISO 4217 currency code such as USD or EUR{hint}")
     return code
 

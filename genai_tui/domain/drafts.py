@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from genai_tui.domain.catalogue_fields import ENDPOINT_FIELDS, MODEL_FIELDS, ORGANIZATION_FIELDS
+from genai_tui.domain.currencies import currencies
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization, field_problems, parse_document
 from genai_tui.domain.form_affinity import read_affinity, write_affinity
 from genai_tui.domain.form_field import Draft, FieldKind, FormField
@@ -37,7 +38,7 @@ from genai_tui.domain.form_lines import (
     write_pairs,
     write_tolerations,
 )
-from genai_tui.domain.money import CURRENCIES, plain
+from genai_tui.domain.money import plain
 from genai_tui.domain.naming import API_VERSION, did_you_mean
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
@@ -195,9 +196,10 @@ def _read_generation(text: str) -> Parsed[Any]:
 
 def _read_currency(text: str) -> Parsed[Any]:
     code = text.strip()
-    if code in CURRENCIES:
+    known = currencies()
+    if code in known:
         return Parsed(code)
-    hint = f"; did you mean '{code.upper()}'?" if code.upper() in CURRENCIES else did_you_mean(code.upper(), CURRENCIES)
+    hint = f"; did you mean '{code.upper()}'?" if code.upper() in known else did_you_mean(code.upper(), known)
     return Parsed(None, ((None, f"'{code}' is not an ISO 4217 currency code such as USD or EUR{hint}"),))
 
 

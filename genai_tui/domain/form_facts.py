@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from genai_tui.domain.catalogue import NgcSource
 from genai_tui.domain.cluster import Taint
+from genai_tui.domain.currencies import currencies
 from genai_tui.domain.deployment import EngineType, Toleration
 from genai_tui.domain.documents import Model
 from genai_tui.domain.form_field import Choices, Draft
 from genai_tui.domain.form_lines import numbered, read_selector, read_tolerations, write_toleration
-from genai_tui.domain.money import CURRENCIES
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.quantities import parse_quantity
@@ -263,7 +263,9 @@ def choices_of(source: Choices, facts: Facts) -> tuple[Choice, ...]:
             )
         case Choices.CURRENCIES:
             first = ("USD", "EUR", "GBP", "JPY", "CHF")
-            return tuple(Choice(code) for code in (*first, *sorted(CURRENCIES - set(first))))
+            known = currencies()
+            codes = (*first, *(code for code in known if code not in first))
+            return tuple(Choice(code, known[code].name) for code in codes)
         case _:
             return _from_nodes(source, facts.nodes)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from genai_tui.domain import naming
 from genai_tui.domain.catalogue import parameter_count
-from genai_tui.domain.money import CURRENCIES, Cost, Price, cost_of, plain, total
+from genai_tui.domain.currencies import currencies
+from genai_tui.domain.money import Cost, Price, cost_of, plain, total
 from genai_tui.domain.quantities import LARGEST, format_bytes, parse_quantity
 
 TOKENS = st.integers(0, 10**12)
@@ -121,10 +122,12 @@ def test_plain_text_of_an_amount_is_the_amount_and_has_no_exponent(amount: Decim
 
 
 def test_currencies_are_codes_of_money_in_use() -> None:
-    assert all(len(code) == 3 and code.isascii() and code.isupper() for code in CURRENCIES)
-    assert {"USD", "EUR", "GBP", "JPY", "CHF", "INR", "CNY", "BRL"} <= CURRENCIES
+    known = currencies()
+    assert all(len(code) == 3 and code.isascii() and code.isupper() and known[code].name for code in known)
+    assert {"USD", "EUR", "GBP", "JPY", "CHF", "INR", "CNY", "BRL"} <= known.keys()
+    assert [known[code].minor_digits for code in ("USD", "JPY", "KWD")] == [2, 0, 3]
     # Gold, silver, drawing rights, testing, no currency; and money that is no more.
-    assert CURRENCIES.isdisjoint({"XAU", "XAG", "XDR", "XTS", "XXX", "DEM", "HRK", "ZWL"})
+    assert known.keys().isdisjoint({"XAU", "XAG", "XDR", "XTS", "XXX", "DEM", "HRK", "ZWL", "CLF", "USN"})
 
 
 # Names
