@@ -22,9 +22,9 @@ def scale_note(workload: Workload, wanted: int, nodes: Sequence[NodeRow]) -> str
     each = {name: count for container in workload.containers for name, count in container.gpus.items()}
     freed = ", ".join(_amount(name, count * -more) for name, count in each.items())
     if not wanted:
-        return f"stops it: {f'{freed} become free and ' if freed else ''}requests fail"
+        return f"stops it: {f'{freed} freed, ' if freed else ''}requests fail"
     if more < 0:
-        return f"{-more} fewer{f': {freed} become free' if freed else ''}"
+        return f"{-more} fewer{f': {freed} freed' if freed else ''}"
     text = f"{more} more"
     for name, count in each.items():
         text += f": needs {_amount(name, count * more)}{_room(name, count, more, nodes)}"

@@ -131,7 +131,8 @@ class ActingScreen(ConsoleScreen):
         if not workload.replicas:
             await self._ask_replicas(f"Start {self._ref}", workload.before_stop or 1)
             return
-        text = f"In {self.services.session.context}: {scale_note(workload, 0, ())}. Z starts it again."
+        means = scale_note(workload, 0, ()).removeprefix("stops it: ")
+        text = f"In {self.services.session.context}: {means} until Z starts it again."
         if await self.app.push_screen_wait(ConfirmDialog(f"Stop {self._ref}?", text, yes="Stop")):
             await self._scale(0)
 

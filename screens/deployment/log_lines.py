@@ -1,15 +1,16 @@
-"""The log of one container as rows: what was read, what is skipped when it is read again, how each line is toned."""
+"""Logs as rows: what was read, what is skipped when it is read again, in which order, how each line is toned."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from genai_tui.domain.text import printable
 from genai_tui.services import LogLine
 from screens.deployment.text_view import KEPT, Row
+from screens.deployment.timeline import short_name
 from screens.format import clock
 
 _ERROR = re.compile(r"\b(?:ERROR|CRITICAL|FATAL)\b|^Traceback |^\w*(?:Error|Exception): ")
@@ -18,32 +19,33 @@ _NOISE = re.compile(r'"GET /(?:health|metrics|ping|v1/health|v1/metrics|v1/model
 _LEVEL_OF_JSON = re.compile(r'"level(?:name)?":\s*"(\w+)"', re.IGNORECASE)
 
 
-class LogBuffer:
-    """The newest lines of one container; knows what it has already, so that reading again repeats nothing."""
+Stream = tuple[str, str]
+"""The pod and the container that a line is from."""
+NAME_TONES = ("accent", "good", "waiting", "busy")
+"""Tones of replicas' names, taken in turn; the names themselves tell them apart without colours."""
+
+
+class _Reading:
+    """How far one container was read."""
 
     def __init__(self) -> None:
-        self._lines: deque[LogLine] = deque(maxlen=KEPT)
         self._reached: datetime | None = None
         self._at_reached: Counter[str] = Counter()
         self._to_skip: Counter[str] | None = None
 
-    def __len__(self) -> int:
-        return len(self._lines)
-
     def begin_again(self) -> None:
-        """The log is read from an earlier place: skip what is known."""
+        """It is read from an earlier place: skip what is known."""
         self._to_skip = Counter(self._at_reached)
 
-    def take(self, lines: Iterable[LogLine]) -> list[LogLine]:
-        """Keep lines; returns the new ones."""
-        new = [line for line in lines if self._is_new(line)]
-        for line in new:
-            if line.at is not None and line.at != self._reached:
-                self._reached = line.at
-                self._at_reached = Counter()
-            self._at_reached[line.text] += 1
-        self._lines.extend(new)
-        return new
+    def take(self, line: LogLine) -> bool:
+        """Note a line; returns whether it is a new one."""
+        if not self._is_new(line):
+            return False
+        if line.at is not None and line.at != self._reached:
+            self._reached = line.at
+            self._at_reached = Counter()
+        self._at_reached[line.text] += 1
+        return True
 
     def _is_new(self, line: LogLine) -> bool:
         if self._to_skip is None or self._reached is None or line.at is None:
@@ -56,19 +58,64 @@ class LogBuffer:
         self._to_skip[line.text] -= 1
         return self._to_skip[line.text] < 0
 
-    def rows(self, *, times: bool) -> list[Row]:
+
+class LogBuffer:
+    """The newest lines of some containers, by time; knows what it has, so that reading again repeats nothing."""
+
+    def __init__(self) -> None:
+        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+        self._readings: defaultdict[Stream, _Reading] = defaultdict(_Reading)
+        self._names: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def begin_again(self, pod: str, container: str) -> None:
+        """The log of this container is read from an earlier place: skip what is known."""
+        self._readings[pod, container].begin_again()
+
+    def take(self, lines: Iterable[LogLine]) -> tuple[list[LogLine], bool]:
+        """Keep lines; returns the new ones, and whether they follow what was there.
+
+        Where they do not, the lines of several containers have come out of order, and all have to be drawn again.
+        """
+        new = [line for line in lines if self._readings[line.pod, line.container].take(line)]
+        for line in new:
+            self._names.setdefault(line.pod, NAME_TONES[len(self._names) % len(NAME_TONES)])
+        if len(self._readings) < 2:
+            self._lines.extend(new)
+            return new, True
+        new.sort(key=_moment)
+        follows = not new or not self._lines or _moment(self._lines[-1]) <= _moment(new[0])
+        self._lines.extend(new)
+        if not follows:
+            self._lines = deque(sorted(self._lines, key=_moment), maxlen=KEPT)
+        return new, follows
+
+    def rows(self, *, times: bool, named: bool) -> list[Row]:
         """Everything kept, as rows."""
-        return [row_of(line, times=times) for line in self._lines]
+        return [self.row(line, times=times, named=named) for line in self._lines]
 
-    def plain(self) -> str:
-        """Everything kept as a file: time and text of each line."""
-        return "".join(f"{_stamp(line.at)}{printable(line.text)}\n" for line in self._lines)
+    def row(self, line: LogLine, *, times: bool, named: bool) -> Row:
+        """A line as it is shown: errors and warnings stand out, probes step back."""
+        text = printable(line.text)
+        lead = f"{clock(line.at):>8}  " if times else ""
+        if not named:
+            return Row(text, tone_of(text), lead)
+        return Row(text, tone_of(text), f"{lead}{short_name(line.pod):<5}  ", self._names.get(line.pod, "quiet"))
+
+    def plain(self, *, named: bool) -> str:
+        """Everything kept as a file: time and text of each line, and the pod it is from."""
+        return "".join(
+            f"{_stamp(line.at)}{f'{line.pod} ' if named else ''}{printable(line.text)}\n" for line in self._lines
+        )
 
 
-def row_of(line: LogLine, *, times: bool) -> Row:
-    """A line as it is shown: errors and warnings stand out, probes step back."""
-    text = printable(line.text)
-    return Row(text, tone_of(text), f"{clock(line.at):>8}  " if times else "")
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _moment(line: LogLine) -> datetime:
+    return line.at or _NEVER
 
 
 def tone_of(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The logs: one container at a time, followed, read again where it broke, searched, saved.
+"""The logs: of one container or of all replicas by time, followed, read again where they broke, searched, saved.
 
 Data path: `operations.logs` in a worker -> `LogBuffer` (what is new) -> rows of the `TextView`, ten times a second.
 """
@@ -22,12 +22,14 @@ from genai_tui.errors import GenaiTuiError, NotFound
 from genai_tui.services import LogLine, Operations
 from screens import format as shown
 from screens.deployment.choice_line import Choice, ChoiceLine
-from screens.deployment.log_lines import LogBuffer, row_of
+from screens.deployment.log_lines import LogBuffer
 from screens.deployment.searching import SearchedText
 from screens.deployment.text_view import KEPT, TextView
 from screens.deployment.timeline import short_name
 
 TAIL = 2_000
+AT_ONCE = 16
+"""Replicas whose logs are followed at the same time."""
 BATCH_S = 0.1
 AGAIN_S = 3.0
 PAUSE_S = 0.5
@@ -53,6 +55,12 @@ def sources_of(replicas: Sequence[ReplicaRow]) -> tuple[Source, ...]:
     return tuple(found)
 
 
+def engines_of(replicas: Sequence[ReplicaRow]) -> tuple[Source, ...]:
+    """The main container of each replica, the newest revision first."""
+    order = sorted(replicas, key=lambda row: not row.current)
+    return tuple(Source(row.pod.meta.name, row.pod.containers[0].name) for row in order if row.pod.containers)
+
+
 def first_source(replicas: Sequence[ReplicaRow]) -> Source | None:
     """The container somebody most likely wants to read: of a failing replica, of the newest revision."""
     order = sorted(replicas, key=lambda row: (not row.current, row.assessment.phase is not Phase.FAILED))
@@ -76,6 +84,8 @@ class LogsPane(SearchedText):
                 tooltip="The log of the next container or replica"),
         Binding("left_square_bracket", "source(-1)", "Replica before", show=False, key_display="[", id="logs.before",
                 tooltip="The log of the container or replica before"),
+        Binding("a", "all", "All replicas", show=False, id="logs.all",
+                tooltip="The logs of all replicas by time, each line with its replica; or of one"),
         Binding("f", "follow", "Follow", show=False, id="logs.follow", tooltip="Stay at the end, or stop"),
         Binding("p", "previous", "Previous run", show=False, id="logs.previous",
                 tooltip="The run before the last restart, or this one"),
@@ -87,11 +97,12 @@ class LogsPane(SearchedText):
         self._operations, self._ref = operations, ref
         self._replicas: tuple[ReplicaRow, ...] = ()
         self._source: Source | None = None
-        self._previous = self._times = False
+        self._all = self._previous = self._times = False
+        self._following: set[Source] = set()
         self._buffer = LogBuffer()
         self._incoming: deque[LogLine] = deque(maxlen=KEPT)
-        self._told = "no replica yet"
-        self._changed = asyncio.Event()
+        self._told: dict[Source | None, str] = {None: "no replica yet"}
+        self._changed: dict[Source, asyncio.Event] = {}
 
     def compose_top(self) -> ComposeResult:
         """What is shown, and the switches."""
@@ -109,61 +120,78 @@ class LogsPane(SearchedText):
     def show(self, replicas: tuple[ReplicaRow, ...]) -> None:
         """Follow the replicas; what is read stays, even when its replica is gone."""
         self._replicas = replicas
-        self._changed.set()
+        for changed in self._changed.values():
+            changed.set()
         if self._source is None:
             found = first_source(replicas)
             if found is not None:
                 self._open(found)
+        elif self._all:
+            self._follow_new()
         self.show_choices()
         self.show_status()
 
     def _open(self, source: Source) -> None:
         self._source = source
+        self.workers.cancel_group(self, "log")
         self._buffer = LogBuffer()
         self._incoming.clear()
-        self._told = "reading ..."
+        self._following.clear()
+        self._changed.clear()
+        self._told.clear()
         self.view.replace(())
         self.view.following = True
-        self._read(source, self._previous)
+        self._follow_new()
         self.show_choices()
         self.show_status()
 
-    @work(exclusive=True, group="log", exit_on_error=False)
+    def _follow_new(self) -> None:
+        """Read what is not read yet."""
+        wanted = engines_of(self._replicas)[:AT_ONCE] if self._all else (self._source,)
+        for source in wanted:
+            if source is not None and source not in self._following:
+                self._following.add(source)
+                self._changed[source] = asyncio.Event()
+                self._told[source] = "reading ..."
+                self._read(source, self._previous)
+
+    @work(group="log", exit_on_error=False)
     async def _read(self, source: Source, previous: bool) -> None:
         """Read to the end; while the replica lives, go on where it broke."""
+        changed = self._changed[source]
         while True:
             wait = self._not_yet(source)
             if wait:
-                self._say(wait)
+                self._say(source, wait)
             elif await self._read_once(source, previous):
                 return
-            self._changed.clear()
+            changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), AGAIN_S)
+                await asyncio.wait_for(changed.wait(), AGAIN_S)
             # Several changes come at once; one reading is enough for all of them.
             await asyncio.sleep(PAUSE_S)
             # What has come must be known before it can be skipped.
             self._flush()
-            self._buffer.begin_again()
+            self._buffer.begin_again(source.pod, source.container)
 
     async def _read_once(self, source: Source, previous: bool) -> bool:
         """Read until the stream ends; returns whether there will never be more."""
         stream = self._operations.logs(
             self._ref, source.pod, container=source.container, follow=not previous, previous=previous, tail=TAIL
         )
-        self._say("")
+        self._say(source, "")
         try:
             async with aclosing(stream) as lines:
                 async for line in lines:
                     self._incoming.append(line)
         except NotFound as error:
-            self._say(GONE if self._is_gone(source) else NO_RUN_BEFORE if previous else error.problem.line)
+            self._say(source, GONE if self._is_gone(source) else NO_RUN_BEFORE if previous else error.problem.line)
             return previous or self._is_gone(source)
         except GenaiTuiError as error:
-            self._say(error.problem.line)
+            self._say(source, error.problem.line)
             return False
         gone = self._is_gone(source)
-        self._say("the end of the previous run" if previous else GONE if gone else "it ended")
+        self._say(source, "the end of the previous run" if previous else GONE if gone else "it ended")
         return previous or gone
 
     def _is_gone(self, source: Source) -> bool:
@@ -189,27 +217,51 @@ class LogsPane(SearchedText):
             return
         lines = list(self._incoming)
         self._incoming.clear()
-        new = self._buffer.take(lines)
-        if new:
-            self.view.append(row_of(line, times=self._times) for line in new)
+        new, follows = self._buffer.take(lines)
+        if not follows:
+            self._draw_again()
+        elif new:
+            self.view.append(self._buffer.row(line, times=self._times, named=self._all) for line in new)
             self.show_status()
+
+    def _draw_again(self) -> None:
+        self.view.replace(self._buffer.rows(times=self._times, named=self._all))
+        self.show_status()
 
     # What is said of it -----------------------------------------------------------------------------------------------
 
-    def _say(self, text: str) -> None:
-        self._told = text
-        if self.is_mounted:
-            self.show_status()
+    def _say(self, source: Source, text: str) -> None:
+        # What was left for another may still have something to say.
+        if source in self._following:
+            self._told[source] = text
+            if self.is_mounted:
+                self.show_status()
 
     @property
     def status(self) -> str:
         """How much there is, and why there is no more."""
         if self._source is None:
-            return self._told
-        lines = shown.plural(len(self.view.rows), "line") if self.view.rows or not self._told else ""
+            return self._told[None]
+        told = self._all_told() if self._all else self._told.get(self._source, "")
+        lines = shown.plural(len(self.view.rows), "line") if self.view.rows or not told else ""
         following = "following" if self.view.following else "not following, f goes to the end"
-        parts = [lines, following if not self._told and not self._previous else "", self._told]
+        alive = any(not text for text in self._told.values())
+        parts = [lines, following if alive and not self._previous else "", told]
         return "   ".join(part for part in parts if part)
+
+    def _all_told(self) -> str:
+        """What is said of single replicas; many that say the same are counted."""
+        said: dict[str, list[str]] = {}
+        for source, text in self._told.items():
+            if source is not None and text:
+                said.setdefault(text, []).append(short_name(source.pod))
+        parts = [
+            f"{', '.join(pods) if len(pods) < 3 else f'{len(pods)} replicas'}: {text}" for text, pods in said.items()
+        ]
+        left_out = len(engines_of(self._replicas)) - AT_ONCE
+        if left_out > 0:
+            parts.append(f"{left_out} more replicas are not read")
+        return "   ".join(parts)
 
     def show_choices(self) -> None:
         """The line above: which replica, which switches are on."""
@@ -218,7 +270,8 @@ class LogsPane(SearchedText):
         on = self.view
         self.query_one("#logs-choices", ChoiceLine).show(
             (
-                Choice("[ ]", self._named(), "source(1)"),
+                Choice("[ ]", "one" if self._all else self._named(), "source(1)"),
+                Choice("a", "all", "all", self._all),
                 Choice("f", "follow", "follow", on.following and not self._previous),
                 Choice("p", "previous", "previous", self._previous),
                 Choice("w", "wrap", "wrap", on.wrapping),
@@ -252,11 +305,20 @@ class LogsPane(SearchedText):
     def action_source(self, by: int) -> None:
         """Another container or replica."""
         every = sources_of(self._replicas)
-        if every:
+        if self._all and self._source is not None:
+            self._all = False
+            self._open(self._source)
+        elif every:
             at = every.index(self._source) if self._source in every else -1
             chosen = every[(at + by) % len(every)]
             if chosen != self._source:
                 self._open(chosen)
+
+    def action_all(self) -> None:
+        """All replicas, or one."""
+        if self._source is not None:
+            self._all = not self._all
+            self._open(self._source)
 
     def action_follow(self) -> None:
         """Stay at the end, or stop."""
@@ -273,14 +335,16 @@ class LogsPane(SearchedText):
     def action_times(self) -> None:
         """Show times, or not."""
         self._times = not self._times
-        self.view.replace(self._buffer.rows(times=self._times))
+        self._draw_again()
         self.show_choices()
 
     def whole_text(self) -> str:
-        """Every line with its time."""
-        return self._buffer.plain()
+        """Every line with its time, and its replica where there are several."""
+        return self._buffer.plain(named=self._all)
 
     def file_name(self) -> str:
         """Named after the container, and the run."""
         source = self._source or Source(self._ref.name, "none")
+        if self._all:
+            return f"{self._ref.name}-all{'-previous' if self._previous else ''}.log"
         return f"{source.pod}-{source.container}{'-previous' if self._previous else ''}.log"

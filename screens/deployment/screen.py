@@ -65,12 +65,12 @@ class DeploymentScreen(DriftScreen):
 about it, and what was asked for; `x` opens the form with the fix filled in, to look over and to save.
 `u` lists earlier revisions and goes back to one, `Z` stops and starts it, `P` pauses and resumes its rollout.
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
-container; `[` and `]` go to the others, `p` to the run before a crash, `/` searches. *API* has requests that run as
-printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what it keeps. *Sharing* says which
-organizations may call it, and changes it: `m` and `space` choose, `ctrl+s` applies. *Manifest* has the live object,
-the document, and where the two differ because somebody else wrote to it: `t` takes that into the form, `b` puts back
-what was asked for. *Pods/GPUs* says where each replica runs, what its GPUs do, and what the engines
-report of requests, tokens and latency; it is read every few seconds while it is looked at.
+container; `[` and `]` go to the others, `a` shows all replicas by time, `p` the run before a crash, `/` searches.
+*API* has requests that run as printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what
+it keeps. *Sharing* says which organizations may call it, and changes it: `m` and `space` choose, `ctrl+s` applies.
+*Manifest* has the live object, the document, and where the two differ because somebody else wrote to it: `t` takes that
+into the form, `b` puts back what was asked for. *Pods/GPUs* says where each replica runs, what its GPUs do, and what
+the engines report of requests, tokens and latency; it is read every few seconds while it is looked at.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "tab('logs')", "Logs", id="deployment.logs", tooltip="Show its logs"),

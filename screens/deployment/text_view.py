@@ -29,16 +29,17 @@ SPARE = 1_000
 """Dropped at once when there are so many too many, so that dropping costs nothing most of the time."""
 MORE = "›"
 """At the edge of a line that goes on."""
-TONES = ("good", "waiting", "bad", "quiet", "accent")
+TONES = ("good", "waiting", "bad", "quiet", "accent", "busy")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the text: `lead` in a quiet tone (a time, a name), then the text."""
+    """A line of the text: `lead` in a tone of its own (a time, a name), then the text."""
 
     text: str
     tone: str = ""
     lead: str = ""
+    lead_tone: str = "quiet"
 
     @property
     def whole(self) -> str:
@@ -277,7 +278,7 @@ class TextView(ScrollView, can_focus=True):
         return begin, begin
 
     def _bits(self, index: int, row: Row) -> Line:
-        bits = ((Bit(row.lead, "quiet"),) if row.lead else ()) + (Bit(row.text, row.tone),)
+        bits = ((Bit(row.lead, row.lead_tone),) if row.lead else ()) + (Bit(row.text, row.tone),)
         if self._needle is None:
             return bits
         tone = "match-current" if index == self._match else "match"

@@ -81,6 +81,18 @@ def _between(begin: datetime | None, end: datetime | None) -> float | None:
     return max(0.0, (end - begin).total_seconds())
 
 
+_LIFE = (
+    "ScalingReplicaSet",
+    "SuccessfulCreate",
+    "FailedScheduling",
+    "Scheduled",
+    "Pulling",
+    "Pulled",
+    "Created",
+    "Started",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Happening:
     """Events that say the same of the same object, as one.
@@ -113,8 +125,14 @@ def happenings(events: Iterable[Event]) -> tuple[Happening, ...]:
             event.type == "Warning",
             event.source,
         )
-    ordered: Sequence[Happening] = sorted(found.values(), key=lambda h: (h.last is None, h.last, h.about, h.reason))
+    ordered: Sequence[Happening] = sorted(found.values(), key=lambda h: (h.last is None, h.last, h.about, _place(h)))
     return tuple(ordered)
+
+
+def _place(happening: Happening) -> tuple[int, str]:
+    """Events of one second have no order of their own: what comes first in the life of a pod stands first."""
+    known = happening.reason in _LIFE
+    return _LIFE.index(happening.reason) if known else len(_LIFE), happening.reason
 
 
 def _about(event: Event) -> str:

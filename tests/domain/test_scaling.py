@@ -25,9 +25,9 @@ def node(name: str, free: int, resource: str = GPU, *, ready: bool = True, cordo
     ("now", "each", "wanted", "nodes", "said"),
     [
         (2, 1, 2, (), "as it is now"),
-        (2, 2, 0, (), "stops it: 4 GPUs become free and requests fail"),
+        (2, 2, 0, (), "stops it: 4 GPUs freed, requests fail"),
         (2, 0, 0, (), "stops it: requests fail"),
-        (3, 2, 1, (), "2 fewer: 4 GPUs become free"),
+        (3, 2, 1, (), "2 fewer: 4 GPUs freed"),
         (1, 0, 3, (), "2 more"),
         (1, 2, 3, (), "2 more: needs 4 GPUs"),
         (1, 2, 3, (node("a", 4),), "2 more: needs 4 GPUs; 4 free"),

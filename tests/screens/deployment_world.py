@@ -46,9 +46,13 @@ class DetailPicture(FakePicture):
 
 @dataclass
 class ScriptedLogs(FakeOperations):
-    """Each reading of a log takes the next script: lines, and an error to end with. The last one is repeated."""
+    """Each reading of a log takes the next script: lines, and an error to end with. The last one is repeated.
+
+    Pods in `of_pods` have a script of their own.
+    """
 
     scripts: list[Script] = field(default_factory=list)
+    of_pods: dict[str, Script] = field(default_factory=dict)
     asked: list[tuple[str, str, bool]] = field(default_factory=list)
     manifest: str = "kind: Deployment\nmetadata:\n  name: chat\n"
 
@@ -67,13 +71,13 @@ class ScriptedLogs(FakeOperations):
         tail: int = 500,
     ) -> AsyncGenerator[LogLine, None]:
         self.asked.append((pod, container, previous))
-        last = len(self.scripts) <= 1
-        script = self.scripts[0] if self.scripts else []
+        last = len(self.scripts) <= 1 or pod in self.of_pods
+        script = self.of_pods[pod] if pod in self.of_pods else self.scripts[0] if self.scripts else []
         self.scripts = self.scripts if last else self.scripts[1:]
         for said in script:
             if isinstance(said, Exception):
                 raise said
-            yield said
+            yield replace(said, pod=pod, container=container)
         if follow and not previous and last:
             await asyncio.Event().wait()
 

@@ -193,7 +193,7 @@ async def test_stop_asks_and_start_offers_the_replicas_it_had(world: World) -> N
     async with showing(world, CHAT) as pilot:
         await pilot.press("Z")
         await says(pilot, "Stop team-a/chat?")
-        await says(pilot, "2 GPUs become free and requests fail")
+        await says(pilot, "2 GPUs freed, requests fail")
         await pilot.press("y")
         await wait_until(pilot, lambda: ("scale", "team-a/chat", "0") in world.operations.calls)
     detail = detail_of(CHAT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,24 @@ async def test_replicas_and_the_run_before_are_one_key_away(world: World) -> Non
         world.scripted.scripts = [[NotFound("previous terminated container not found")]]
         await pilot.press("p", "left_square_bracket", "p")
         await says(pilot, "there was no run before this one")
+
+
+async def test_all_replicas_are_read_together_by_time_each_line_with_its_name(world: World) -> None:
+    world.scripted.of_pods = {
+        FIRST: [line("one", 1), line("three", 3)],
+        SECOND: [line("two", 2), line("four", 4), line("five", 5)],
+    }
+    async with showing(world, CHAT, "logs") as pilot:
+        await says(pilot, "three")
+        await pilot.press("a")
+        await says(pilot, "five")
+        rows = [text.split() for text in body(page(pilot)) if text.strip()]
+        assert [row[1] for row in rows] == ["one", "two", "three", "four", "five"]
+        assert {row[0] for row in rows} == {"x7k2p", "q4m8z"}
+        assert {asked[0] for asked in world.scripted.asked} == {FIRST, SECOND}
+        await says(pilot, "5 lines   following")
+        await pilot.press("a")
+        await says(pilot, "x7k2p 1/2")
 
 
 async def test_what_cannot_be_read_yet_or_at_all_says_why(world: World) -> None:
@@ -194,11 +213,38 @@ def test_reading_again_from_any_place_loses_and_repeats_nothing(lines: list[LogL
     start = data.draw(st.sampled_from(starts)) if known else 0
     buffer = LogBuffer()
     buffer.take(lines[:cut])
-    buffer.begin_again()
+    buffer.begin_again(lines[0].pod, lines[0].container) if lines else None
     buffer.take(lines[start:])
-    assert sorted(buffer.plain().splitlines()) == sorted(
+    assert sorted(buffer.plain(named=False).splitlines()) == sorted(
         f"{item.at:%Y-%m-%dT%H:%M:%S.%fZ} {item.text}" for item in lines
     )
+
+
+@given(st.lists(LINES, min_size=2, max_size=4), st.data())
+def test_lines_of_several_replicas_stand_by_time_however_they_come(
+    streams: list[list[LogLine]], data: st.DataObject
+) -> None:
+    waiting = [[replace(item, pod=f"chat-{i}") for item in stream] for i, stream in enumerate(streams)]
+    every = [item for stream in waiting for item in stream]
+    buffer = LogBuffer()
+    shown: list[Row] = []
+    while any(waiting):
+        stream = data.draw(st.sampled_from([stream for stream in waiting if stream]))
+        size = data.draw(st.integers(1, len(stream)))
+        new, follows = buffer.take(stream[:size])
+        del stream[:size]
+        more = [buffer.row(item, times=True, named=True) for item in new]
+        shown = [*shown, *more] if follows else buffer.rows(times=True, named=True)
+    assert [row.whole for row in shown] == [row.whole for row in buffer.rows(times=True, named=True)]
+    assert [row.lead.split()[0] for row in shown] == [f"{item.at:%H:%M:%S}" for item in sorted(every, key=_at)]
+    for i in range(len(streams)):
+        of_one = [row.text for row in shown if row.lead.split()[1] == str(i)]
+        assert of_one == [item.text for item in every if item.pod == f"chat-{i}"]
+
+
+def _at(item: LogLine) -> datetime:
+    assert item.at is not None
+    return item.at
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.fakes import tour
 from tests.fakes.services import stale
 from tests.fakes.tour import CHAT, EMBED, SUMMARIZE
 from tests.screens.cluster_world import gpu
-from tests.screens.deployment_world import Console, World, line, page, says, two_revisions, wait_until
+from tests.screens.deployment_world import Console, World, detail_of, line, page, says, two_revisions, wait_until
 from tests.screens.test_deployment import DRIFT
 
 SAMPLE = """\
@@ -155,5 +155,18 @@ def test_history(snap_compare: Compare, size: tuple[int, int]) -> None:
         await open_tab(CHAT, "rollout", "EVENTS")(pilot)
         await pilot.press("u")
         await says(pilot, "stay as they are now")
+
+    assert snap_compare(Console(here), terminal_size=size, run_before=before)
+
+
+def test_logs_of_all_replicas(snap_compare: Compare, size: tuple[int, int]) -> None:
+    here = world()
+    first, second = (row.pod.meta.name for row in detail_of(CHAT).replicas)
+    here.scripted.of_pods = {first: [*LOG[:4]], second: [line(item.text, 2 + i * 9) for i, item in enumerate(LOG[:5])]}
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await open_tab(CHAT, "logs", "following")(pilot)
+        await pilot.press("a")
+        await says(pilot, "9 lines   following")
 
     assert snap_compare(Console(here), terminal_size=size, run_before=before)
