@@ -91,8 +91,24 @@ class Served:
 
     @property
     def url(self) -> str:
-        """The address."""
-        return f"https://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+        """The address, also while nothing listens there."""
+        return f"https://127.0.0.1:{self._port}"
+
+    def vanish(self) -> None:
+        """Stop listening and cut every connection, as a server that is gone; what is stored stays."""
+
+        def cut() -> None:
+            for server in self._server.servers:
+                server.close()
+            for connection in list(self._server.server_state.connections):
+                connection.transport.abort()
+
+        self.call(cut)
+
+    def come_back(self) -> None:
+        """Listen again at the same address."""
+        listening = socket.create_server(("127.0.0.1", self._port))
+        asyncio.run_coroutine_threadsafe(self._server.startup([listening]), self._loop).result(10)
 
     def call(self, fn: Callable[[], T]) -> T:
         """Run `fn` where the store lives."""
@@ -121,6 +137,7 @@ class Served:
         """Listen."""
         self._thread.start()
         assert self._ready.wait(10)
+        self._port = self._server.servers[0].sockets[0].getsockname()[1]
 
     def stop(self) -> None:
         """End, with whatever is still connected."""
