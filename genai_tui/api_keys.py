@@ -11,6 +11,7 @@ from genai_tui.domain.naming import KIND_LABEL
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted, PartlyApplied
 from genai_tui.kube import writes
 from genai_tui.kube.connection import Connection
+from genai_tui.kube.journal import act
 from genai_tui.services import ClusterPicture, Session
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,10 @@ class ClusterKeys:
     async def revoke(self, keys: Sequence[KeyRecord]) -> None:
         """Delete keys; one that is gone already is no failure."""
         self._may_write()
+        with act():
+            await self._revoke(keys)
+
+    async def _revoke(self, keys: Sequence[KeyRecord]) -> None:
         done: list[str] = []
         for key in keys:
             try:

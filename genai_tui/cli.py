@@ -154,6 +154,8 @@ async def _with_services(settings: Settings, verb: Verb) -> int | None:
     try:
         return await verb(services)
     finally:
+        if services.audit.problem:
+            sys.stderr.write(f"genai-tui: {services.audit.problem}\n")
         await services.close()
 
 
@@ -189,6 +191,17 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.usage import usage
 
             return lambda s: usage(s, options.since, options.by, options.output)
+        case "audit":
+            from genai_tui.commands.audit import audit
+
+            return lambda s: audit(
+                s, options.since, options.output, everywhere=options.all_clusters, diffs=options.diff,
+                limit=options.limit,
+            )  # fmt: skip
+        case "undo":
+            from genai_tui.commands.audit import undo
+
+            return lambda s: undo(s, yes=options.yes)
         case "chat":
             from genai_tui.commands.chat import chat
             from genai_tui.domain.chat import Sampling

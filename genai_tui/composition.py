@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from genai_tui.api_keys import ClusterKeys
+from genai_tui.auditing import Recorder
 from genai_tui.domain.cluster import PICTURED, ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import hostname_of
@@ -32,6 +33,7 @@ from genai_tui.kube.manifests.catalogue import read_entry, render_entry
 from genai_tui.kube.manifests.deployment import read_deployment, render_deployment
 from genai_tui.kube.manifests.foreign import identify
 from genai_tui.kube.reads import ping, watch
+from genai_tui.metering.audit import AuditRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.operations import ClusterOperations
 from genai_tui.preferences import FilePreferences
@@ -43,6 +45,7 @@ from genai_tui.store.monitoring import ClusterMonitor
 from genai_tui.store.picture import Picture
 from genai_tui.store.sampling import Sampler
 from genai_tui.store.starts import StartWatcher
+from genai_tui.undoing import Trail
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +93,9 @@ class _Wiring:
         self._monitor = ClusterMonitor(self._picture, self._fetch_pod, self._ways.fetch, _now)
         self._starts = StartWatcher(self._picture, self._tail, diagnose)
         self._operations = ClusterOperations(connection, self._access, self._picture, session, self._note_price)
+        rows = AuditRows(self._ledger)
+        recorder = connection.journal = Recorder(rows, session, self._access, _now)
+        self._audit = Trail(rows, recorder, self._operations, session)
         self._drafts = DraftFiles(settings.state / "drafts")
         self._preferences = FilePreferences(settings.state)
         self._tasks: list[asyncio.Task[None]] = []
@@ -115,6 +121,7 @@ class _Wiring:
             start=self._start,
             settle=self._settle,
             keys=ClusterKeys(self._connection, self._picture, self._session, self._settle, _now),
+            audit=self._audit,
             monitor=self._monitor,
             render_documents=self._render,
             apply_documents=self._operations.apply_documents,

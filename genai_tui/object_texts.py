@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any
 
 import yaml
@@ -11,16 +12,36 @@ from genai_tui.kube import writes
 from genai_tui.services import RenderedManifest
 
 Json = dict[str, Any]
+HIDDEN = "[hidden]"
 _SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSWORD", "CREDENTIAL")
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_TOKENS = re.compile(r"(?:hf_|nvapi-|sk-|ghp_)[A-Za-z0-9_-]{8,}")
+_ARGUMENTS = re.compile(r"(--(?:api-key|hf-token)[= \n-]+['\"]?)[^\s'\"]+")
 
 
 def without_values(item: Json) -> Json:
-    """Plain values of variables that are named like secrets are not shown: someone else may have put one there."""
-    for container in item.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ():
+    """An object without what may be secret in it; changes `item`.
+
+    Plain values of variables that are named like secrets: someone else may have put one there. Of a Secret, every
+    value. What `kubectl apply` keeps of the object would hold the same once more.
+    """
+    if item.get("kind") == "Secret":
+        for part in ("data", "stringData"):
+            item |= {part: dict.fromkeys(item[part], HIDDEN)} if item.get(part) else {}
+    annotations = item.get("metadata", {}).get("annotations") or {}
+    if _LAST_APPLIED in annotations:
+        annotations[_LAST_APPLIED] = HIDDEN
+    pod = item.get("spec", {}).get("template", {}).get("spec", {})
+    for container in (*(pod.get("containers") or ()), *(pod.get("initContainers") or ())):
         for variable in container.get("env") or ():
             if variable.get("value") and any(word in variable["name"].upper() for word in _SECRET_WORDS):
-                variable["value"] = "[hidden]"
+                variable["value"] = HIDDEN
     return item
+
+
+def redacted(text: str) -> str:
+    """A text without what is known to be a secret by its form, wherever it stands."""
+    return _ARGUMENTS.sub(rf"\g<1>{HIDDEN}", _TOKENS.sub(HIDDEN, text))
 
 
 def to_yaml(item: Json) -> str:
@@ -39,10 +60,15 @@ def difference(done: writes.Written, item: Json) -> str:
     """What an apply changed, or would, as a unified diff; empty when nothing."""
     if done.outcome == "unchanged":
         return ""
-    before = to_yaml(without_values(writes.clean(done.before))) if done.before is not None else ""
-    after = to_yaml(without_values(writes.clean(done.after)))
-    name = writes.reference(item)
+    return difference_of(writes.reference(item), done.before, done.after)
+
+
+def difference_of(name: str, before: Json | None, after: Json | None) -> str:
+    """Two states of an object as a unified diff; None is one in which it does not exist."""
+    old, new = (
+        redacted(to_yaml(without_values(writes.clean(item)))) if item is not None else "" for item in (before, after)
+    )
     lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"live {name}", f"applied {name}", n=3
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"live {name}", f"applied {name}", n=3
     )
     return "".join(lines)

@@ -36,10 +36,11 @@ from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import writes
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
+from genai_tui.kube.journal import act
 from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
 from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deployment, render_deployment
 from genai_tui.kube.refusals import Modified
-from genai_tui.object_texts import difference, manifest_of, to_yaml, without_values
+from genai_tui.object_texts import difference, manifest_of, redacted, to_yaml, without_values
 from genai_tui.preflight import Preflight
 from genai_tui.revisions import revisions_of
 from genai_tui.services import (
@@ -403,7 +404,8 @@ class ClusterOperations:
             if any(not isinstance(document, ModelDeployment) for document, _ in rendered):
                 await self._ensure_system_namespace(outcomes)
             for document, objects in rendered:
-                await self._write_one(document, objects, outcomes)
+                with act():
+                    await self._write_one(document, objects, outcomes)
         except GenaiTuiError as error:
             done = tuple(name for name, outcome in outcomes.items() if outcome != "unchanged")
             if not done:
@@ -445,11 +447,18 @@ class ClusterOperations:
 
     # -- acting on what exists ----------------------------------------------------------------------------------
 
-    async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
+    async def delete(
+        self, kind: str, name: str, namespace: str = "", *, base: ModelDeployment | None = None
+    ) -> tuple[str, ...]:
         """Delete with what belongs to it."""
         self._may_write()
         if kind == "ModelDeployment":
-            return await self._delete_deployment(Ref(namespace or self._session.namespace or "default", name))
+            ref = Ref(namespace or self._session.namespace or "default", name)
+            if base is not None:
+                path = writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name)
+                _refuse_changed(base, await self._connection.get_json(path), f"Deployment {ref}")
+            with act():
+                return await self._delete_deployment(ref)
         users = [
             str(row.ref)
             for row in self._picture.deployments()
@@ -488,7 +497,8 @@ class ClusterOperations:
     async def prove(self, ref: Ref) -> Enforcement:
         """Probe the gateway."""
         self._may_write()
-        return await self._gateways.prove(ref)
+        with act():
+            return await self._gateways.prove(ref)
 
     async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
         """Apply the spec that is live with other replicas."""
@@ -502,10 +512,11 @@ class ClusterOperations:
         )
         changed = document.model_copy(update={"spec": spec})
         was = live["spec"].get("replicas", 1)
-        if not replicas and was:
-            self._may_write()
-            await writes.annotate(self._connection, ref.namespace, ref.name, {BEFORE_STOP_ANNOTATION: str(was)})
-        await self.apply(changed, base=document, resolution=resolution)
+        with act():
+            if not replicas and was:
+                self._may_write()
+                await writes.annotate(self._connection, ref.namespace, ref.name, {BEFORE_STOP_ANNOTATION: str(was)})
+            await self.apply(changed, base=document, resolution=resolution)
 
     async def drift(self, ref: Ref) -> Drift:
         """Compare what is live with what its annotation says."""
@@ -537,7 +548,7 @@ class ClusterOperations:
     async def live_manifest(self, ref: Ref) -> str:
         """The Deployment as it is, as YAML."""
         path = writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name)
-        return to_yaml(without_values(writes.clean(await self._connection.get_json(path))))
+        return redacted(to_yaml(without_values(writes.clean(await self._connection.get_json(path)))))
 
     def logs(
         self, ref: Ref, pod: str, *, container: str = "", follow: bool = True, previous: bool = False, tail: int = 500

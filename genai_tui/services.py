@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from genai_tui.domain.audit import AuditTrail
 from genai_tui.domain.chat import ChatEvent, ChatRequest
 from genai_tui.domain.disputes import UNDECIDED, Dispute, Drift, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
@@ -217,10 +218,15 @@ class Operations(Protocol):
         """
         ...
 
-    async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
+    async def delete(
+        self, kind: str, name: str, namespace: str = "", *, base: ModelDeployment | None = None
+    ) -> tuple[str, ...]:
         """Delete a Model, Endpoint, Organization or ModelDeployment with what belongs to it; returns references.
 
+        `base` is what a deployment must still be.
+
         Raises:
+            ChangedMeanwhile: `base` is not live any more.
             NotFound, NotPermitted, BadInput when something still uses it.
         """
         ...
@@ -434,6 +440,7 @@ class Services:
     start: Callable[[], Awaitable[None]]
     settle: Callable[[], Awaitable[None]]
     keys: ApiKeys
+    audit: AuditTrail
     monitor: Monitor
     render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
     apply_documents: ApplyDocuments

@@ -54,6 +54,7 @@ class AccessScreen(AreaScreen):
         Binding("R", "revoke_all", "Revoke all", id="access.revoke_all", show=False,
                 tooltip="Revoke every key of the user or organization under the cursor"),
         Binding("x", "revoke_expired", "Clean up", id="access.expired", show=False, tooltip="Delete the expired keys"),
+        Binding("a", "audit", "Audit", id="access.audit", tooltip="What was written to clusters from this machine"),
         Binding("slash", "filter", "Filter", id="access.filter", key_display="/", tooltip="Show only some"),
         Binding("enter", "open", "Keys", id="access.open", show=False, tooltip="The keys of it"),
         Binding("r", "read", "Read again", id="access.read", show=False, tooltip="Read the keys now"),
@@ -75,6 +76,8 @@ made. `v` goes from one list to the next, `enter` shows the keys of an organizat
 `n` makes an organization, and among users and keys a key; `K` makes a key for whom the cursor is on. It is shown once.
 Revoking one deletes its Secret: callers that use it are refused from then on. `R` revokes every key of a user or an
 organization, `x` those that have expired; both show first which ones.
+
+`a` shows everything that was written to clusters from this machine.
 
 Last used is what the ledger of this machine has seen within 90 days.
 """
@@ -142,6 +145,10 @@ Last used is what the ledger of this machine has seen within 90 days.
         line = self.query_one("#access-problem", Static)
         line.display = bool(text)
         line.update(printable(text))
+
+    def action_audit(self) -> None:
+        """Show the writes."""
+        self.app.open_audit()
 
     def refresh_from_picture(self) -> None:
         """Follow picture and keys; the cursor stays where it is."""

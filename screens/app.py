@@ -259,6 +259,19 @@ class GenaiTui(App[None]):
 
         self.push_screen(PlaygroundScreen(ref))
 
+    def open_audit(self) -> None:
+        """Show what was written to clusters from this machine."""
+        from screens.audit import AuditScreen
+
+        if not isinstance(self.screen, AuditScreen):
+            self.push_screen(AuditScreen())
+
+    def undo_last_write(self) -> None:
+        """Undo the last write, after a yes."""
+        from screens.undoing import undo_last
+
+        self.run_worker(undo_last(self), name="undo", group="undo", exclusive=True, exit_on_error=False)
+
     def open_wizard(self, model: str | None = None, edit: Ref | None = None) -> None:
         """Make a deployment, from a model or not, or edit one."""
         from screens.wizard.screen import WizardScreen

@@ -44,6 +44,9 @@ class Commands(Provider):
         yield from self._actions(app)
         for area, title in AREAS:
             yield Command(f"go to {title}", partial(app.open_area, area), f"The area {title}")
+        yield Command("audit", app.open_audit, "What was written to clusters from this machine")
+        if not app.services.session.read_only:
+            yield Command("undo last write", app.undo_last_write, "Show what that changes, ask, and undo it")
         if isinstance(self.screen, ConsoleScreen):
             for name, run, about in self.screen.commands():
                 yield Command(name, run, about)

@@ -123,3 +123,23 @@ def test_a_rollback_shows_what_changes_asks_and_brings_the_earlier_revision_back
     wrong = program("rollback", "chat", "--to", "9", "--yes")
     assert wrong.code == 2
     assert "no revision 9" in wrong.err
+
+
+def test_what_was_written_is_listed_and_the_last_of_it_undone(program: Program, tmp_path: Path) -> None:
+    (document,) = yaml.safe_load_all(program("export", "team-a/chat").out)
+    document["spec"]["description"] = "by a file"
+    file = tmp_path / "chat.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert program("apply", "-f", str(file), "--force-conflicts").code == 0
+    items = program("audit", "-o", "json").json["items"]
+    assert (items[0]["verb"], items[0]["object"], items[0]["result"]) == ("apply", "Deployment team-a/chat", "changed")
+    assert items[0]["who"]
+    assert "by a file" in items[0]["diff"]
+    assert "by a file" in program("audit", "--diff").out
+    refused = program("undo")
+    assert (refused.code, "add --yes" in refused.err) == (2, True)
+    undone = program("undo", "--yes")
+    assert (undone.code, undone.out) == (0, "undone: apply Deployment team-a/chat as it was before\n"), undone.err
+    assert "-    genai-tui.dev/description: by a file" in undone.err
+    assert yaml.safe_load(program("export", "team-a/chat").out)["spec"].get("description") != "by a file"
+    assert len(program("audit", "-o", "json").json["items"]) == len(items) + 1

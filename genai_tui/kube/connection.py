@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from genai_tui.kube.credentials import Credentials, tls
+from genai_tui.kube.journal import Journal
 from genai_tui.kube.kubeconfig import Target
 from genai_tui.kube.proxies import proxy_for
 from genai_tui.kube.refusals import Busy, refusal, unreachable
@@ -30,7 +31,11 @@ Params = Mapping[str, str | int]
 
 
 class Connection:
-    """An open way to one cluster. Must be closed; use `async with`."""
+    """An open way to one cluster. Must be closed; use `async with`.
+
+    Attributes:
+        journal: is told of every write (`kube.writes`).
+    """
 
     def __init__(self, target: Target, *, connections: int = CONNECTIONS) -> None:
         """Prepare; nothing is sent before the first request.
@@ -44,6 +49,7 @@ class Connection:
             BadInput, MissingTool: the proxy cannot be used.
         """
         self.target = target
+        self.journal: Journal | None = None
         secure = urlsplit(target.server).scheme == "https"
         self.tls = tls(target) if secure else None
         self.credentials = Credentials(target, self.tls)

@@ -5,16 +5,22 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 from __future__ import annotations
 
+import asyncio
 import copy
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from genai_tui.domain.audit import Verb
 from genai_tui.domain.enforcement import OURS
 from genai_tui.domain.naming import MANAGER
-from genai_tui.errors import NotFound
+from genai_tui.errors import GenaiTuiError, NotFound, Unreachable
 from genai_tui.kube.connection import Connection
+from genai_tui.kube.journal import ObjectWrite, current_act
+from genai_tui.kube.refusals import Modified
 
 Json = dict[str, Any]
+T = TypeVar("T")
 Outcome = Literal["created", "changed", "unchanged", "removed"]
 _PLURALS = {
     "Deployment": "deployments",
@@ -86,28 +92,54 @@ async def apply(
         params["force"] = "true"
     if version:
         item = {**item, "metadata": {**item["metadata"], "resourceVersion": version}}
-    response = await connection.request(
-        "PATCH", _path(item), params=params, body=item, content_type="application/apply-patch+yaml"
-    )
-    after: Json = response.json()
+
+    async def send() -> Json:
+        data: Json = (
+            await connection.request(
+                "PATCH", _path(item), params=params, body=item, content_type="application/apply-patch+yaml"
+            )
+        ).json()
+        return data
+
+    after = await (send() if dry_run else _told(connection, Verb.APPLY, _named(item), before, send))
     if before is None:
         return Written("created", None, after)
-    same = clean(before) == clean(after)
-    return Written("unchanged" if same else "changed", before, after)
+    return Written("unchanged" if clean(before) == clean(after) else "changed", before, after)
 
 
 async def create(connection: Connection, item: Json) -> Json:
     """POST a new object. Raises Conflict when it exists."""
     collection = _path(item).rsplit("/", 1)[0]
     params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
-    data: Json = (await connection.request("POST", collection, params=params, body=item)).json()
-    return data
+
+    async def send() -> Json:
+        data: Json = (await connection.request("POST", collection, params=params, body=item)).json()
+        return data
+
+    return await _told(connection, Verb.CREATE, _named(item), None, send)
 
 
 async def delete(connection: Connection, kind: str, api_version: str, namespace: str, name: str) -> None:
     """Delete an object; what it owns goes with it, in the background. Raises NotFound, NotPermitted."""
     body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-    await connection.request("DELETE", path_of(kind, api_version, namespace, name), body=body)
+    path = path_of(kind, api_version, namespace, name)
+    before = await _seen(connection, kind, path)
+
+    async def send() -> None:
+        await connection.request("DELETE", path, body=body)
+
+    await _told(connection, Verb.DELETE, _Named(kind, api_version, namespace, name), before, send)
+
+
+async def _seen(connection: Connection, kind: str, path: str) -> Json | None:
+    """What is about to be changed, for the record; a Secret is not read for it."""
+    if connection.journal is None or kind == "Secret":
+        return None
+    try:
+        return await connection.get_json(path)
+    except GenaiTuiError:
+        # Who may delete may not always read: the write itself says what is wrong.
+        return None
 
 
 async def annotate(connection: Connection, namespace: str, name: str, annotations: dict[str, str | None]) -> None:
@@ -128,13 +160,68 @@ async def restart(connection: Connection, namespace: str, name: str, stamp: str)
 
 
 async def _merge(connection: Connection, namespace: str, name: str, patch: Json) -> None:
-    await connection.request(
-        "PATCH",
-        path_of("Deployment", "apps/v1", namespace, name),
-        params={"fieldManager": MANAGER},
-        body=patch,
-        content_type="application/merge-patch+json",
-    )
+    path = path_of("Deployment", "apps/v1", namespace, name)
+    before = await _seen(connection, "Deployment", path)
+
+    async def send() -> Json:
+        data: Json = (
+            await connection.request(
+                "PATCH",
+                path,
+                params={"fieldManager": MANAGER},
+                body=patch,
+                content_type="application/merge-patch+json",
+            )
+        ).json()
+        return data
+
+    await _told(connection, Verb.PATCH, _Named("Deployment", "apps/v1", namespace, name), before, send)
+
+
+class _Named(NamedTuple):
+    kind: str
+    api_version: str
+    namespace: str
+    name: str
+
+
+def _named(item: Json) -> _Named:
+    meta = item["metadata"]
+    return _Named(item["kind"], item["apiVersion"], meta.get("namespace") or "", meta["name"])
+
+
+async def _told(
+    connection: Connection, verb: Verb, named: _Named, before: Json | None, send: Callable[[], Awaitable[T]]
+) -> T:
+    """Write, and tell the journal how it came out, whatever that is."""
+    journal, act = connection.journal, current_act()
+    if journal is None:
+        return await send()
+    try:
+        done = await send()
+    except Modified:
+        # Nothing was written, and the writer looks again at once.
+        raise
+    except GenaiTuiError as error:
+        if verb is Verb.DELETE and isinstance(error, NotFound):
+            raise
+        lost = isinstance(error, Unreachable)
+        result = "not known" if lost else "refused"
+        await journal.wrote(ObjectWrite(verb, *named, act, result, error.problem.line, before))
+        raise
+    except BaseException:
+        interrupted = ObjectWrite(verb, *named, act, "not known", "interrupted before the answer", before)
+        await asyncio.shield(journal.wrote(interrupted))
+        raise
+    after = done if isinstance(done, dict) else None
+    if verb is Verb.DELETE:
+        result, after = "deleted", None
+    else:
+        result = "created" if before is None else "changed"
+        if before is not None and after is not None and clean(before) == clean(after):
+            return done
+    await journal.wrote(ObjectWrite(verb, *named, act, result, "", before, after))
+    return done
 
 
 def clean(item: Json) -> Json:

@@ -69,7 +69,8 @@ class Ledger:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._connection: sqlite3.Connection | None = None
 
-    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Work on the open file, in its own thread."""
         # Shielded: a request that was cancelled is recorded all the same, even when the wait for it is cancelled too.
         running = asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
         return await asyncio.shield(running)
@@ -105,7 +106,7 @@ class Ledger:
                 db.executemany(_INSERT, rows)
                 db.executemany(_FIRST_SEEN, first_seen.values())
 
-        await self._do(write)
+        await self.do(write)
 
     async def note_price(
         self, cluster: str, namespace: str, deployment: str, price: Price | None, at: datetime
@@ -123,7 +124,7 @@ class Ledger:
                 cells = (cluster, namespace, deployment, moment(begins), *price_cells(price))
                 db.execute(f"insert into prices ({_PRICE_KEYS}) values (?, ?, ?, ?, ?, ?, ?)", cells)
 
-        await self._do(write)
+        await self.do(write)
 
     async def price_at(self, cluster: str, namespace: str, deployment: str, at: datetime) -> Price | None:
         """The price that held at a time; None: it had none, or none was seen by then."""
@@ -132,14 +133,14 @@ class Ledger:
             found = _in_force(db, cluster, namespace, deployment, at)
             return read_price(found) if found is not None else None
 
-        return await self._do(read)
+        return await self.do(read)
 
     async def price_history(
         self, cluster: str, namespace: str, deployment: str
     ) -> tuple[tuple[datetime, Price | None], ...]:
         """Every price it had with the time from which it held, oldest first."""
         query = "select * from prices where cluster = ? and namespace = ? and deployment = ? order by from_at"
-        rows = await self._do(lambda db: db.execute(query, (cluster, namespace, deployment)).fetchall())
+        rows = await self.do(lambda db: db.execute(query, (cluster, namespace, deployment)).fetchall())
         return tuple((datetime.fromisoformat(row["from_at"]), read_price(row)) for row in rows)
 
     async def usage(
@@ -148,7 +149,7 @@ class Ledger:
         """Sums by group, source and currency, most tokens first."""
         query = _REPORT.format(group=_GROUPS[by])
         window = {"since": moment(since), "until": moment(until) if until else _END_OF_TIME, "cluster": cluster}
-        rows = await self._do(lambda db: db.execute(query, window).fetchall())
+        rows = await self.do(lambda db: db.execute(query, window).fetchall())
         return tuple(usage_line(row) for row in rows)
 
     async def requests(
@@ -157,7 +158,7 @@ class Ledger:
         """Single requests, oldest first, at most `limit`."""
         query = "select * from requests where at >= ? and at < ? order by at, id limit ?"
         window = (moment(since), moment(until) if until else _END_OF_TIME, limit)
-        rows = await self._do(lambda db: db.execute(query, window).fetchall())
+        rows = await self.do(lambda db: db.execute(query, window).fetchall())
         return tuple(read_request(row) for row in rows)
 
     async def close(self) -> None:

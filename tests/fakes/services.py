@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from genai_tui.domain.audit import Undo, Write
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
@@ -37,7 +38,7 @@ from genai_tui.domain.rows import (
     Ref,
 )
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
-from genai_tui.errors import NotPermitted
+from genai_tui.errors import NotFound, NotPermitted
 from genai_tui.services import (
     AnyDocument,
     Applied,
@@ -231,7 +232,9 @@ class FakeOperations:
         self.resolutions.append(resolution)
         return Applied({f"{document.kind} {document.metadata.name}": "created"})
 
-    async def delete(self, kind: str, name: str, namespace: str = "") -> tuple[str, ...]:
+    async def delete(
+        self, kind: str, name: str, namespace: str = "", *, base: ModelDeployment | None = None
+    ) -> tuple[str, ...]:
         self._do("delete", kind, f"{namespace}/{name}" if namespace else name)
         return (f"{kind} {name}",)
 
@@ -404,6 +407,32 @@ class FakeKeys:
         self.keys = [key for key in self.keys if key not in keys]
 
 
+@dataclass
+class FakeAudit:
+    """Writes in memory; `undone` is what was undone."""
+
+    rows: list[Write] = field(default_factory=list)
+    plan: Undo | None = None
+    problem: str = ""
+    undone: list[tuple[str, Resolution]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def writes(
+        self, since: datetime, until: datetime | None = None, *, cluster: str | None = None, limit: int = 1_000
+    ) -> Sequence[Write]:
+        if self.failure is not None:
+            raise self.failure
+        return [row for row in self.rows if row.at >= since and cluster in (None, row.cluster)][:limit]
+
+    async def last(self) -> Undo:
+        if self.plan is None:
+            raise NotFound("nothing was written to this cluster from here")
+        return self.plan
+
+    async def undo(self, undo: Undo, resolution: Resolution = UNDECIDED) -> None:
+        self.undone.append((undo.act, resolution))
+
+
 class FakeMonitor:
     """Answers with what a test put there, and counts how often it was asked."""
 
@@ -440,6 +469,7 @@ class FakeServices:
         self.drafts = FakeDrafts()
         self.preferences = FakePreferences()
         self.keys = FakeKeys()
+        self.audit = FakeAudit()
         self.monitor = FakeMonitor()
         self.session = Session(
             context, "https://127.0.0.1:6443", namespace, "genai-tui", "operator", read_only, simulated
@@ -462,6 +492,7 @@ class FakeServices:
             start=self._start,
             settle=self._nothing,
             keys=self.keys,
+            audit=self.audit,
             monitor=self.monitor,
             render_documents=self._render,
             apply_documents=self._apply,
