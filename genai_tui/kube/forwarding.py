@@ -14,6 +14,7 @@ import contextlib
 import http.client
 import os
 import socket
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
@@ -75,7 +76,23 @@ async def open_forward(connection: Connection, namespace: str, pod: str, port: i
 
 
 async def _open(connection: Connection, path: str, headers: list[tuple[str, str]], port: int) -> Forward:
-    return await asyncio.to_thread(_open_blocking, connection, path, headers, port)
+    made: list[Forward] = []
+    given_up = threading.Event()
+
+    def run() -> Forward:
+        made.append(_open_blocking(connection, path, headers, port))
+        if given_up.is_set():
+            made[0].close()
+        return made[0]
+
+    try:
+        return await asyncio.to_thread(run)
+    except asyncio.CancelledError:
+        # A thread cannot be cancelled: what it opens, or has just opened, is for nobody.
+        given_up.set()
+        for forward in made:
+            forward.close()
+        raise
 
 
 def _open_blocking(connection: Connection, path: str, headers: list[tuple[str, str]], port: int) -> Forward:

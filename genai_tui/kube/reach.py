@@ -113,6 +113,8 @@ class _Relay:
         task = asyncio.create_task(self._carry(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Also of a task that is cancelled before it began.
+        task.add_done_callback(lambda _: writer.close())
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until either side has no more to say."""
@@ -126,8 +128,6 @@ class _Relay:
         except (GenaiTuiError, OSError) as error:
             self.problem = error.problem.line if isinstance(error, GenaiTuiError) else str(error)
             log.info("port-forward to %s/%s ended: %s", self._namespace, self._pod, self.problem)
-        finally:
-            writer.close()
 
     async def close(self) -> None:
         """End what is still being carried."""
@@ -135,6 +135,9 @@ class _Relay:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # A transport is closed at the next turn of the loop.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 async def _both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far: socket.socket) -> None:

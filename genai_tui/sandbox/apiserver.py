@@ -75,6 +75,8 @@ class ApiServer:
         path = request.url.path
         if path == FAULTS_PATH:
             return await self._set_faults(request, identity)
+        if parse_path(path.rstrip("/")) is None:
+            self._authz.authorize_path(identity, request.method.lower(), path)
         fixed = self._fixed(request, path)
         if fixed is not None:
             return fixed
@@ -223,6 +225,9 @@ class ApiServer:
                 problem = "fieldManager: Required value: is required for apply patch"
                 raise bad_request(f'PatchOptions.meta.k8s.io "" is invalid: {problem}')
             force = query.get("force") in ("true", "1")
+            if self._api.objects.get(*target.place) is None:
+                # What an apply makes must be allowed to be made, under that name.
+                self._authz.authorize(self._identify(request), attributes(request, target, "POST"))
             applied = self._api.apply(*target.place, config, manager=manager, force=force, dry_run=dry_run, mode=mode)
             item, new, warnings = applied
             return self._answer(request, target.resource, item, 201 if new else 200, warnings)
@@ -324,7 +329,11 @@ class ApiServer:
             identity = self._identify(socket)
             if target is None or target.name is None or target.sub not in ("exec", "attach", "portforward"):
                 raise ApiError(404, "NotFound", "the server could not find the requested resource")
-            self._authz.authorize(identity, attributes(socket, target, "POST"))
+            # A WebSocket begins with a GET; since 1.35 `create` is asked for as well, as for the older protocols.
+            # https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/ , under
+            # AuthorizePodWebsocketUpgradeCreatePermission.
+            for method in ("GET", "POST"):
+                self._authz.authorize(identity, attributes(socket, target, method))
             pod = self._api.get(*target.place)
         except ApiError as error:
             await socket.send_denial_response(JSONResponse(error.body(), error.code))

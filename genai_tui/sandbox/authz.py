@@ -1,26 +1,19 @@
-"""Who is asking, and may they: bearer tokens, impersonation, and RBAC objects evaluated as they stand."""
+"""Who is asking, and may they: bearer tokens, impersonation, and RBAC objects evaluated as they stand.
+
+The rules are those of https://kubernetes.io/docs/reference/access-authn-authz/rbac/ : nothing is allowed that no rule
+of a bound role allows; there is no rule that takes away.
+"""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.objects import Object, Objects
+from genai_tui.sandbox.selectors import matches
 from genai_tui.sandbox.status import ApiError, qualified
-
-READ = ("get", "list", "watch")
-EVERYONE_MAY_CREATE = (
-    ("authorization.k8s.io", "selfsubjectaccessreviews"),
-    ("authorization.k8s.io", "selfsubjectrulesreviews"),
-    ("authentication.k8s.io", "selfsubjectreviews"),
-)
-NON_RESOURCE = [
-    "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version",
-    "/version/",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,14 @@ class Authz:
         """The identity acted as, when the real one may. Raises ApiError 403."""
         if not user:
             return identity
-        self.authorize(identity, Attributes("impersonate", "", "users", name=user))
+        kind, _, account = user.partition("system:serviceaccount:")
+        namespace, _, name = account.partition(":")
+        wanted = Attributes("impersonate", "", "users", name=user)
+        if account and not kind:
+            wanted = Attributes("impersonate", "", "serviceaccounts", namespace, name)
+        self.authorize(identity, wanted)
+        for group in groups:
+            self.authorize(identity, Attributes("impersonate", "", "groups", name=group))
         return Identity(user, (*groups, "system:authenticated"))
 
     def authorize(self, identity: Identity, wanted: Attributes) -> None:
@@ -72,9 +72,20 @@ class Authz:
 
     def allowed(self, identity: Identity, wanted: Attributes) -> bool:
         """Whether any rule of any binding allows it."""
-        if wanted.verb == "create" and (wanted.group, wanted.resource) in EVERYONE_MAY_CREATE:
-            return True
-        return any(_permits(rule, wanted) for rule in self.rules(identity, wanted.namespace))
+        return any(permits(rule, wanted) for rule in self.rules(identity, wanted.namespace))
+
+    def authorize_path(self, identity: Identity, verb: str, path: str) -> None:
+        """For paths that are no resources. Raises ApiError 403."""
+        if not self.path_allowed(identity, verb, path):
+            text = f'forbidden: User "{identity.name}" cannot {verb} path "{path}"'
+            raise ApiError(403, "Forbidden", text, {})
+
+    def path_allowed(self, identity: Identity, verb: str, path: str) -> bool:
+        """Whether a rule of a cluster-wide binding allows a path; a trailing `*` stands for whatever follows."""
+        return any(
+            _has(rule, "verbs", verb) and any(_covers(known, path) for known in rule.get("nonResourceURLs") or ())
+            for rule in self.rules(identity, "")
+        )
 
     def rules(self, identity: Identity, namespace: str) -> Iterator[Object]:
         """The rules that hold for the identity in a namespace, or cluster-wide for none."""
@@ -83,18 +94,29 @@ class Authz:
             bindings += self._objects.list(registry.ROLE_BINDINGS, namespace)
         for binding in bindings:
             if any(_is(subject, identity) for subject in binding.get("subjects") or ()):
-                reference = binding["roleRef"]
-                if reference["kind"] == "ClusterRole":
-                    role = self._objects.get(registry.CLUSTER_ROLES, "", reference["name"])
-                else:
-                    role = self._objects.get(registry.ROLES, namespace, reference["name"])
-                yield from (role or {}).get("rules") or ()
+                yield from self._role_rules(binding["roleRef"], namespace)
+
+    def _role_rules(self, reference: Object, namespace: str) -> Iterator[Object]:
+        """The rules of a role; those of an aggregated one are the rules of the roles its selectors choose."""
+        if reference["kind"] == "Role":
+            yield from (self._objects.get(registry.ROLES, namespace, reference["name"]) or {}).get("rules") or ()
+            return
+        role = self._objects.get(registry.CLUSTER_ROLES, "", reference["name"]) or {}
+        selectors = (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
+        if not selectors:
+            yield from role.get("rules") or ()
+        for other in self._objects.list(registry.CLUSTER_ROLES) if selectors else ():
+            labels = other["metadata"].get("labels") or {}
+            if any(matches(selector, labels) for selector in selectors):
+                yield from other.get("rules") or ()
 
     def review_access(self, identity: Identity, item: Object) -> Object:
         """SelfSubjectAccessReview, answered."""
-        asked = item.get("spec", {}).get("resourceAttributes")
+        spec = item.get("spec", {})
+        asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
         if asked is None:
-            return {"allowed": True}
+            path = path or {}
+            return {"allowed": self.path_allowed(identity, path.get("verb", ""), path.get("path", ""))}
         resource = asked.get("resource", "")
         if asked.get("subresource"):
             resource += f"/{asked['subresource']}"
@@ -105,17 +127,16 @@ class Authz:
 
     def review_rules(self, identity: Identity, namespace: str) -> Object:
         """SelfSubjectRulesReview, answered."""
-        own = [
-            {"verbs": ["create"], "apiGroups": [group], "resources": [r for g, r in EVERYONE_MAY_CREATE if g == group]}
-            for group in ("authorization.k8s.io", "authentication.k8s.io")
-        ]
-        found: list[Object] = []
+        resources: list[Object] = []
+        paths: list[Object] = []
         for rule in self.rules(identity, namespace):
-            if rule.get("resources"):
-                wanted = {"verbs": rule["verbs"], "apiGroups": rule["apiGroups"], "resources": rule["resources"]}
-                found.append(wanted | ({"resourceNames": rule["resourceNames"]} if rule.get("resourceNames") else {}))
-        non_resource = [{"verbs": ["get"], "nonResourceURLs": NON_RESOURCE}]
-        return {"resourceRules": own + found, "nonResourceRules": non_resource, "incomplete": False}
+            wanted, fields = (
+                (resources, ("verbs", "apiGroups", "resources", "resourceNames"))
+                if rule.get("resources")
+                else (paths, ("verbs", "nonResourceURLs"))
+            )
+            wanted.append({name: rule[name] for name in fields if rule.get(name)})
+        return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
 
 
 def _is(subject: Object, identity: Identity) -> bool:
@@ -126,13 +147,24 @@ def _is(subject: Object, identity: Identity) -> bool:
     return bool(identity.name == f"system:serviceaccount:{subject.get('namespace')}:{subject['name']}")
 
 
-def _permits(rule: Object, wanted: Attributes) -> bool:
-    def has(field: str, value: str) -> bool:
-        found: list[Any] = rule.get(field) or []
-        return "*" in found or value in found
+def _has(rule: Object, field: str, value: str) -> bool:
+    found = rule.get(field) or ()
+    return "*" in found or value in found
 
-    if not (has("verbs", wanted.verb) and has("apiGroups", wanted.group) and has("resources", wanted.resource)):
+
+def _covers(known: str, path: str) -> bool:
+    return known == path or (known.endswith("*") and path.startswith(known[:-1]))
+
+
+def permits(rule: Object, wanted: Attributes) -> bool:
+    """Whether one rule of a role allows it."""
+    if not (_has(rule, "verbs", wanted.verb) and _has(rule, "apiGroups", wanted.group)):
         return False
+    plural, slash, subresource = wanted.resource.partition("/")
+    everywhere = bool(slash) and f"*/{subresource}" in (rule.get("resources") or ())
+    if not plural or not (everywhere or _has(rule, "resources", wanted.resource)):
+        return False
+    # A request that names no object, as a list or a POST, is not covered by a rule for named ones.
     names = rule.get("resourceNames")
     return not names or wanted.name in names
 
@@ -151,39 +183,3 @@ def forbidden(identity: Identity, wanted: Attributes) -> ApiError:
 def json_name(name: str) -> str:
     """A quoted name and a blank, or nothing."""
     return f'"{name}" ' if name else ""
-
-
-def default_rbac() -> list[tuple[registry.Resource, Object]]:
-    """Roles and bindings a new sandbox begins with: admin, operator, viewer."""
-    everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
-    readable = [
-        "pods", "pods/log", "services", "configmaps", "persistentvolumeclaims", "events", "endpoints", "namespaces",
-        "nodes", "resourcequotas", "limitranges", "serviceaccounts",
-    ]  # fmt: skip
-    groups = ["apps", "batch", "discovery.k8s.io", "events.k8s.io", "networking.k8s.io", "storage.k8s.io"]
-    view = [
-        {"apiGroups": [""], "resources": readable, "verbs": list(READ)},
-        {"apiGroups": groups, "resources": ["*"], "verbs": list(READ)},
-    ]
-    work = ["configmaps", "services", "persistentvolumeclaims", "pods", "secrets", "pods/portforward", "pods/exec",
-            "services/proxy", "pods/proxy", "namespaces"]  # fmt: skip
-    operate = [
-        *view,
-        {"apiGroups": [""], "resources": work, "verbs": ["*"]},
-        {"apiGroups": ["apps", "networking.k8s.io"], "resources": ["*"], "verbs": ["*"]},
-    ]
-    found: list[tuple[registry.Resource, Object]] = []
-    for name, rules in (("cluster-admin", everything), ("operator", operate), ("view", view)):
-        found.append((registry.CLUSTER_ROLES, {"metadata": {"name": name}, "rules": rules}))
-    for name, group in (("cluster-admin", "system:masters"), ("operator", "operators"), ("view", "viewers")):
-        found.append(
-            (
-                registry.CLUSTER_ROLE_BINDINGS,
-                {
-                    "metadata": {"name": name},
-                    "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": group}],
-                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-                },
-            )
-        )
-    return found

@@ -11,10 +11,11 @@ from starlette.applications import Starlette
 
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.apiserver import create_app
-from genai_tui.sandbox.authz import Authz, Identity, default_rbac
+from genai_tui.sandbox.authz import Authz, Identity
 from genai_tui.sandbox.claims import DEFAULT_CLASS, PROVISIONER
 from genai_tui.sandbox.clock import Clock
 from genai_tui.sandbox.controllers import Controllers
+from genai_tui.sandbox.default_rbac import default_rbac, everyone
 from genai_tui.sandbox.engine import Engine
 from genai_tui.sandbox.events import Recorder
 from genai_tui.sandbox.faults import Faults
@@ -75,6 +76,9 @@ class World:
 
     def resume(self) -> None:
         """Go on with restored objects."""
+        for resource, item in everyone():
+            if self.objects.get(resource, "", item["metadata"]["name"]) is None:
+                self.api.create(resource, "", item)
         self.controllers.adopt_all()
         self.kubelet.adopt_all()
         self.scheduler.adopt_all()

@@ -222,8 +222,8 @@ async def test_a_port_forward_takes_the_kubeconfigs_proxy_and_server_name(cluste
 async def test_what_keeps_a_port_forward_from_opening_is_said(cluster: Served, tmp_path: Any) -> None:
     pod(cluster)
     users: list[tuple[Json, type[Exception], str]] = [
-        ({"token": "viewer"}, NotPermitted, "vera may not create pods/portforward in namespace default"),
-        ({"token": "admin", "as": "someone"}, NotPermitted, "someone may not create pods/portforward"),
+        ({"token": "viewer"}, NotPermitted, "vera may not get pods/portforward in namespace default"),
+        ({"token": "admin", "as": "someone"}, NotPermitted, "someone may not get pods/portforward"),
         ({"token": "wrong"}, CredentialsRejected, "did not accept the credentials"),
     ]
     for user, kind, text in users:

@@ -18,8 +18,9 @@ import yaml
 
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.apiserver import create_app
-from genai_tui.sandbox.authz import Authz, Identity, default_rbac
+from genai_tui.sandbox.authz import Authz, Identity
 from genai_tui.sandbox.clock import Clock
+from genai_tui.sandbox.default_rbac import default_rbac
 from genai_tui.sandbox.faults import Faults
 from genai_tui.sandbox.objects import Objects
 from genai_tui.sandbox.verbs import Api
@@ -61,12 +62,12 @@ class Served:
 
     def __init__(self, api: Api, directory: Path) -> None:
         self.api, self.faults, self._directory = api, Faults(), directory
-        authz = Authz(api.objects, TOKENS)
+        self.authz = Authz(api.objects, TOKENS)
         self.agent = SilentAgent()
         authority = trustme.CA()
         self.ca = authority.cert_pem.bytes()
         config = uvicorn.Config(
-            create_app(api, self.agent, authz, self.faults, api.clock),
+            create_app(api, self.agent, self.authz, self.faults, api.clock),
             host="127.0.0.1",
             port=0,
             log_config=None,
@@ -118,7 +119,7 @@ class Served:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
 
-    def kubeconfig(self, role: str = "admin") -> Path:
+    def kubeconfig(self, role: str = "admin", namespace: str = "default") -> Path:
         """A kubeconfig for a role."""
         path = self._directory / f"kubeconfig-{role}"
         ca = base64.b64encode(self.ca).decode()
@@ -128,7 +129,7 @@ class Served:
             "current-context": "c",
             "clusters": [{"name": "c", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
             "users": [{"name": "u", "user": {"token": role}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "default"}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
         }
         path.write_text(yaml.safe_dump(data), encoding="utf-8")
         return path

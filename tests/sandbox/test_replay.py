@@ -14,8 +14,9 @@ import pytest
 
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.apiserver import create_app
-from genai_tui.sandbox.authz import Authz, Identity, default_rbac
+from genai_tui.sandbox.authz import Authz, Identity
 from genai_tui.sandbox.clock import Clock
+from genai_tui.sandbox.default_rbac import default_rbac
 from genai_tui.sandbox.faults import Faults
 from genai_tui.sandbox.objects import Object, Objects
 from genai_tui.sandbox.verbs import Api
