@@ -188,6 +188,7 @@ async def drift_of(connection: Connection, rendered: Objects) -> Drift:
             continue
         found += ownership.disputes(reference, ownership.differences(item, live, item))
         if item["kind"] == "Deployment":
+            found += ownership.disputes(reference, ownership.additions(item, live))
             texts = read_changes(item, live)
             generation = live["metadata"].get("generation") or 0
     return Drift(tuple(found), texts, generation)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import json
 import re
 from typing import Any
 
 import yaml
 
+from genai_tui.domain.naming import SPEC_ANNOTATION
 from genai_tui.kube import writes
 from genai_tui.services import RenderedManifest
 
@@ -65,10 +68,18 @@ def difference(done: writes.Written, item: Json) -> str:
 
 def difference_of(name: str, before: Json | None, after: Json | None) -> str:
     """Two states of an object as a unified diff; None is one in which it does not exist."""
-    old, new = (
-        redacted(to_yaml(without_values(writes.clean(item)))) if item is not None else "" for item in (before, after)
-    )
+    old, new = (_readable(item) if item is not None else "" for item in (before, after))
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), new.splitlines(keepends=True), f"live {name}", f"applied {name}", n=3
     )
     return "".join(lines)
+
+
+def _readable(item: Json) -> str:
+    """An object line by line, also the spec in its annotation, which is one long line of JSON."""
+    shown = without_values(writes.clean(item))
+    annotations = shown.get("metadata", {}).get("annotations") or {}
+    if SPEC_ANNOTATION in annotations:
+        with contextlib.suppress(ValueError, RecursionError):
+            annotations[SPEC_ANNOTATION] = json.loads(annotations[SPEC_ANNOTATION])
+    return redacted(to_yaml(shown))

@@ -218,6 +218,12 @@ async def test_drift_is_told_field_by_field_taken_or_put_back(cluster: Served, s
     assert engine_of(live(cluster))["image"] == "vllm/vllm-openai:v0.33.0"
     edit(cluster, lambda item: engine_of(item)["resources"]["requests"].update(cpu="2000m"))
     assert (await services.operations.drift(MINE)).fields == (), "2000m is 2"
+    edit(cluster, lambda item: engine_of(item)["env"].append({"name": "DEBUG", "value": "1"}), "kubectl-set")
+    added = await services.operations.drift(MINE)
+    assert [(found.theirs, found.ours, found.manager) for found in added.fields] == [("1", None, "kubectl-set")]
+    assert added.texts == {"advanced.env": "VLLM_LOGGING_LEVEL=INFO\nDEBUG=1"}
+    assert added.restorable == (), "an apply leaves what others add"
+    edit(cluster, lambda item: engine_of(item)["env"].pop())
     cluster.call(lambda: cluster.api.delete(registry.SERVICES, "default", "mine"))
     (gone,) = (await services.operations.drift(MINE)).fields
     assert (gone.reference, gone.theirs) == ("Service default/mine", None)

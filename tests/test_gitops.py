@@ -76,7 +76,10 @@ def test_a_conflict_is_printed_and_decided_on_the_command_line(program: Program,
     program.kubectl("-n", "team-a", "set", "env", "deployment/chat", "VLLM_LOGGING_LEVEL=DEBUG")
     program.kubectl("-n", "team-a", "scale", "deployment/chat", "--replicas=2")
     told = program("explain", "team-a/chat", "-o", "json").json["drift"]
-    assert [(d["field"], d["manager"], d["live"], d["spec"]) for d in told] == [(".spec.replicas", "kubectl", "2", "1")]
+    assert [(d["field"].rsplit(".", 1)[1], d["manager"], d["live"], d["spec"]) for d in told] == [
+        ("replicas", "kubectl", "2", "1"),
+        ("value", "kubectl-set", "DEBUG", None),
+    ]
     refused = program("apply", "-f", str(file))
     assert refused.code == 1
     assert (

@@ -68,7 +68,8 @@ class Drift:
     """Where a deployment is not as its spec says.
 
     Attributes:
-        fields: each with what the cluster has (`theirs`) and what the spec makes of it (`ours`).
+        fields: each with what the cluster has (`theirs`) and what the spec makes of it (`ours`, None for nothing: it
+            was added, and an apply leaves it).
         texts: the form's texts as the cluster has them, by field id: what can be taken into the form.
         generation: of the Deployment that was compared.
     """
@@ -76,6 +77,11 @@ class Drift:
     fields: tuple[Dispute, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     generation: int = 0
+
+    @property
+    def restorable(self) -> tuple[Dispute, ...]:
+        """What putting ours back changes."""
+        return tuple(found for found in self.fields if found.ours is not None)
 
 
 GONE: Final = "(the whole object)"

@@ -187,6 +187,17 @@ def differences(wanted: Json, live: Json, before: Json | None = None) -> tuple[D
     return tuple(found)
 
 
+def additions(wanted: Json, live: Json) -> tuple[Difference, ...]:
+    """The fields others set beside what is wanted: an apply leaves them as they are."""
+    asked, held = fields(wanted), owners(live)
+    found: list[Difference] = []
+    for path, theirs in fields(live).items():
+        names = [owner.manager for owner in _held(path, held)]
+        if path not in asked and names and MANAGER not in names and path[1:2] != ("f:annotations",):
+            found.append(Difference(path, theirs, None, names[0]))
+    return tuple(found)
+
+
 def without(item: Json, paths: frozenset[Path]) -> Json:
     """The object without these fields, so that an apply of it leaves them as they are."""
     left = copy.deepcopy(item)

@@ -26,7 +26,11 @@ def drift_blocks(drift: Drift | None) -> list[Block]:
     """The fields that are otherwise, the first few; nothing where everything is as asked for."""
     if drift is None or not drift.fields:
         return []
-    keys = "t takes it into the form, b puts ours back" if drift.texts else "b puts ours back"
+    keys = ", ".join(
+        name
+        for name, there in (("t takes it into the form", drift.texts), ("b puts ours back", drift.restorable))
+        if there
+    )
     blocks: list[Block] = [Space(), Heading("CHANGED ELSEWHERE", keys)]
     blocks.append(Grid(tuple(_line(found) for found in drift.fields[:FEW])))
     if len(drift.fields) > FEW:
@@ -36,7 +40,8 @@ def drift_blocks(drift: Drift | None) -> list[Block]:
 
 def _line(found: Dispute) -> tuple[Bit, ...]:
     label = _LABELS.get(found.field) or found.path.rsplit(".", 1)[-1]
-    text = f"{_short(found.theirs)}, asked for {_short(found.ours)}   by {found.holder}"
+    asked = "added" if found.ours is None else f"asked for {_short(found.ours)}"
+    text = f"{_short(found.theirs)}, {asked}   by {found.holder}"
     return (Bit(label, "waiting"), Bit(text))
 
 
@@ -94,7 +99,7 @@ class DriftScreen(ActingScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys are there while there is something to take or to put back."""
         found = self.drift if self.drift is not None and not self._gone else Drift()
-        if (action == "take_theirs" and not found.texts) or (action == "put_back" and not found.fields):
+        if (action == "take_theirs" and not found.texts) or (action == "put_back" and not found.restorable):
             return False
         return super().check_action(action, parameters)
 
@@ -109,16 +114,17 @@ class DriftScreen(ActingScreen):
         drift, document = self.drift, self._last.document if self._last is not None else None
         if drift is None or document is None:
             return
-        lines = [f"{_LABELS.get(f.field) or f.path}: {_short(f.theirs)} becomes {_short(f.ours)}" for f in drift.fields]
-        stale = any(found.manager == OURSELVES for found in drift.fields)
+        fields = drift.restorable
+        lines = [f"{_LABELS.get(f.field) or f.path}: {_short(f.theirs)} becomes {_short(f.ours)}" for f in fields]
+        stale = any(found.manager == OURSELVES for found in fields)
         remark = "\nSome were written by an earlier version of this program or of the catalogue." if stale else ""
         text = f"In {self.services.session.context}:\n" + "\n".join(lines[:10]) + remark
         if len(lines) > 10:
             text += f"\nand {len(lines) - 10} more"
-        title = f"Put back {plural(len(drift.fields), 'field')} of {self._ref}?"
+        title = f"Put back {plural(len(fields), 'field')} of {self._ref}?"
         if not await self.app.push_screen_wait(ConfirmDialog(title, text, yes="Put back", tone="danger")):
             return
-        operations, ours = self.services.operations, all_of(drift.fields, Stand.OURS)
+        operations, ours = self.services.operations, all_of(fields, Stand.OURS)
         putting = written(
             self.app,
             title,
