@@ -94,6 +94,16 @@ def _reading(add: Add) -> None:
         "--by", choices=("deployment", "model", "organization", "user", "key"), default="deployment", help="grouped by"
     )
     _output(usage, "table", "json", "yaml", "csv")
+    reconcile = add("reconcile", "What engines counted against what the ledger attributes, and what is left over.")
+    reconcile.add_argument("name", nargs="?", metavar="NAME")
+    reconcile.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
+    _output(reconcile, "table", "json", "yaml", "csv")
+    meter = add("meter", "Read the counters of the engines into the ledger, until SIGTERM; no console is needed.")
+    meter.add_argument("--once", action="store_true", help="read them once and end")
+    _asking(add)
+
+
+def _asking(add: Add) -> None:
     chat = add("chat", "Ask a deployment; the answer streams.")
     chat.add_argument("name", metavar="NAME")
     chat.add_argument("-m", "--message", required=True, metavar="TEXT")

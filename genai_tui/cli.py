@@ -187,10 +187,8 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.limits import limits
 
             return lambda s: limits(s, options.name, namespace, key_id=options.key, form=options.output)
-        case "usage":
-            from genai_tui.commands.usage import usage
-
-            return lambda s: usage(s, options.since, options.by, options.output)
+        case "usage" | "reconcile" | "meter":
+            return _counting_verb(options, namespace)
         case "audit":
             from genai_tui.commands.audit import audit
 
@@ -215,6 +213,19 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             return _keys_verb(options)
         case _:
             return _writing_verb(options, namespace)
+
+
+def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
+    from genai_tui.commands.meter import meter, reconcile
+    from genai_tui.commands.usage import usage
+
+    match options.command:
+        case "usage":
+            return lambda s: usage(s, options.since, options.by, options.output)
+        case "reconcile":
+            return lambda s: reconcile(s, options.name, namespace, options.since, options.output)
+        case _:
+            return lambda s: meter(s, once=options.once)
 
 
 def _keys_verb(options: argparse.Namespace) -> Verb:

@@ -14,6 +14,7 @@ from typing import Any
 
 from genai_tui.api_keys import ClusterKeys
 from genai_tui.auditing import Recorder
+from genai_tui.counting import Counting
 from genai_tui.domain.cluster import PICTURED, ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import hostname_of
@@ -34,6 +35,7 @@ from genai_tui.kube.manifests.deployment import read_deployment, render_deployme
 from genai_tui.kube.manifests.foreign import identify
 from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.audit import AuditRows
+from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.operations import ClusterOperations
 from genai_tui.preferences import FilePreferences
@@ -89,7 +91,8 @@ class _Wiring:
         self._access = Access(connection)
         self._picture = Picture(Deriver(read_deployment, _identify, diagnose), read_entry)
         self._ways = Ways(connection, self._picture, parse_way(settings.reach))
-        self._sampler = Sampler(self._picture, self._ways.fetch)
+        self._counting = Counting(CounterRows(self._ledger), session.server, self._read_counters, _now)
+        self._sampler = Sampler(self._picture, self._ways.fetch, keep=self._counting.keep)
         self._monitor = ClusterMonitor(self._picture, self._fetch_pod, self._ways.fetch, _now)
         self._starts = StartWatcher(self._picture, self._tail, diagnose)
         self._operations = ClusterOperations(connection, self._access, self._picture, session, self._note_price)
@@ -122,6 +125,7 @@ class _Wiring:
             settle=self._settle,
             keys=ClusterKeys(self._connection, self._picture, self._session, self._settle, _now),
             audit=self._audit,
+            counters=self._counting,
             monitor=self._monitor,
             render_documents=self._render,
             apply_documents=self._operations.apply_documents,
@@ -214,6 +218,9 @@ class _Wiring:
             raise _same_kind(problem.what)(
                 problem.what, why=problem.why, next_step=problem.next_step, detail=problem.detail
             )
+
+    async def _read_counters(self) -> None:
+        await self._sampler.read_counters()
 
     # -- reaching engines ---------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from genai_tui.domain.audit import AuditTrail
 from genai_tui.domain.chat import ChatEvent, ChatRequest
+from genai_tui.domain.counters import EngineCounters
 from genai_tui.domain.disputes import UNDECIDED, Dispute, Drift, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 from genai_tui.domain.enforcement import Enforcement
@@ -441,6 +442,7 @@ class Services:
     settle: Callable[[], Awaitable[None]]
     keys: ApiKeys
     audit: AuditTrail
+    counters: EngineCounters
     monitor: Monitor
     render_documents: Callable[[Sequence[AnyDocument]], Awaitable[Sequence[RenderedManifest]]]
     apply_documents: ApplyDocuments

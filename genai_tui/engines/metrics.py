@@ -30,14 +30,16 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "requests": ("vllm:request_success_total", "vllm:request_success", "request_success_total"),
     "kv_cache": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "gpu_cache_usage_perc"),
 }
-_KNOWN = frozenset(name for names in _NAMES.values() for name in names)
+_BEGAN = ("vllm:generation_tokens_created", "generation_tokens_created", "process_start_time_seconds")
+_KNOWN = frozenset((*(name for names in _NAMES.values() for name in names), *_BEGAN))
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSample:
     """Sums over the engine's series at one moment; None where the engine has no such series (yet).
 
-    `kv_cache` is a share from 0 to 1, the largest of the engines behind one API.
+    `kv_cache` is a share from 0 to 1, the largest of the engines behind one API. `began` is when the counters began, in
+    seconds since 1970; it is no part of what two samples are compared by.
     """
 
     running: float | None = None
@@ -46,6 +48,7 @@ class EngineSample:
     generation_tokens: float | None = None
     requests: float | None = None
     kv_cache: float | None = None
+    began: float | None = field(default=None, compare=False)
 
 
 def parse_sample(text: str) -> EngineSample:
@@ -61,7 +64,8 @@ def parse_sample(text: str) -> EngineSample:
             total = max(values) if name == "kv_cache" else sum(values)
             if math.isfinite(total):
                 found[name] = total
-    return EngineSample(**found)
+    began = next((series[known] for known in _BEGAN if known in series), None)
+    return EngineSample(**found, began=max(began) if began is not None else None)
 
 
 def increase(before: float | None, after: float | None) -> float | None:

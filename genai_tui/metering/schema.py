@@ -121,4 +121,36 @@ def audit(db: Database) -> None:
         )
 
 
-NAMES = frozenset(step.__name__ for step in (requests, prices, summable_costs, history_stands, audit))
+@migrations()
+def engine_counters(db: Database) -> None:
+    """The last reading of each pod's counters, and for each deployment a sum of their growth that never falls."""
+    db.table("engine_pods").create(
+        {
+            "cluster": str,
+            "pod": str,
+            "namespace": str,
+            "deployment": str,
+            "answered": str,
+            "began": float,
+            "prompt_tokens": int,
+            "completion_tokens": int,
+        },
+        pk=("cluster", "pod"),
+        not_null={"answered", "prompt_tokens", "completion_tokens"},
+    )
+    db.table("engine_marks").create(
+        {
+            "cluster": str,
+            "namespace": str,
+            "deployment": str,
+            "at": str,
+            "prompt_tokens": int,
+            "completion_tokens": int,
+            "restarts": int,
+        },
+        pk=("cluster", "namespace", "deployment", "at"),
+        not_null={"prompt_tokens", "completion_tokens", "restarts"},
+    )
+
+
+NAMES = frozenset(step.__name__ for step in (requests, prices, summable_costs, history_stands, audit, engine_counters))

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from genai_tui.domain.counters import Count, PodReading
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref, Traffic
 from genai_tui.engines.metrics import EngineSample, increase, known_total, parse_sample
 from genai_tui.errors import GenaiTuiError
@@ -31,6 +32,12 @@ QUESTIONS_PER_S = 10.0
 TICK_S = 1.0
 Fetch = Callable[[DeploymentRow, str, str | None], Awaitable[bytes]]
 """GET a path of a deployment's engine, of the named pod or of any; raises GenaiTuiError when it does not answer."""
+Keep = Callable[[Ref, Sequence[PodReading]], Awaitable[None]]
+"""Is given the counters of a deployment's pods each time they were read; it must not raise."""
+
+
+async def _forget(_ref: Ref, _readings: Sequence[PodReading]) -> None:
+    """Keep no counters."""
 
 
 @dataclass(slots=True)
@@ -49,10 +56,13 @@ class Sampler:
         picture: what is fed.
         fetch: the way to an engine.
         clock: seconds that only grow.
+        keep: what is done with the counters that were read.
     """
 
-    def __init__(self, picture: Picture, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
-        self._picture, self._fetch, self._clock = picture, fetch, clock
+    def __init__(
+        self, picture: Picture, fetch: Fetch, clock: Callable[[], float] = time.monotonic, keep: Keep = _forget
+    ) -> None:
+        self._picture, self._fetch, self._clock, self._keep = picture, fetch, clock, keep
         self._asked: dict[Ref, _Asked] = {}
         self._before: dict[str, tuple[float, EngineSample]] = {}
         self._asking: set[Ref] = set()
@@ -77,6 +87,15 @@ class Sampler:
         """Ask every deployment whose pods are ready and which has not answered yet."""
         rows = [row for row in self._picture.deployments() if _askable(row)]
         await asyncio.gather(*(self._prove(row) for row in rows if row.assessment.phase is not Phase.RUNNING))
+
+    async def read_counters(self) -> None:
+        """Read the counters of every deployment that has ready pods, now."""
+
+        async def read(row: DeploymentRow) -> None:
+            async with self._slots:
+                await self._sample(row)
+
+        await asyncio.gather(*(read(row) for row in self._picture.deployments() if _askable(row)))
 
     def _due(self) -> list[DeploymentRow]:
         now = self._clock()
@@ -137,20 +156,34 @@ class Sampler:
         """The sum over the ready pods; nothing where one of them does not tell, because a part is not the whole."""
         path = "/v1/metrics" if row.engine == "nim" else "/metrics"
         found: list[tuple[float, EngineSample | None, EngineSample]] = []
+        counted: list[PodReading] = []
         for pod, uid in self._picture.ready_pods(row.ref):
+            asked = datetime.now(UTC)
             try:
                 text = (await self._fetch(row, path, pod)).decode("utf-8", "replace")
             except GenaiTuiError as error:
                 log.debug("no metrics of %s in %s: %s", pod, row.ref, error)
                 self._picture.set_traffic(row.ref, Traffic())
-                return
+                break
             now, sample = self._clock(), parse_sample(text)
             then, before = self._before.get(uid, (now, None))
             self._before[uid] = (now, sample)
             found.append((now - then, before, sample))
-        if found:
-            self._picture.set_traffic(row.ref, traffic(found))
+            counted += self._reading(row.ref, pod, uid, asked, sample)
+        else:
+            if found:
+                self._picture.set_traffic(row.ref, traffic(found))
+        await self._keep(row.ref, counted)
         self._tidy()
+
+    def _reading(self, ref: Ref, pod: str, uid: str, asked: datetime, sample: EngineSample) -> tuple[PodReading, ...]:
+        """The counters of a pod; nothing where the engine has not both of them (yet)."""
+        if sample.prompt_tokens is None or sample.generation_tokens is None:
+            return ()
+        known = self._picture.pod(ref.namespace, pod)
+        created = known.meta.created if known is not None else None
+        count = Count(int(sample.prompt_tokens), int(sample.generation_tokens))
+        return (PodReading(uid, asked, datetime.now(UTC), count, created, sample.began),)
 
     def _tidy(self) -> None:
         if len(self._before) > 2 * self._picture.pod_count + AT_ONCE:

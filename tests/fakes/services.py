@@ -15,6 +15,7 @@ from typing import Literal
 from genai_tui.domain.audit import Undo, Write
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
+from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Claim, Enforcement
@@ -433,6 +434,22 @@ class FakeAudit:
         self.undone.append((undo.act, resolution))
 
 
+class FakeCounters:
+    """What engines counted; a test puts it there."""
+
+    def __init__(self) -> None:
+        self.problem: Problem | None = None
+        self.lines: tuple[Reconciliation, ...] = ()
+        self.asked: list[datetime] = []
+
+    async def read_now(self) -> None:
+        return
+
+    async def reconcile(self, since: datetime, until: datetime | None = None) -> Sequence[Reconciliation]:
+        self.asked.append(since)
+        return self.lines
+
+
 class FakeMonitor:
     """Answers with what a test put there, and counts how often it was asked."""
 
@@ -470,6 +487,7 @@ class FakeServices:
         self.preferences = FakePreferences()
         self.keys = FakeKeys()
         self.audit = FakeAudit()
+        self.counters = FakeCounters()
         self.monitor = FakeMonitor()
         self.session = Session(
             context, "https://127.0.0.1:6443", namespace, "genai-tui", "operator", read_only, simulated
@@ -493,6 +511,7 @@ class FakeServices:
             settle=self._nothing,
             keys=self.keys,
             audit=self.audit,
+            counters=self.counters,
             monitor=self.monitor,
             render_documents=self._render,
             apply_documents=self._apply,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tui.domain.cluster import Condition, ContainerSpec, Meta, Pod, ReplicaSet, Workload
+from genai_tui.domain.counters import Count, PodReading
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref
 from genai_tui.domain.watching import Removed, Upserted
 from genai_tui.engines.failures import diagnose
@@ -34,7 +35,8 @@ class Scene:
         identify = Engine("vllm", "m", ("m",))
         self.picture = Picture(Deriver(lambda *_: None, lambda _: identify, diagnose), lambda *_: "")
         self.now = 0.0
-        self.sampler = Sampler(self.picture, self.fetch, lambda: self.now)
+        self.kept: list[tuple[Ref, tuple[PodReading, ...]]] = []
+        self.sampler = Sampler(self.picture, self.fetch, lambda: self.now, self.keep)
         self.asked: Counter[tuple[str, str, str | None]] = Counter()
         self.silent: set[str] = set()
         self.hanging: set[str] = set()
@@ -69,7 +71,11 @@ class Scene:
         if path == "/v1/models":
             return json.dumps({"data": [{"id": row.ref.name}]}).encode()
         count = self.tokens.get(pod or "", 0.0)
-        return f"vllm:generation_tokens_total {count}\nvllm:num_requests_running 2\n".encode()
+        prompts = f"vllm:prompt_tokens_total {2 * count}\n" if count else ""
+        return f"{prompts}vllm:generation_tokens_total {count}\nvllm:num_requests_running 2\n".encode()
+
+    async def keep(self, ref: Ref, readings: Sequence[PodReading]) -> None:
+        self.kept.append((ref, tuple(readings)))
 
     def row(self, name: str = "a") -> DeploymentRow:
         return next(row for row in self.picture.deployments() if row.ref.name == name)
@@ -179,3 +185,16 @@ def test_a_rate_is_the_sum_of_what_each_counter_grew(pods: list[tuple[float, flo
     assert found == pytest.approx(grown / seconds)
     unknown = [*samples, (float(seconds), None, EngineSample(generation_tokens=1.0))]
     assert traffic(unknown).tokens_per_second is None
+
+
+async def test_the_counters_of_every_pod_that_tells_are_kept_and_a_missing_one_is_no_0() -> None:
+    scene = Scene(replicas=3)
+    scene.tokens = {"a-0-0": 5.0, "a-0-1": 7.0}
+    await scene.sampler.read_counters()
+    ((ref, readings),) = scene.kept
+    assert ref == Ref("ns", "a")
+    assert [(reading.pod, reading.count) for reading in readings] == [("a-0-0", Count(10, 5)), ("a-0-1", Count(14, 7))]
+    assert all(reading.asked <= reading.answered for reading in readings)
+    scene.silent = {"a-0-1"}
+    await scene.sampler.read_counters()
+    assert [reading.pod for reading in scene.kept[-1][1]] == ["a-0-0"]

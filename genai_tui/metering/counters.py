@@ -1,0 +1,165 @@
+"""Engine counters in the ledger: the last reading of each pod, and for each deployment marks of a sum that never falls.
+
+A mark says how many tokens a deployment's engines had counted by then, since the first reading of any of them. Marks
+stand a minute apart or more; the newest one moves along. Readings of several consoles come here in any order: what a
+reading adds is worked out under the write lock, from the last one that was kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from genai_tui.domain.counters import Count, PodReading, Reconciliation, growth
+from genai_tui.domain.rows import Ref
+from genai_tui.metering.database import transaction
+from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.rows import moment
+
+APART = timedelta(minutes=1)
+LONGEST = timedelta(days=1)
+"""No answer takes longer: the rows that may have ended in a time began at most so long before it."""
+_POD = """
+    insert into engine_pods (cluster, pod, namespace, deployment, answered, began, prompt_tokens, completion_tokens)
+    values (?, ?, ?, ?, ?, ?, ?, ?)
+    on conflict (cluster, pod) do update set answered = excluded.answered, began = excluded.began,
+        prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens
+"""
+_MARK_COLUMNS = "cluster, namespace, deployment, at, prompt_tokens, completion_tokens, restarts"
+_OF = "cluster = :cluster and namespace = :namespace and deployment = :deployment"
+_ENDED = "(julianday(at) - 2440587.5) * 86400.0 + coalesce(total_ms, 0) / 1000.0"
+_ATTRIBUTED = f"""
+    select coalesce(sum(prompt_tokens), 0) as prompt, coalesce(sum(completion_tokens), 0) as completion,
+           coalesce(sum(total_tokens is null and status <> 'error'), 0) as unreported
+    from requests where at >= :from_at and at <= :until and {_OF}
+      and {_ENDED} > :since_s and {_ENDED} <= :until_s
+"""
+_KNOWN = """
+    select namespace, deployment from engine_marks where cluster = :cluster
+    union
+    select distinct namespace, deployment from requests
+    where cluster = :cluster and at >= :since and at <= :until and namespace <> ''
+    order by namespace, deployment
+"""
+
+
+class CounterRows:
+    """The tables of engine counters. Every coroutine raises GenaiTuiError when the file cannot be used."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def add(self, cluster: str, ref: Ref, readings: Sequence[PodReading]) -> None:
+        """Keep readings of pods of one deployment; one that says nothing new for sure is left out."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                _add(db, cluster, ref, readings)
+
+        if readings:
+            await self._ledger.do(write)
+
+    async def total(self, cluster: str, ref: Ref) -> Count | None:
+        """What the engines of a deployment counted since the first reading; None: they were never read."""
+        rows = await self._ledger.do(lambda db: _marks(db, cluster, ref, "order by at desc limit 1"))
+        return _count(rows[0]) if rows else None
+
+    async def reconcile(self, cluster: str, since: datetime, until: datetime) -> tuple[Reconciliation, ...]:
+        """Every deployment whose engines were read, or that has requests in this time, by namespace and name."""
+        window = {"cluster": cluster, "since": moment(since), "until": moment(until)}
+
+        def read(db: sqlite3.Connection) -> tuple[Reconciliation, ...]:
+            refs = [Ref(row["namespace"], row["deployment"]) for row in db.execute(_KNOWN, window).fetchall()]
+            return tuple(_reconciled(db, cluster, ref, since, until) for ref in refs)
+
+        return await self._ledger.do(read)
+
+
+def _add(db: sqlite3.Connection, cluster: str, ref: Ref, readings: Sequence[PodReading]) -> None:
+    """In a transaction: what the readings add to the deployment's sum, then the readings themselves."""
+    grown, restarts, used = Count(), 0, []
+    for reading in readings:
+        found = growth(_last(db, cluster, reading), reading)
+        if found is None:
+            continue
+        grown, restarts = grown + found.count, restarts + found.restarted
+        used.append(reading)
+        place = (cluster, reading.pod, ref.namespace, ref.name, moment(reading.answered), reading.began)
+        db.execute(_POD, (*place, reading.count.prompt, reading.count.completion))
+    if used:
+        _mark(db, cluster, ref, used, grown, restarts)
+
+
+def _last(db: sqlite3.Connection, cluster: str, reading: PodReading) -> PodReading | None:
+    """The reading of this pod that was kept last."""
+    query = "select * from engine_pods where cluster = ? and pod = ?"
+    row = db.execute(query, (cluster, reading.pod)).fetchone()
+    if row is None:
+        return None
+    answered = datetime.fromisoformat(row["answered"])
+    return PodReading(reading.pod, answered, answered, _count(row), reading.created, row["began"])
+
+
+def _mark(
+    db: sqlite3.Connection, cluster: str, ref: Ref, readings: Sequence[PodReading], grown: Count, restarts: int
+) -> None:
+    """Put the newest mark, or move it along."""
+    at = max(moment(reading.answered) for reading in readings)
+    newest = _marks(db, cluster, ref, "order by at desc limit 2")
+    if not newest:
+        born = [reading.created for reading in readings if reading.created is not None]
+        first = min(moment(min(born)), at) if born else at
+        _insert(db, cluster, ref, first, Count(), 0)
+        newest = _marks(db, cluster, ref, "order by at desc limit 2")
+    total, restarts = _count(newest[0]) + grown, newest[0]["restarts"] + restarts
+    at = max(at, newest[0]["at"])
+    if at == newest[0]["at"] or (len(newest) > 1 and _movable(newest[1], at, total)):
+        query = f"delete from engine_marks where {_OF} and at = :at"
+        db.execute(query, {**_place(cluster, ref), "at": newest[0]["at"]})
+    _insert(db, cluster, ref, at, total, restarts)
+
+
+def _movable(before: sqlite3.Row, at: str, total: Count) -> bool:
+    """Whether the newest mark may move to `at`: near the one before it, or nothing was counted since that."""
+    apart = datetime.fromisoformat(at) - datetime.fromisoformat(before["at"])
+    return apart < APART or _count(before) == total
+
+
+def _insert(db: sqlite3.Connection, cluster: str, ref: Ref, at: str, total: Count, restarts: int) -> None:
+    values = (cluster, ref.namespace, ref.name, at, total.prompt, total.completion, restarts)
+    db.execute(f"insert into engine_marks ({_MARK_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def _marks(db: sqlite3.Connection, cluster: str, ref: Ref, rest: str, at: str = "") -> list[sqlite3.Row]:
+    query = f"select * from engine_marks where {_OF} {rest}"
+    return db.execute(query, {**_place(cluster, ref), "at": at}).fetchall()
+
+
+def _place(cluster: str, ref: Ref) -> dict[str, str]:
+    return {"cluster": cluster, "namespace": ref.namespace, "deployment": ref.name}
+
+
+def _count(row: sqlite3.Row) -> Count:
+    return Count(row["prompt_tokens"], row["completion_tokens"])
+
+
+def _reconciled(db: sqlite3.Connection, cluster: str, ref: Ref, since: datetime, until: datetime) -> Reconciliation:
+    before = _marks(db, cluster, ref, "and at <= :at order by at desc limit 1", moment(since))
+    first = before or _marks(db, cluster, ref, "order by at limit 1")
+    last = _marks(db, cluster, ref, "and at <= :at order by at desc limit 1", moment(until))
+    if not first or not last or last[0]["at"] < first[0]["at"]:
+        attributed, unreported = _attributed(db, cluster, ref, since, until)
+        return Reconciliation(ref, since, until, None, attributed, unreported)
+    begins, ends = (datetime.fromisoformat(rows[0]["at"]) for rows in (first, last))
+    attributed, unreported = _attributed(db, cluster, ref, begins, ends)
+    restarts = last[0]["restarts"] - first[0]["restarts"]
+    return Reconciliation(ref, begins, ends, _count(last[0]) - _count(first[0]), attributed, unreported, restarts)
+
+
+def _attributed(db: sqlite3.Connection, cluster: str, ref: Ref, since: datetime, until: datetime) -> tuple[Count, int]:
+    """The tokens of requests that ended in (since, until], and how many of these have no usage."""
+    bounds = {"from_at": moment(since - LONGEST), "until": moment(until)}
+    seconds = {"since_s": since.timestamp(), "until_s": until.timestamp()}
+    row = db.execute(_ATTRIBUTED, _place(cluster, ref) | bounds | seconds).fetchone()
+    return Count(row["prompt"], row["completion"]), row["unreported"]
