@@ -143,6 +143,8 @@ def _writing(add: Add) -> None:
     _output(audit, "table", "json", "yaml")
     undo = add("undo", "Undo the last write to this cluster, after showing what that changes.")
     undo.add_argument("--yes", action="store_true", help="do not ask")
+    adopt = add("adopt", "Print a deployment of others as a file of ours, for a new one beside it.")
+    adopt.add_argument("name", metavar="NAME")
     delete = add("delete", "Delete a deployment, model, endpoint or organization with what belongs to it.")
     delete.add_argument("kind", metavar="KIND")
     delete.add_argument("name", metavar="NAME")

@@ -270,6 +270,10 @@ def _writing_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
             from genai_tui.commands.gitops import diff
 
             return lambda s: diff(s, options.filename)
+        case "adopt":
+            from genai_tui.commands.gitops import adopt
+
+            return lambda s: adopt(s, options.name, namespace)
         case "export":
             from genai_tui.commands.gitops import export
 

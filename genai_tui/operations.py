@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from genai_tui.adopting import adoption_of
 from genai_tui.disputing import Decided, Standing, checked, decide, drift_of, look, take_theirs, undecided
+from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
 from genai_tui.domain.disputes import UNDECIDED, Dispute, Drift, Resolution
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
@@ -40,7 +42,7 @@ from genai_tui.kube.journal import act
 from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
 from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deployment, render_deployment
 from genai_tui.kube.refusals import Modified
-from genai_tui.object_texts import difference, manifest_of, redacted, to_yaml, without_values
+from genai_tui.object_texts import difference, difference_of, manifest_of, redacted, to_yaml, without_values
 from genai_tui.preflight import Preflight
 from genai_tui.revisions import revisions_of
 from genai_tui.services import (
@@ -484,6 +486,18 @@ class ClusterOperations:
         extra = (f"PersistentVolumeClaim {ref}-cache",) if cache is not None and cache.size is not None else ()
         return (f"Deployment {ref}", f"Service {ref}", *extra, *removed)
 
+    async def _live_of_ours(self, ref: Ref) -> Json:
+        """What is live, where it is ours; the picture may not know it yet.
+
+        Raises:
+            NotPermitted: others made it. NotFound: there is none.
+        """
+        live = await self._connection.get_json(writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name))
+        manager = (live["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL)
+        if manager != MANAGER:
+            raise NotPermitted(f"{ref} was not made by genai-tui", why=f"managed by {manager or 'others'}")
+        return live
+
     def _refuse_foreign(self, ref: Ref) -> ModelDeployment | None:
         detail = self._picture.deployment(ref)
         if detail is not None and detail.row.foreign:
@@ -502,8 +516,7 @@ class ClusterOperations:
 
     async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
         """Apply the spec that is live with other replicas."""
-        self._refuse_foreign(ref)
-        live = await self._connection.get_json(writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name))
+        live = await self._live_of_ours(ref)
         document = _document_of(live)
         if document is None:
             raise NotFound(f"{ref} has no readable spec", next_step="apply its file again")
@@ -527,6 +540,16 @@ class ClusterOperations:
         await self._look_at_gateways([document])
         return await drift_of(self._connection, self._objects(document, [document]))
 
+    async def adoption(self, ref: Ref) -> Adoption:
+        """Read a deployment of others back."""
+        return await adoption_of(self._connection, self._picture, ref)
+
+    async def compare(self, ref: Ref, document: ModelDeployment) -> str:
+        """What a document makes, beside a live Deployment."""
+        path = writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name)
+        made = self.render([document])[0][1][0]
+        return difference_of(f"Deployment {ref}", await self._connection.get_json(path), made)
+
     async def revisions(self, ref: Ref) -> tuple[Revision, ...]:
         """What the cluster keeps of what ran before."""
         return await revisions_of(self._connection, ref)
@@ -534,13 +557,13 @@ class ClusterOperations:
     async def pause(self, ref: Ref, *, paused: bool) -> None:
         """Hold the rollout, or let it go on."""
         self._may_write()
-        self._refuse_foreign(ref)
+        await self._live_of_ours(ref)
         await writes.pause(self._connection, ref.namespace, ref.name, paused=paused)
 
     async def restart(self, ref: Ref) -> None:
         """Replace every pod."""
         self._may_write()
-        self._refuse_foreign(ref)
+        await self._live_of_ours(ref)
         await writes.restart(
             self._connection, ref.namespace, ref.name, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.audit import AuditTrail
 from genai_tui.domain.chat import ChatEvent, ChatRequest
 from genai_tui.domain.counters import EngineCounters
@@ -241,6 +242,18 @@ class Operations(Protocol):
         Raises:
             NotFound, NotPermitted, BadInput (its model or endpoint is gone, so that nothing can be made of the spec).
         """
+        ...
+
+    async def adoption(self, ref: Ref) -> Adoption:
+        """A deployment of others read back into the form. Writes nothing.
+
+        Raises:
+            BadInput: it is ours already, or runs no engine that can be deployed here. NotFound, NotPermitted.
+        """
+        ...
+
+    async def compare(self, ref: Ref, document: ModelDeployment) -> str:
+        """How the Deployment a document makes differs from a live one of another name, as a unified diff."""
         ...
 
     async def restart(self, ref: Ref) -> None:

@@ -23,6 +23,7 @@ from textual.types import CSSPathType
 from textual.worker import Worker, WorkerState
 
 import styles
+from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import explain
@@ -258,6 +259,12 @@ class GenaiTui(App[None]):
         from screens.playground import PlaygroundScreen
 
         self.push_screen(PlaygroundScreen(ref))
+
+    def open_adoption(self, adoption: Adoption) -> None:
+        """Make a deployment with the settings of one of others."""
+        from screens.wizard.adopting import AdoptScreen
+
+        self.push_screen(AdoptScreen(adoption))
 
     def open_audit(self) -> None:
         """Show what was written to clusters from this machine."""

@@ -1,12 +1,13 @@
-"""`genai-tui diff` and `export`: what a repository of files needs from a cluster."""
+"""`genai-tui diff`, `export` and `adopt`: what a repository of files needs from a cluster."""
 
 from __future__ import annotations
 
 from genai_tui.commands.apply import print_manifests, read_file
 from genai_tui.commands.explain import find_ref
-from genai_tui.commands.output import write
+from genai_tui.commands.output import note, write
 from genai_tui.domain.documents import ModelDeployment
-from genai_tui.errors import NotFound
+from genai_tui.domain.drafts import DEPLOYMENT_FORM
+from genai_tui.errors import BadInput, NotFound
 from genai_tui.files import to_yaml
 from genai_tui.services import AnyDocument, Services
 
@@ -63,3 +64,24 @@ def _referred(services: Services, document: ModelDeployment) -> list[AnyDocument
     shared = spec.sharing.organizations
     found += [row.document for row in picture.organizations() if row.name in shared and row.document]
     return found
+
+
+async def adopt(services: Services, name: str, namespace: str | None) -> None:
+    """Print a deployment of others as a file of ours, for a new one beside it; what does not fit, on standard error.
+
+    Raises:
+        NotFound: nothing is called so. BadInput: it is ours already, runs no engine that can be deployed here, or
+            lacks what a file needs, such as a model of the catalogue.
+    """
+    await services.settle()
+    ref = find_ref(services, name, namespace)
+    adoption = await services.operations.adoption(ref)
+    for left in adoption.leftovers:
+        note(f"not taken over: {left.line}")
+    rows = services.picture.endpoints()
+    inside = [row.name for row in rows if row.document is not None and row.document.spec.exposure == "cluster"]
+    endpoint = {"endpoint": inside[0]} if len(inside) == 1 else {}
+    reading = DEPLOYMENT_FORM.read({**DEPLOYMENT_FORM.blank(), **endpoint, **adoption.texts})
+    if reading.document is None:
+        raise BadInput(f"{ref} cannot be written as a file yet", fields=reading.problems)
+    write(to_yaml((reading.document,)).rstrip("\n"))

@@ -20,6 +20,7 @@ from screens.deciding import written
 from screens.deployment.history import HistoryDialog
 from screens.deployment.overview import fix_fields
 from screens.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from screens.dialogs.difference import DifferenceDialog
 from screens.dialogs.number import NumberDialog
 from screens.dialogs.problem import ProblemDialog
 
@@ -49,6 +50,8 @@ class ActingScreen(ConsoleScreen):
         Binding("s", "scale", "Scale", id="deployment.scale", tooltip="Change how many replicas it has; 0 stops it"),
         Binding("r", "restart", "Restart", id="deployment.restart", tooltip="Replace every pod"),
         Binding("ctrl+d", "delete", "Delete", id="deployment.delete", tooltip="Delete it with what belongs to it"),
+        Binding("A", "adopt", "Adopt", id="deployment.adopt",
+                tooltip="Open its settings in the form, as a new deployment of ours beside it"),
         Binding("u", "history", "Roll back", show=False, id="deployment.history",
                 tooltip="Earlier revisions, what going back to one changes, and going back"),
         Binding("Z", "stop", "Stop or start", show=False, id="deployment.stop",
@@ -65,7 +68,9 @@ class ActingScreen(ConsoleScreen):
         self._gone = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The key that mends is there while something can be filled in."""
+        """The key that mends is there while something can be filled in, the one that adopts on what others made."""
+        if action == "adopt" and (self._last is None or not self._last.row.foreign or self.services.session.read_only):
+            return False
         if action == "fix" and not self._filled():
             return False
         return super().check_action(action, parameters)
@@ -76,6 +81,8 @@ class ActingScreen(ConsoleScreen):
 
     def refusal(self, action: str) -> str:
         """Why it cannot be done to this deployment by this identity now."""
+        if action == "adopt":
+            return self.services.operations.permission("create", "apps/deployments", self._ref.namespace).reason
         if action not in VERBS and action != "chat":
             return ""
         if self._last is None:
@@ -101,6 +108,21 @@ class ActingScreen(ConsoleScreen):
     def action_edit(self) -> None:
         """Change its settings."""
         self.app.open_wizard(edit=self._ref)
+
+    @work(exclusive=True, group="act", exit_on_error=False)
+    async def action_adopt(self) -> None:
+        """Read it back, say what does not fit, and open the form with the rest."""
+        try:
+            adoption = await self.services.operations.adoption(self._ref)
+        except GenaiTuiError as error:
+            self.app.push_screen(ProblemDialog(error.problem))
+            return
+        text = "Its settings open in the form, for a new deployment of ours beside it. Nothing is written to it."
+        left = "\n".join(left.line for left in adoption.leftovers) or "everything fits"
+        title = f"Adopt {self._ref}, made by {adoption.managed_by}?"
+        asking = DifferenceDialog(title, f"{text}\nNot taken over:", left, yes="open the form")
+        if await self.app.push_screen_wait(asking):
+            self.app.open_adoption(adoption)
 
     @work(exclusive=True, group="act", exit_on_error=False)
     async def action_history(self) -> None:

@@ -71,6 +71,9 @@ it keeps. *Sharing* says which organizations may call it, and changes it: `m` an
 *Manifest* has the live object, the document, and where the two differ because somebody else wrote to it: `t` takes that
 into the form, `b` puts back what was asked for. *Pods/GPUs* says where each replica runs, what its GPUs do, and what
 the engines report of requests, tokens and latency; it is read every few seconds while it is looked at.
+
+What others made is shown and talked to, and never written to; `A` opens its settings in the form, for a new deployment
+of ours beside it.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "tab('logs')", "Logs", id="deployment.logs", tooltip="Show its logs"),

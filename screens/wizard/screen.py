@@ -25,7 +25,7 @@ from genai_tui.domain.form_fields import LIMITS, RESOURCES, REVIEW, TABS
 from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, ChangedMeanwhile, GenaiTuiError, PartlyApplied, explain
-from genai_tui.services import SavedDraft
+from genai_tui.services import Preview, SavedDraft
 from screens.deciding import deciding
 from screens.dialogs.confirm import ConfirmDialog
 from screens.forms.facts import facts_of
@@ -37,7 +37,7 @@ from screens.forms.state import FormState
 from screens.wizard.merging import SharedEditScreen
 from screens.wizard.rail import Step, StepRail
 from screens.wizard.review import Remark, ReviewPane
-from screens.wizard.start import offered_drafts, start_of
+from screens.wizard.start import Start, offered_drafts, start_of
 from screens.wizard.summary import gpu_note, hanging, limits_note, summary
 
 
@@ -119,11 +119,15 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         return FormPane(fields, self.state.draft, locked=self.start.locked, id=_pane_id(title))
 
     def _begin(self, kept: SavedDraft | None) -> None:
-        self.begin(start_of(self.services, self.facts, self._model, self._edit, kept))
+        self.begin(self.start_with(kept))
         self.state = FormState(DEPLOYMENT_FORM, dict(self.start.draft), self._check)
         self.state.typed.update(self.start.typed)
         self.keeper = DraftKeeper(self.services.drafts, self.start.key, self.not_kept)
         self.keeper.kept = kept is not None
+
+    def start_with(self, kept: SavedDraft | None) -> Start:
+        """With what the form begins."""
+        return start_of(self.services, self.facts, self._model, self._edit, kept)
 
     def _check(self, draft: Draft) -> Findings:
         return check_against(draft, self.facts, self._edit or self._begun)
@@ -277,23 +281,28 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         remarks = [_remark(problem, True) for problem in self.state.problems]
         remarks += [_remark(warning, False) for warning in self.state.warnings]
         pane = self.query_one(ReviewPane)
-        pane.show_form(remarks, summary(document, self.facts) if document else (), self._lead())
+        pane.show_form(remarks, summary(document, self.facts) if document else (), self.lead())
         if document is not None:
             pane.show_asking()
             self._ask(document)
 
-    def _lead(self) -> str:
+    def lead(self) -> str:
+        """What the changes are and do to what runs; empty for a new deployment."""
         if self._edit is None:
             return ""
         changed = changes(DEPLOYMENT_FORM.fields, self.start.before, self.state.draft)
         lines = [f"  {change.field.label}: {_short(change.before)} → {_short(change.after)}" for change in changed]
         return "\n".join([interruption(changed, self.state.draft), *lines])
 
+    async def preview(self, document: ModelDeployment) -> Preview:
+        """What saving would do."""
+        return await self.services.operations.preview(document)
+
     @work(exclusive=True, group="preview", exit_on_error=False)
     async def _ask(self, document: ModelDeployment) -> None:
         pane = self.query_one(ReviewPane)
         try:
-            preview = await self.services.operations.preview(document)
+            preview = await self.preview(document)
         except GenaiTuiError as error:
             if isinstance(error, BadInput) and error.fields:
                 self._refused(error.fields)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
+from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.documents import ModelDeployment, NamespacedMetadata
 from genai_tui.domain.drafts import DEPLOYMENT_FORM, draft_key, from_document
@@ -35,6 +36,7 @@ class Start:
         locked: field id -> why it cannot be changed.
         refusal: why there is no form at all; empty when there is one.
         editing: what is edited.
+        adopted: the deployment of others it was read from.
         document: what is live, while editing: what another saves meanwhile is not written over.
     """
 
@@ -47,6 +49,7 @@ class Start:
     refusal: str = ""
     editing: Ref | None = None
     document: ModelDeployment | None = None
+    adopted: Adoption | None = None
 
     def on(self, live: ModelDeployment) -> Start:
         """The same form, on a newer version of what is edited."""
@@ -73,6 +76,15 @@ def start_of(services: Services, facts: Facts, model: str | None, edit: Ref | No
     draft = {**DEPLOYMENT_FORM.blank(), **kept.fields, **({"model": model} if model else {})}
     typed = frozenset(key for key, text in draft.items() if text != fresh.get(key, ""))
     return Start(title, kept.key, draft, typed=typed, locked=locked)
+
+
+def adopting(services: Services, facts: Facts, adoption: Adoption) -> Start:
+    """The form of a new deployment with the settings of one of others."""
+    fresh = new_draft(facts, namespace=adoption.ref.namespace)
+    draft = {**fresh, **adoption.texts}
+    typed = frozenset(key for key, text in draft.items() if text != fresh.get(key, ""))
+    key = f"{_NEW}/{uuid4().hex[:12]}"
+    return Start(f"Adopt {adoption.ref}", key, draft, typed=typed, adopted=adoption)
 
 
 def _edit(services: Services, edit: Ref, kept: SavedDraft | None) -> Start:

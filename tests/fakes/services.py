@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.audit import Undo, Write
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
@@ -193,6 +194,7 @@ class FakeOperations:
         default_factory=lambda: ["INFO starting", "Loading safetensors checkpoint shards: 62% | 3/5"]
     )
     answer: Preview | None = None
+    adopted: Adoption | None = None
     drifted: Drift = field(default_factory=Drift)
     kept: tuple[Revision, ...] = ()
 
@@ -245,6 +247,13 @@ class FakeOperations:
 
     async def drift(self, ref: Ref) -> Drift:
         return self.drifted
+
+    async def adoption(self, ref: Ref) -> Adoption:
+        self._do("adoption", str(ref))
+        return self.adopted if self.adopted is not None else Adoption(ref, "helm")
+
+    async def compare(self, ref: Ref, document: ModelDeployment) -> str:
+        return f"--- live Deployment {ref}\n+++ applied Deployment {ref}\n-  name: {ref.name}\n+  name: {document.metadata.name}\n"
 
     async def restart(self, ref: Ref) -> None:
         self._do("restart", str(ref))

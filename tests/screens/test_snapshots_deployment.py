@@ -8,12 +8,13 @@ from typing import Any, Protocol
 import pytest
 from textual.pilot import Pilot
 
+from genai_tui.domain.adoption import Adoption, Leftover
 from genai_tui.domain.monitoring import EngineMoment, EngineReport, GpuReport, Quantiles
 from genai_tui.domain.rows import Ref
 from screens.deployment.screen import TABS
 from tests.fakes import tour
 from tests.fakes.services import stale
-from tests.fakes.tour import CHAT, EMBED, SUMMARIZE
+from tests.fakes.tour import CHAT, EMBED, FOREIGN, SUMMARIZE
 from tests.screens.cluster_world import gpu
 from tests.screens.deployment_world import Console, World, detail_of, line, page, says, two_revisions, wait_until
 from tests.screens.test_deployment import DRIFT
@@ -168,5 +169,34 @@ def test_logs_of_all_replicas(snap_compare: Compare, size: tuple[int, int]) -> N
         await open_tab(CHAT, "logs", "following")(pilot)
         await pilot.press("a")
         await says(pilot, "9 lines   following")
+
+    assert snap_compare(Console(here), terminal_size=size, run_before=before)
+
+
+ADOPTION = Adoption(
+    FOREIGN,
+    "Helm",
+    {"name": "legacy-adopted"},
+    (
+        Leftover("containers", "proxy: envoyproxy/envoy:v1.30", "a second container beside the engine"),
+        Leftover("served names", "legacy", "the new one answers to its own name and its model's"),
+        Leftover(
+            "the old one", str(FOREIGN), "goes on running, with its Service and its GPUs; take it away with what made it "
+            "once the new one runs",
+        ),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["shown", "asked"])
+def test_foreign(snap_compare: Compare, size: tuple[int, int], asked: bool) -> None:
+    here = world()
+    here.operations.adopted = ADOPTION
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await open_tab(FOREIGN, "overview", "WHAT RUNS")(pilot)
+        if asked:
+            await pilot.press("A")
+            await says(pilot, "Not taken over")
 
     assert snap_compare(Console(here), terminal_size=size, run_before=before)

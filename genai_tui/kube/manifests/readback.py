@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import ValidationError
 
+from genai_tui.domain.adoption import Leftover
 from genai_tui.domain.deployment import EnvVar, PodAffinity, SecretKey, Toleration
 from genai_tui.domain.form_affinity import write_affinity
 from genai_tui.domain.form_lines import write_arguments, write_env, write_pairs, write_tolerations
@@ -45,16 +46,9 @@ _TOOLS_LABELS: Final = (
     "pod-template-hash",
     f"{GROUP}/",
 )
+_CHOOSING: Final = ("app", "app.kubernetes.io/name", "app.kubernetes.io/instance")
+"""By what Services commonly choose their pods."""
 _CACHES: Final = ("/root/.cache/huggingface", "/opt/nim/.cache")
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """What of a Deployment the form cannot hold: where it stands, what it is, and why or what becomes of it."""
-
-    path: str
-    text: str
-    why: str
 
 
 @dataclass
@@ -278,7 +272,16 @@ def _placement(read: ReadBack, pod: Json) -> None:
 def _metadata(read: ReadBack, live: Json) -> None:
     template = ((live.get("spec") or {}).get("template") or {}).get("metadata") or {}
     labels = template.get("labels") or {}
-    own = {key: value for key, value in labels.items() if not key.startswith(_TOOLS_LABELS) and key != MANAGED_BY_LABEL}
+    chosen_by = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    own: dict[str, str] = {}
+    for key, value in labels.items():
+        if key.startswith(_TOOLS_LABELS) or key == MANAGED_BY_LABEL:
+            continue
+        if key in chosen_by or key in _CHOOSING:
+            why = "left out: its selector, and Services, would take the pods of another for their own"
+            read.leave(f"labels.{key}", value, why)
+        else:
+            own[key] = value
     read.texts["advanced.labels"] = write_pairs(own)
     read.texts["advanced.annotations"] = write_pairs(
         {key: value for key, value in (template.get("annotations") or {}).items() if not _of_kubectl(key)}
