@@ -53,9 +53,22 @@ class Terminal:
 
 
 def in_terminal(
-    argv: Sequence[str], *, painted: bytes, until: Callable[[Terminal], bool], storm: Callable[[], bool]
+    argv: Sequence[str],
+    *,
+    painted: bytes,
+    until: Callable[[Terminal], bool],
+    storm: Callable[[], bool],
+    keys: Sequence[bytes] = (b"\x1b[B",),
+    first: bytes = b"",
+    typing: Callable[[], bool] | None = None,
+    limit_s: float = LIMIT_S,
 ) -> Terminal:
-    """Run a program in a pseudo-terminal; press `down` four times a second while `storm()`."""
+    """Run a program in a pseudo-terminal; press one of `keys` in turn four times a second while `typing()`.
+
+    Bytes are counted while `storm()`, which is also when keys are pressed where nothing else is said.
+
+    `first` is typed at once, half a second after the first paint.
+    """
     began = time.perf_counter()
     pid, descriptor = pty.fork()
     if pid == 0:
@@ -66,7 +79,7 @@ def in_terminal(
     pressed: float | None = None
     next_key = 0.0
     try:
-        while not until(result) and time.perf_counter() - began < LIMIT_S:
+        while not until(result) and time.perf_counter() - began < limit_s:
             ready, _, _ = select.select([descriptor], [], [], 0.002)
             now = time.perf_counter()
             if ready:
@@ -83,8 +96,11 @@ def in_terminal(
                 if pressed is not None:
                     result.keys_ms.append((now - pressed) * 1000)
                     pressed = None
-            if storm() and pressed is None and now >= next_key:
-                os.write(descriptor, b"\x1b[B")
+            if first and result.first_paint_s is not None and now - began > result.first_paint_s + 0.5:
+                os.write(descriptor, first)
+                first = b""
+            if (typing or storm)() and pressed is None and now >= next_key:
+                os.write(descriptor, keys[len(result.keys_ms) % len(keys)])
                 pressed, next_key = now, now + 0.25
     finally:
         os.kill(pid, 9)

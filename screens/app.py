@@ -117,6 +117,8 @@ class GenaiTui(App[None]):
         colourless = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if colourless else None)
         self.services = services
+        # A scroll that glides is several screens over the line instead of one.
+        self.animation_level = "none"
         self.failure: Problem | None = None
         """Why the services could not start; the screens show it."""
         self._unsubscribe: Callable[[], None] | None = None

@@ -23,6 +23,7 @@ from genai_tui.errors import GenaiTuiError
 from screens.base import AreaScreen
 from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of
 from screens.deployment_states import Nothing, banner_text, cause_text, nothing_text
+from screens.widgets.saying import say
 from screens.widgets.virtual_table import VirtualTable
 
 _AGES_EVERY_S = 30.0
@@ -135,7 +136,7 @@ the order round, and once more takes it away.
         health, failure, table = self.services.picture.health, self.app.failure, self.table
         banner = self.query_one("#list-banner", Static)
         text = banner_text(health, failure) if table.total else ""
-        banner.update(text)
+        say(banner, text)
         banner.display = bool(text)
         table.display = table.row_count > 0
         nothing = self.query_one("#list-nothing", Static)
@@ -143,8 +144,8 @@ the order round, and once more takes it away.
         if nothing.display:
             words = self.query_one("#list-words", Input).value if table.total else ""
             scope = Nothing(self.services.session, health, failure, self._namespace, words)
-            nothing.update(nothing_text(scope))
-        self.query_one("#list-found", Static).update(f"{table.row_count} of {table.total}")
+            say(nothing, nothing_text(scope))
+        say(self.query_one("#list-found", Static), f"{table.row_count} of {table.total}")
         self._show_cause()
         self.refresh_bindings()
 
@@ -155,7 +156,7 @@ the order round, and once more takes it away.
         row = self.current()
         if row is not None and self._cause_of != (row.ref, row.assessment):
             self._cause_of = (row.ref, row.assessment)
-            line.update(cause_text(row))
+            say(line, cause_text(row), same_height=True)
 
     def _show_draft(self) -> None:
         titles = [draft.title for draft in self.services.drafts.saved()]
@@ -163,7 +164,7 @@ the order round, and once more takes it away.
         line.display = bool(titles)
         if titles:
             more = f" (and {len(titles) - 1} more)" if len(titles) > 1 else ""
-            line.update(f"✎ unfinished: {titles[0]}{more}   r resume   x discard")
+            say(line, f"✎ unfinished: {titles[0]}{more}   r resume   x discard")
         self.refresh_bindings()
 
     def on_screen_resume(self) -> None:

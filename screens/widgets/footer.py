@@ -24,10 +24,19 @@ class FooterBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._targets: list[tuple[range, str]] = []
+        self._drawn: tuple[tuple[str, str, bool], ...] = ()
 
     def on_mount(self) -> None:
         """Follow the bindings."""
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._follow())
+
+    def _follow(self) -> None:
+        """Draw the line again where it says something else: bindings are told of with every change in the cluster."""
+        if self._said() != self._drawn:
+            self.refresh()
+
+    def _said(self) -> tuple[tuple[str, str, bool], ...]:
+        return tuple((found.binding.key, found.binding.description, found.enabled) for found in self.shown())
 
     def shown(self) -> list[ActiveBinding]:
         """The bindings in the order in which they are shown: the screen's own first, help last."""
@@ -50,6 +59,7 @@ class FooterBar(Widget):
         """The keys that fit."""
         width = self.size.width
         key, word, off = (self.get_component_rich_style(f"footer--{name}") for name in ("key", "word", "off"))
+        self._drawn = self._said()
         entries = [(found, self.app.get_key_display(found.binding)) for found in self.shown()]
         while entries and sum(_width(display, found) for found, display in entries) > width:
             del entries[-2 if len(entries) > 1 else -1]

@@ -12,6 +12,8 @@ from genai_tui.domain.text import printable
 
 GAP = 2
 """Cells between two columns."""
+SAME_RUN = 24
+"""Cells that are as cheap to draw again as to jump over: the jump and its colours are so many bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,34 @@ def fit_text(text: str, width: int, *, right: bool = False) -> str:
     if length > width:
         return f"{set_cell_size(text, width - 1)}…" if width > 1 else set_cell_size(text, width)
     return " " * (width - length) + text if right else text + " " * (width - length)
+
+
+def changed_spans(
+    before: Cells, after: Cells, columns: Sequence[Column], widths: Widths
+) -> tuple[tuple[int, int], ...]:
+    """Where a line looks different: (first cell, cell after the last), from left to right.
+
+    Neighbours are drawn as one: another place on the line costs as many bytes as SAME_RUN cells.
+    """
+    spans: list[tuple[int, int]] = []
+    x = 0
+    for place, size in widths:
+        if before[place] != after[place]:
+            begin, end = _difference(before[place], after[place], columns[place], size)
+            if spans and begin < end and x + begin - spans[-1][1] <= SAME_RUN:
+                spans[-1] = (spans[-1][0], x + end)
+            elif begin < end:
+                spans.append((x + begin, x + end))
+        x += size + GAP
+    return tuple(spans)
+
+
+def _difference(before: Cell, after: Cell, column: Column, size: int) -> tuple[int, int]:
+    old, new = (fit_text(cell.text, size, right=column.right) for cell in (before, after))
+    if before.tone != after.tone or not (old.isascii() and new.isascii()):
+        return (0, size) if old != new or before.tone != after.tone else (0, 0)
+    differing = [i for i, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+    return (differing[0], differing[-1] + 1) if differing else (0, 0)
 
 
 def sort_key(cell: Cell) -> tuple[int, float, str]:

@@ -21,7 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens.format import TONES
-from screens.widgets.table_columns import GAP, Cell, Cells, Column, ColumnWidths, fit_text
+from screens.widgets.table_columns import GAP, Cell, Cells, Column, ColumnWidths, changed_spans, fit_text
 from screens.widgets.table_rows import TableRows
 
 __all__ = ["Cell", "Cells", "Column", "VirtualTable"]
@@ -125,6 +125,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
 
     def merge(self, changed: Mapping[Key, Cells], gone: Iterable[Key] = ()) -> None:
         """Take in new and changed rows, drop others. Only lines that look different are drawn again."""
+        before = {key: self._rows.cells[key] for key in changed if key in self._rows.place}
         dirty, rearrange = self._rows.merge(changed, gone)
         grown = False
         for key in dirty:
@@ -135,7 +136,7 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         if rearrange or grown:
             self._arrange(dirty, all_dirty=grown)
         else:
-            self._draw_again(dirty)
+            self._draw_differences(dirty, before)
 
     @property
     def cursor(self) -> Key | None:
@@ -248,6 +249,18 @@ class VirtualTable(ScrollView, Generic[Key], can_focus=True):
         top, height = self._top(), self._height()
         lines = (self._rows.place[key] - top for key in keys if key in self._rows.place)
         self._draw_lines([line for line in lines if 0 <= line < height])
+
+    def _draw_differences(self, keys: Iterable[Key], before: Mapping[Key, Cells]) -> None:
+        """Draw the parts of visible rows that look different from before."""
+        top, height, widths = self._top(), self._height(), self._widths.fit(self.size.width)
+        regions = [
+            Region(begin, self._rows.place[key] - top + 1, end - begin, 1)
+            for key in keys
+            if key in self._rows.place and top <= self._rows.place[key] < top + height
+            for begin, end in changed_spans(before[key], self._rows.cells[key], self._columns, widths)
+        ]
+        if regions:
+            self.refresh(*regions)
 
     def _draw_lines(self, lines: Sequence[int]) -> None:
         if lines:

@@ -8,12 +8,14 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.strip import Strip
 
 from screens import themes
+from screens.widgets.table_columns import GAP, ColumnWidths, changed_spans, fit_text
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
 COLUMNS = (
@@ -95,6 +97,33 @@ async def test_a_change_draws_its_line_and_no_other() -> None:
         assert table.whole == whole
 
     await with_table(1000, act)
+
+
+TEXTS = st.text(st.sampled_from("ab 12✔日\x1b"), max_size=14)
+CELLS = st.tuples(*(st.builds(Cell, TEXTS, st.sampled_from(("", "good"))) for _ in COLUMNS))
+
+
+@given(CELLS, CELLS, st.integers(20, 60))
+def test_outside_the_spans_that_are_drawn_a_changed_line_looks_as_before(one: Cells, other: Cells, width: int) -> None:
+    widths = ColumnWidths(COLUMNS).fit(width)
+
+    def looks(cells: Cells) -> list[tuple[str, str]]:
+        """Each cell of the line with its tone; a wide character stands in its first cell."""
+        found: list[tuple[str, str]] = []
+        for place, size in widths:
+            found += [(" ", "")] * GAP if found else []
+            text = fit_text(cells[place].text, size, right=COLUMNS[place].right)
+            found += [(part, cells[place].tone) for c in text for part in (c, *[""] * (cell_len(c) - 1))]
+        return found
+
+    spans = changed_spans(one, other, COLUMNS, widths)
+    drawn = {x for begin, end in spans for x in range(begin, end)}
+    before, after = looks(one), looks(other)
+    assert [found for x, found in enumerate(before) if x not in drawn] == [
+        found for x, found in enumerate(after) if x not in drawn
+    ]
+    assert all(begin < end <= len(after) for begin, end in spans)
+    assert bool(spans) == (before != after)
 
 
 async def test_a_page_of_ten_thousand_rows_draws_a_page() -> None:
