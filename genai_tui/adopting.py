@@ -37,6 +37,9 @@ async def adoption_of(connection: Connection, picture: ClusterPicture, ref: Ref)
     leftovers = [*_model(read, picture), *read.leftovers, *_callers(read, ref, controller)]
     taken = {row.ref.name for row in picture.deployments() if row.ref.namespace == ref.namespace}
     texts = {**read.texts, "name": _free(ref.name, taken), "namespace": ref.namespace}
+    if texts.get("advanced.strategy") == "RollingUpdate":
+        # What Kubernetes puts where nothing was chosen; ours does not wait for GPUs that its own old pods hold.
+        texts["advanced.strategy"] = "auto"
     texts["description"] = f"adopted from {ref.name}"
     return Adoption(ref, managed_by, texts, tuple(leftovers))
 

@@ -26,7 +26,7 @@ from genai_tui.domain.disputes import Dispute
 from genai_tui.domain.problems import FieldProblem, Problem
 
 if TYPE_CHECKING:
-    from genai_tui.domain.documents import ModelDeployment
+    from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 
 
 class ExitCode(IntEnum):
@@ -132,7 +132,7 @@ class ChangedMeanwhile(Conflict):
     `live` is the document as it is now; None where it cannot be read any more.
     """
 
-    def __init__(self, what: str, live: ModelDeployment | None) -> None:
+    def __init__(self, what: str, live: Model | Endpoint | Organization | ModelDeployment | None) -> None:
         super().__init__(
             f"{what} was changed by another since it was opened",
             next_step="nothing was written; look at what changed, then save again",

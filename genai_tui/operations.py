@@ -39,7 +39,7 @@ from genai_tui.kube import writes
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.journal import act
-from genai_tui.kube.manifests.catalogue import config_map_name, render_entry
+from genai_tui.kube.manifests.catalogue import config_map_name, read_entry, render_entry
 from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deployment, render_deployment
 from genai_tui.kube.refusals import Modified
 from genai_tui.object_texts import difference, difference_of, manifest_of, redacted, to_yaml, without_values
@@ -242,7 +242,7 @@ class ClusterOperations:
         document: AnyDocument,
         *,
         create_only: bool = False,
-        base: ModelDeployment | None = None,
+        base: AnyDocument | None = None,
         resolution: Resolution = UNDECIDED,
     ) -> Applied:
         """Apply one document."""
@@ -275,7 +275,7 @@ class ClusterOperations:
         resolution: Resolution,
         *,
         create_only: bool = False,
-        base: ModelDeployment | None = None,
+        base: AnyDocument | None = None,
     ) -> _Plan:
         """What is to be written and what the server says to it; every dispute of every document at once.
 
@@ -603,8 +603,14 @@ def _document_of(live: Json) -> ModelDeployment | None:
     return read_deployment(meta["name"], meta["namespace"], meta.get("annotations") or {})
 
 
-def _refuse_changed(base: ModelDeployment, live: Json | None, reference: str) -> None:
+def _refuse_changed(base: AnyDocument, live: Json | None, reference: str) -> None:
     """Refuse to write over what another console saved after `base` was read."""
-    now = _document_of(live) if live is not None else None
+    now: AnyDocument | None = None
+    if live is not None and isinstance(base, ModelDeployment):
+        now = _document_of(live)
+    elif live is not None:
+        meta = live["metadata"]
+        entry = read_entry(meta.get("labels") or {}, live.get("data") or {}, meta["name"])
+        now = None if isinstance(entry, str) else entry
     if now is None or now.spec != base.spec:
         raise ChangedMeanwhile(reference, now)

@@ -192,7 +192,7 @@ class Operations(Protocol):
         document: AnyDocument,
         *,
         create_only: bool = False,
-        base: ModelDeployment | None = None,
+        base: AnyDocument | None = None,
         resolution: Resolution = UNDECIDED,
     ) -> Applied:
         """Server-side apply. A field that another holds is taken only where `resolution` says so.

@@ -94,11 +94,10 @@ class Trail:
         with act():
             if before is None:
                 await self._delete(main, after)
-            elif isinstance(before, ModelDeployment) and main.verb is not Verb.DELETE:
-                base = after if isinstance(after, ModelDeployment) else None
-                await self._operations.apply(before, base=base, resolution=resolution)
+            elif main.verb is Verb.DELETE:
+                await self._operations.apply(before, create_only=True, resolution=resolution)
             else:
-                await self._operations.apply(before, create_only=main.verb is Verb.DELETE, resolution=resolution)
+                await self._operations.apply(before, base=after, resolution=resolution)
 
     async def _delete(self, main: Write, made: AnyDocument | None) -> None:
         if made is None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from genai_tui.domain.disputes import Stand, all_of
-from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.documents import ModelDeployment, Organization
+from genai_tui.domain.drafts import ORGANIZATION_FORM
+from genai_tui.domain.merging import merge
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import ChangedMeanwhile, Disputed
 from genai_tui.files import read_documents
@@ -157,7 +159,7 @@ async def test_what_another_console_saved_is_not_written_over(
     before = live(cluster)
     with pytest.raises(ChangedMeanwhile) as caught:
         await services.operations.apply(with_variable("VLLM_LOGGING_LEVEL", "DEBUG"), base=base)
-    assert caught.value.live is not None
+    assert isinstance(caught.value.live, ModelDeployment)
     assert caught.value.live.spec.engine.context_length == 2048
     assert live(cluster) == before
 
@@ -227,3 +229,24 @@ async def test_drift_is_told_field_by_field_taken_or_put_back(cluster: Served, s
     cluster.call(lambda: cluster.api.delete(registry.SERVICES, "default", "mine"))
     (gone,) = (await services.operations.drift(MINE)).fields
     assert (gone.reference, gone.theirs) == ("Service default/mine", None)
+
+
+async def test_two_edits_of_one_organization_do_not_lose_a_user(cluster: Served, services: Services) -> None:
+    (base,) = [row.document for row in services.picture.organizations() if row.name == "org-a" and row.document]
+
+    def with_user(name: str) -> Organization:
+        return base.model_copy(update={"spec": base.spec.model_copy(update={"users": (*base.spec.users, name)})})
+
+    await services.operations.apply(with_user("dora"), base=base)
+    with pytest.raises(ChangedMeanwhile) as caught:
+        await services.operations.apply(with_user("emil"), base=base)
+    live = caught.value.live
+    assert isinstance(live, Organization)
+    assert "dora" in live.spec.users
+    texts = [ORGANIZATION_FORM.write(found) for found in (base, live, with_user("emil"))]
+    merged = merge(ORGANIZATION_FORM.fields, *texts)
+    assert merged.disputes == ()
+    both = ORGANIZATION_FORM.read(merged.draft).document
+    assert both is not None
+    assert set(both.spec.users) == {*base.spec.users, "dora", "emil"}
+    await services.operations.apply(both, base=live)

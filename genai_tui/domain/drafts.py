@@ -45,6 +45,8 @@ from genai_tui.domain.rows import Ref
 
 D = TypeVar("D", bound=Model | Endpoint | Organization | ModelDeployment)
 EMPTY: Final = "may not be empty"
+BASE: Final = "(based on)"
+"""Beside the fields of a kept edit: what was live when it was begun."""
 
 
 @dataclass(frozen=True, slots=True)

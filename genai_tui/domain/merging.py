@@ -49,11 +49,39 @@ def merge(fields: tuple[FormField, ...], base: Draft, theirs: Draft, mine: Draft
     draft = dict(mine)
     for field in fields:
         was, other, own = (texts.get(field.id, "").strip() for texts in (base, theirs, mine))
+        both = _by_line(was, other, own) if field.id in _LINES else None
         if other in (own, was):
             kept += [field] if own != was and other == was else []
+        elif both is not None and own != was:
+            taken.append((field, was, other))
+            kept.append(field)
+            draft[field.id] = both
         elif own == was:
             taken.append((field, was, other))
             draft[field.id] = theirs.get(field.id, "")
         else:
             disputes.append(Dispute(FORM, field.label, ANOTHER, theirs.get(field.id, ""), own, field.id))
     return Merge(tuple(taken), tuple(kept), tuple(disputes), draft)
+
+
+_LINES = frozenset(
+    {
+        "advanced.env", "advanced.labels", "advanced.annotations", "advanced.nodeSelector", "sharing.organizations",
+        "users",
+    }
+)  # fmt: skip
+"""Fields whose lines stand for themselves, each under its name, in any order."""
+
+
+def _by_line(was: str, theirs: str, mine: str) -> str | None:
+    """Both edits line by line; None where both changed a line of the same name."""
+    base, other, own = (_named(text) for text in (was, theirs, mine))
+    changed = {name for name in base.keys() | other.keys() if base.get(name) != other.get(name)}
+    if any(base.get(name) != own.get(name) and other.get(name) != own.get(name) for name in changed):
+        return None
+    lines = [other[name] if name in changed else own[name] for name in own if name not in changed or name in other]
+    return "\n".join([*lines, *(other[name] for name in other if name in changed and name not in own)])
+
+
+def _named(text: str) -> dict[str, str]:
+    return {line.partition("=")[0].strip(): line.strip() for line in text.splitlines() if line.strip()}

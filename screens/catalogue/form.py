@@ -14,12 +14,12 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from genai_tui.domain.documents import Endpoint, Model, Organization
-from genai_tui.domain.drafts import ENDPOINT_FORM, MODEL_FORM, ORGANIZATION_FORM, Form, draft_key
+from genai_tui.domain.drafts import BASE, ENDPOINT_FORM, MODEL_FORM, ORGANIZATION_FORM, Form, draft_key
 from genai_tui.domain.form_facts import Findings
 from genai_tui.domain.form_field import Draft
 from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import EndpointRow, ModelRow, OrganizationRow
-from genai_tui.errors import BadInput, GenaiTuiError, explain
+from genai_tui.errors import BadInput, ChangedMeanwhile, GenaiTuiError, explain
 from genai_tui.services import SavedDraft
 from screens.deciding import deciding
 from screens.forms.facts import facts_of
@@ -27,6 +27,7 @@ from screens.forms.field_help import FieldHelp
 from screens.forms.form_pane import FormPane
 from screens.forms.form_screen import FormScreen
 from screens.forms.keeper import DraftKeeper
+from screens.forms.merging import merged
 from screens.forms.state import FormState
 
 CatalogueKind = Literal["Model", "Endpoint", "Organization"]
@@ -62,6 +63,8 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
         self._entry = name_of
         self._saving = False
         self._refusal = ""
+        self._base: Model | Endpoint | Organization | None = None
+        """What was live when the form was begun: what another saves meanwhile is not written over."""
 
     def compose_body(self) -> ComposeResult:
         """Title, fields, help."""
@@ -101,13 +104,28 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
             if live is None:
                 self._refusal = f"{self._kind.lower()} {self._entry} cannot be read, or does not exist any more"
             else:
+                self._base = live
                 draft = self._form.write(live)
         if kept is not None:
-            draft |= dict(kept.fields)
+            texts = dict(kept.fields)
+            self._base = self._read_base(texts.pop(BASE, "")) or self._base
+            draft |= texts
         key = draft_key(self._kind, self._entry) + ("" if self._entry else f"/{uuid4().hex[:12]}")
         self.state = FormState(self._form, draft, self._check)
         self.keeper = DraftKeeper(self.services.drafts, kept.key if kept else key, self.not_kept)
         self.keeper.kept = kept is not None
+
+    def kept(self) -> dict[str, str]:
+        """Also on what it is based: a form that is taken up again later may be behind."""
+        based = {BASE: self._base.model_dump_json()} if self._base is not None else {}
+        return super().kept() | based
+
+    def _read_base(self, text: str) -> Model | Endpoint | Organization | None:
+        try:
+            found = self._form.kind.model_validate_json(text, by_alias=True, by_name=False) if text else None
+        except ValueError:
+            return None
+        return found if isinstance(found, Model | Endpoint | Organization) else None
 
     def _live(self, name: str) -> Model | Endpoint | Organization | None:
         return next((row.document for row in self._rows if row.name == name), None)
@@ -196,18 +214,21 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
     @work(exclusive=True, group="apply", exit_on_error=False)
     async def _apply(self, document: Model | Endpoint | Organization) -> None:
         self._tell("· saving...")
-        operations, new = self.services.operations, self._entry is None
+        operations, new, base = self.services.operations, self._entry is None, self._base
         title = f"Save {self._kind} {document.metadata.name}?"
         try:
             done = await deciding(
                 self.app,
                 title,
-                lambda resolution: operations.apply(document, create_only=new, resolution=resolution),
+                lambda resolution: operations.apply(document, create_only=new, base=base, resolution=resolution),
                 editable=True,
             )
             if done is None or done.edit is not None:
                 self._say(None)
                 return
+        except ChangedMeanwhile as error:
+            await self._take_in(error)
+            return
         except GenaiTuiError as error:
             self._say(error.problem)
             if isinstance(error, BadInput) and error.fields:
@@ -221,6 +242,23 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
         await self.keeper.discard()
         self.notify(f"{self._kind} {document.metadata.name} saved.")
         self.dismiss()
+
+    async def _take_in(self, error: ChangedMeanwhile) -> None:
+        """Bring what another saved into the form; it is looked at before it is saved again."""
+        live, base, form = error.live, self._base, self._form
+        if base is None or not isinstance(live, form.kind):
+            self._say(error.problem)
+            return
+        what = f"{self._kind} {self._entry}"
+        found = await merged(self.app, what, form.fields, form.write(base), form.write(live), self.state.draft)
+        if found is None:
+            self._say(error.problem)
+            return
+        self._base = live
+        self.fill_in(found)
+        self._say(None)
+        self.show_form()
+        self.notify(f"Both edits are in the form now; look them over, then save {what}.")
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A defect of our own is told, not swallowed."""

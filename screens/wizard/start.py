@@ -10,7 +10,7 @@ from uuid import uuid4
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.documents import ModelDeployment, NamespacedMetadata
-from genai_tui.domain.drafts import DEPLOYMENT_FORM, draft_key, from_document
+from genai_tui.domain.drafts import BASE, DEPLOYMENT_FORM, draft_key, from_document
 from genai_tui.domain.form_defaults import new_draft
 from genai_tui.domain.form_facts import Facts
 from genai_tui.domain.form_field import Draft
@@ -19,8 +19,6 @@ from genai_tui.services import Drafts, SavedDraft, Services
 
 _KIND = "ModelDeployment"
 _NEW = draft_key(_KIND, None)
-BASE = "(based on)"
-"""Beside the fields of a kept edit: the spec that was live when it was begun."""
 
 
 @dataclass(frozen=True, slots=True)

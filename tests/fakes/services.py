@@ -227,7 +227,7 @@ class FakeOperations:
         document: AnyDocument,
         *,
         create_only: bool = False,
-        base: ModelDeployment | None = None,
+        base: AnyDocument | None = None,
         resolution: Resolution = UNDECIDED,
     ) -> Applied:
         self._do("apply", document.kind, document.metadata.name)

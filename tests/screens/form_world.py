@@ -15,7 +15,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from genai_tui.domain.disputes import UNDECIDED, Dispute, Resolution
-from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import Ref
 from genai_tui.draft_files import DraftFiles
 from genai_tui.errors import Disputed
@@ -35,7 +34,7 @@ class FormOperations(FakeOperations):
     created_only: list[bool] = field(default_factory=list)
     apply_failure: Exception | None = None
     preview_failure: Exception | None = None
-    bases: list[ModelDeployment | None] = field(default_factory=list)
+    bases: list[AnyDocument | None] = field(default_factory=list)
     disputed: tuple[Dispute, ...] = ()
 
     async def preview(self, document: AnyDocument) -> Preview:
@@ -47,7 +46,7 @@ class FormOperations(FakeOperations):
         document: AnyDocument,
         *,
         create_only: bool = False,
-        base: ModelDeployment | None = None,
+        base: AnyDocument | None = None,
         resolution: Resolution = UNDECIDED,
     ) -> Applied:
         self.failure = self.apply_failure

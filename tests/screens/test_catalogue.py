@@ -14,10 +14,10 @@ from textual.screen import Screen
 from genai_tui.domain.catalogue import HubSource, NgcSource
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.rows import ModelRow
-from genai_tui.errors import NotPermitted
+from genai_tui.errors import ChangedMeanwhile, NotPermitted
 from screens.catalogue.entry_dialog import EntryDialog
 from screens.catalogue.form import CatalogueFormScreen
-from screens.dialogs.confirm import TypedConfirmDialog
+from screens.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from screens.dialogs.problem import ProblemDialog
 from screens.endpoints import EndpointsScreen
 from screens.forms.picker import PickerScreen
@@ -256,3 +256,25 @@ async def test_a_kept_model_form_is_offered_again(world: FormWorld) -> None:
         await pilot.press("enter")
         await front(pilot, CatalogueFormScreen)
         assert typed(pilot, "name") == "half"
+
+
+async def test_an_entry_that_another_console_saved_meanwhile_is_merged_first(world: FormWorld) -> None:
+    (row_,) = [found for found in world.picture.organization_rows if found.name == "org-a"]
+    base = row_.document
+    assert base is not None
+    theirs = base.spec.model_copy(update={"display_name": "Renamed", "users": (*base.spec.users, "dora")})
+    live = base.model_copy(update={"spec": theirs})
+    world.form_operations.apply_failure = ChangedMeanwhile("ConfigMap genai-tui/organization-org-a", live)
+    async with showing(world, CatalogueFormScreen("Organization", "org-a"), "FieldRow") as pilot:
+        before = form_of(pilot).state.draft["users"]
+        await type_in(pilot, "users", f"{before}\nemil")
+        await pilot.press("ctrl+s")
+        await front(pilot, ConfirmDialog)
+        await pilot.press("y")
+        await front(pilot, CatalogueFormScreen)
+        await wait_until(pilot, lambda: form_of(pilot).state.draft["users"] == f"{before}\nemil\ndora")
+        assert form_of(pilot).state.draft["displayName"] == "Renamed"
+        world.form_operations.apply_failure = None
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: world.operations.applied)
+    assert world.form_operations.bases == [base, live]

@@ -416,7 +416,7 @@ async def test_what_others_hold_is_decided_field_by_field_before_a_save(world: F
         await wait_until(pilot, lambda: world.operations.applied)
     assert world.operations.resolutions == [{OF_HELM.key: Stand.THEIRS, OF_SCALER.key: Stand.OURS}]
     (base,) = world.form_operations.bases
-    assert base is not None
+    assert isinstance(base, ModelDeployment)
     assert base.spec.description != "for everyone", "the lock is what was live when the form was opened"
 
 
