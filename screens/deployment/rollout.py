@@ -77,7 +77,8 @@ def _revision_remark(detail: DeploymentDetail, found: ReplicaSet | None, now: da
     ready = sum(row.assessment.phase is Phase.RUNNING for row in detail.replicas if row.current)
     parts = [f"{ready} of {workload.replicas} ready"]
     if found is not None and found.meta.created is not None:
-        parts.append(f"{shown.age(found.meta.created, now)} old")
+        age = shown.age(found.meta.created, now)
+        parts.append("just made" if age == "now" else f"{age} old")
     parts.append("stops all, then starts" if workload.strategy == "Recreate" else "replaces one by one")
     if workload.paused:
         parts.append("PAUSED")

@@ -125,14 +125,15 @@ def happenings(events: Iterable[Event]) -> tuple[Happening, ...]:
             event.type == "Warning",
             event.source,
         )
-    ordered: Sequence[Happening] = sorted(found.values(), key=lambda h: (h.last is None, h.last, h.about, _place(h)))
+    ordered: Sequence[Happening] = sorted(found.values(), key=_when)
     return tuple(ordered)
 
 
-def _place(happening: Happening) -> tuple[int, str]:
-    """Events of one second have no order of their own: what comes first in the life of a pod stands first."""
-    known = happening.reason in _LIFE
-    return _LIFE.index(happening.reason) if known else len(_LIFE), happening.reason
+def _when(happening: Happening) -> tuple[bool, float, int, str, str]:
+    """By the second: most components write no fractions. Within it, what comes first in the life of a pod."""
+    at, reason = happening.last, happening.reason
+    place = _LIFE.index(reason) if reason in _LIFE else len(_LIFE)
+    return at is None, at.replace(microsecond=0).timestamp() if at is not None else 0.0, place, happening.about, reason
 
 
 def _about(event: Event) -> str:
