@@ -175,7 +175,9 @@ class _Wiring:
         while True:
             try:
                 await self._access.identify()
-                await self._access.check(self._session.namespace or "default")
+                for namespace in (self._session.namespace or "default", self._session.system_namespace):
+                    await self._access.check(namespace)
+                self._picture.tell()
                 return
             except GenaiTuiError as error:
                 log.info("permissions are not known: %s", error.problem.line)

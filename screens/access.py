@@ -170,7 +170,9 @@ Last used is what the ledger of this machine has seen within 90 days.
             table.display = table is self.table and bool(drawn)
         empty = self.query_one("#access-empty", Static)
         empty.display = not drawn
-        empty.update(self.EMPTY[self.view] if self._keys is not None or self.view != KEYS else "")
+        missing = self.services.picture.health.not_visible("ConfigMap") if self.view != KEYS else ""
+        told = f"The catalogue is {printable(missing)}" if missing else self.EMPTY[self.view]
+        empty.update(told if self._keys is not None or self.view != KEYS else "")
         self.refresh_bindings()
 
     # What the cursor is on --------------------------------------------------------------------------------------------

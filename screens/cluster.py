@@ -46,9 +46,7 @@ class ClusterScreen(AreaScreen):
         ),
     ]  # fmt: skip
     EMPTY = """\
-No node can be seen
-
-Either the cluster has none, or these credentials may not list nodes: it takes `list` and `watch` on nodes.
+The cluster has no nodes
 """
     HELP = """\
 # Cluster
@@ -161,7 +159,9 @@ the API server's proxy (`get` on pods/proxy) only while this screen is seen.
         self.query_one("#cluster-legend").display = there and mapped
         self.query_one("#cluster-node").display = there and mapped
         self.query_one("#cluster-empty").display = not there
-        self._say("#cluster-summary", summary(list(self._rows.values())))
+        missing = self.services.picture.health.not_visible("Node")
+        self._say("#cluster-empty", f"Nodes are {missing}" if missing else self.EMPTY)
+        self._say("#cluster-summary", "" if missing else summary(list(self._rows.values())))
         self._say("#cluster-readings", self._about_readings())
         if mapped:
             measured = self._view == BUSY

@@ -24,11 +24,15 @@ class Nothing:
     words: str
 
 
+_PARTS = ("Pod", "ReplicaSet")
+"""What the phases of deployments are told by."""
+
+
 def banner_text(health: Health, failure: Problem | None) -> str:
     """One line over rows that are old; empty when they are not."""
     problem = failure or health.problem
     if health.link is Link.LIVE and failure is None:
-        return ""
+        return f"▲ {printable(missing)}" if (missing := health.not_visible(*_PARTS)) else ""
     since = f" since {clock(health.stale_since)} UTC" if health.stale_since is not None else ""
     if health.link is Link.CONNECTING and problem is None:
         return ""
@@ -63,6 +67,8 @@ def nothing_text(nothing: Nothing) -> Content:
         return _broken(nothing, problem)
     if nothing.health.link is Link.CONNECTING:
         return _lines(f"Connecting to {printable(nothing.session.context)}", nothing.session.server)
+    if missing := nothing.health.not_visible("Deployment"):
+        return _lines("Deployments are not listed", printable(missing), (":", "other contexts and namespaces"))
     if nothing.namespace is not None:
         return _lines(f"No model deployments in {nothing.namespace}", "", ("esc", "shows every namespace"), _NEW)
     return _lines("No model deployments yet", "", _NEW, _MODELS, _ENDPOINTS, ("?", "tells every key"))

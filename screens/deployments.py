@@ -20,6 +20,7 @@ from textual.widgets import Input, Static
 from genai_tui.domain.rows import Assessment, DeploymentRow, Link, Ref
 from genai_tui.domain.scaling import scale_note
 from genai_tui.errors import GenaiTuiError
+from screens.asking import talk_refusal
 from screens.base import AreaScreen
 from screens.deployment_cells import COLUMNS, SORT_KEYS, cells_of
 from screens.deployment_states import Nothing, banner_text, cause_text, nothing_text
@@ -194,6 +195,8 @@ the order round, and once more takes it away.
 
     def refusal(self, action: str) -> str:
         """What others made is not written to; what is not permitted names verb, resource and namespace."""
+        if action in ("chat", "logs"):
+            return self._unread(action)
         if action not in _VERBS:
             return ""
         if action == "new":
@@ -205,6 +208,14 @@ the order round, and once more takes it away.
         if row.foreign:
             return f"{row.ref} was made by {row.managed_by}: change it there"
         return self._missing(action, row.ref.namespace)
+
+    def _unread(self, action: str) -> str:
+        row = self.current()
+        if row is None:
+            return ""
+        if action == "chat":
+            return talk_refusal(self.services, row)
+        return self.services.operations.permission("get", "pods/log", row.ref.namespace).reason
 
     def _missing(self, action: str, namespace: str) -> str:
         permission = self.services.operations.permission(_VERBS[action], "apps/deployments", namespace)
@@ -355,7 +366,7 @@ the order round, and once more takes it away.
         detail = self.services.picture.deployment(row.ref) if row is not None else None
         if row is None or detail is None:
             return
-        nodes = self.services.picture.nodes()
+        nodes = None if self.services.picture.health.not_visible("Node") else self.services.picture.nodes()
         note = partial(scale_note, detail.workload, nodes=nodes)
         dialog = NumberDialog(f"Scale {row.ref}", row.replicas, note=note)
         wanted = await self.app.push_screen_wait(dialog)

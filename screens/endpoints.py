@@ -58,7 +58,7 @@ An endpoint with deployments cannot be deleted.
             Cell(spec.hostname),
             Cell(gateway, "" if spec.gateway else "quiet"),
             Cell(spec.enforcement or "embedded gateway", "" if spec.enforcement else "quiet"),
-            Cell(str(entry.deployments), "" if entry.deployments else "quiet", entry.deployments),
+            self.deployed(entry),
             Cell(
                 age(entry.created, self.services.clock()), "quiet", -entry.created.timestamp() if entry.created else 0
             ),

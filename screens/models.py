@@ -71,7 +71,7 @@ shows which deployments run it. A model that a deployment runs cannot be deleted
             Cell(spec.parameters or MISSING, order=size),
             Cell(count(spec.context_length), order=spec.context_length or -1),
             Cell(_source(spec.source)),
-            Cell(str(entry.deployments), "" if entry.deployments else "quiet", entry.deployments),
+            self.deployed(entry),
             Cell(
                 age(entry.created, self.services.clock()), "quiet", -entry.created.timestamp() if entry.created else 0
             ),

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from genai_tui.commands.output import Format, Row, age, as_json, as_table, as_yaml, timestamp, write
+from genai_tui.domain.cluster import Kind
 from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.rows import DeploymentRow, EndpointRow, ModelRow, NodeRow, OrganizationRow
-from genai_tui.errors import NotFound
+from genai_tui.errors import NotFound, NotPermitted
 from genai_tui.services import Services
 
 
@@ -27,6 +28,7 @@ async def get(services: Services, kind: str, name: str | None, namespace: str | 
     """Print the rows of `kind`, all or the one called `name`, of one namespace or of all.
 
     Raises:
+        NotPermitted: they may not be listed.
         NotFound: when `name` is given and nothing is called so; the nearest name is offered.
     """
     now = services.clock()
@@ -36,6 +38,9 @@ async def get(services: Services, kind: str, name: str | None, namespace: str | 
     else:
         await services.settle()
         rows = _ROWS[kind](services)
+        missing = services.picture.health.not_visible(_KINDS.get(kind, Kind.CONFIGMAP))
+        if not rows and missing:
+            raise NotPermitted(f"{kind} are {missing}")
     if kind == "deployments" and namespace is not None:
         rows = [row for row in rows if isinstance(row, DeploymentRow) and row.ref.namespace == namespace]
     if name is not None:
@@ -76,6 +81,10 @@ _ROWS: dict[str, Callable[[Services], Sequence[object]]] = {
     "organizations": lambda s: s.picture.organizations(),
     "nodes": lambda s: s.picture.nodes(),
 }
+
+
+_KINDS = {"deployments": Kind.DEPLOYMENT, "nodes": Kind.NODE}
+"""Where the rows come from that are not of the catalogue."""
 
 
 def _list(kind: str, rows: Sequence[object], now: datetime, *, wide: bool) -> Listing:

@@ -206,10 +206,21 @@ class Link(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of the picture: link, round trip in milliseconds, since when it is stale, and why."""
+    """The state of the picture: link, round trip in milliseconds, since when it is stale, and why.
+
+    `unseen` has, by kind, why these credentials may not see it. `within` is the namespace whose deployments are seen
+    where not all are.
+    """
 
     link: Link
     latency_ms: float | None = None
     stale_since: datetime | None = None
     problem: Problem | None = None
     kinds: tuple[tuple[str, Sync], ...] = ()
+    unseen: tuple[tuple[str, str], ...] = ()
+    within: str | None = None
+
+    def not_visible(self, *kinds: str) -> str:
+        """Why one of these kinds is missing, for where it would be; empty when all may be seen."""
+        found = next((why for kind, why in self.unseen if kind in kinds), None)
+        return f"not visible to you: {found}" if found is not None else ""

@@ -8,13 +8,13 @@ from genai_tui.domain.cluster import Workload
 from genai_tui.domain.rows import NodeRow
 
 
-def scale_note(workload: Workload, wanted: int, nodes: Sequence[NodeRow]) -> str:
+def scale_note(workload: Workload, wanted: int, nodes: Sequence[NodeRow] | None) -> str:
     """What a number of replicas does to a deployment, and whether free GPUs hold them.
 
     Args:
         workload: the deployment as it is.
         wanted: the number of replicas.
-        nodes: the nodes as far as they may be seen; without any, nothing is said of room.
+        nodes: the nodes; None where they may not be seen.
     """
     more = wanted - workload.replicas
     if not more:
@@ -36,8 +36,10 @@ def _amount(name: str, count: int) -> str:
     return f"{count} {kind}{'s' if count != 1 and kind == 'GPU' else ''}"
 
 
-def _room(resource: str, each: int, more: int, nodes: Sequence[NodeRow]) -> str:
+def _room(resource: str, each: int, more: int, nodes: Sequence[NodeRow] | None) -> str:
     """Whole replicas that fit by free GPUs alone: a replica never spreads over nodes."""
+    if nodes is None:
+        return "; whether there is room is not known: nodes are not visible to you"
     if not nodes or not each:
         return ""
     free = [found.free for row in nodes if row.node.ready and not row.node.unschedulable

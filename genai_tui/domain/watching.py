@@ -36,13 +36,15 @@ class Removed:
 class SyncChanged:
     """How good the picture of a kind is now; `problem` says why it is not live.
 
-    `latency_ms` is the round trip of the request that showed it, where one was made.
+    `latency_ms` is the round trip of the request that showed it, where one was made. `namespace` is the one that is
+    read, None where all are.
     """
 
     kind: Kind
     sync: Sync
     problem: Problem | None = None
     latency_ms: float | None = None
+    namespace: str | None = None
 
 
 WatchEvent = Listed | Upserted | Removed | SyncChanged

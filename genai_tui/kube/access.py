@@ -27,6 +27,10 @@ USED = (
     ("patch", "configmaps"),
     ("delete", "configmaps"),
     ("list", "secrets"),
+    ("create", "secrets"),
+    ("delete", "secrets"),
+    ("create", "pods/proxy"),
+    ("get", "pods/portforward"),
 )
 """What the product does, as (verb, resource)."""
 

@@ -91,7 +91,7 @@ class _Follower:
     def turn(self, sync: Sync, problem: Problem | None = None, latency: float | None = None) -> SyncChanged:
         """Note and tell how good the picture is now."""
         self._sync = sync
-        return SyncChanged(self.resource.kind, sync, problem, latency)
+        return SyncChanged(self.resource.kind, sync, problem, latency, self.namespace)
 
     async def follow(self) -> AsyncGenerator[list[WatchEvent], None]:
         """List if need be, then one watch request to its end.

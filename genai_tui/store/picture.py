@@ -44,6 +44,7 @@ class _KindState:
     sync: Sync = Sync.WAITING
     problem: Problem | None = None
     seen_live: bool = False
+    namespace: str | None = None
 
 
 class Picture:
@@ -156,6 +157,10 @@ class Picture:
             self._dirty.add(ref)
             self._advance()
 
+    def tell(self) -> None:
+        """What is read beside the picture, as permissions are, has changed."""
+        self._advance()
+
     def set_link(self, latency_ms: float | None, problem: Problem | None) -> None:
         """What the last ping showed: a round trip, or why there was none."""
         if problem is None:
@@ -170,7 +175,7 @@ class Picture:
 
     def _sync(self, event: SyncChanged) -> None:
         state = self._kinds.setdefault(event.kind, _KindState())
-        state.sync, state.problem = event.sync, event.problem
+        state.sync, state.problem, state.namespace = event.sync, event.problem, event.namespace
         if event.latency_ms is not None:
             self._latency = event.latency_ms
         if event.sync is Sync.LIVE:
@@ -222,7 +227,14 @@ class Picture:
             link = Link.STALE if all(s.seen_live for s in states) else Link.CONNECTING
         forbidden = next((s.problem for s in states if s.sync is Sync.FORBIDDEN), None)
         kinds = tuple((kind.value, state.sync) for kind, state in self._kinds.items())
-        return Health(link, self._latency, self._stale_since, problem or forbidden, kinds)
+        unseen = tuple(
+            (kind.value, state.problem.what if state.problem is not None else f"list {kind.value}")
+            for kind, state in self._kinds.items()
+            if state.sync is Sync.FORBIDDEN
+        )
+        deployments = self._kinds.get(Kind.DEPLOYMENT)
+        within = deployments.namespace if deployments is not None else None
+        return Health(link, self._latency, self._stale_since, problem or forbidden, kinds, unseen, within)
 
     @property
     def complete(self) -> bool:

@@ -13,12 +13,14 @@ from textual.widgets import Input, Static
 
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import DeploymentRow, EndpointRow, ModelRow, Ref
+from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from screens.base import AreaScreen
 from screens.catalogue.entry_dialog import EntryDialog
 from screens.catalogue.form import CatalogueFormScreen, CatalogueKind
 from screens.dialogs.confirm import TypedConfirmDialog
 from screens.dialogs.problem import ProblemDialog
+from screens.format import MISSING
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
 Entry = ModelRow | EndpointRow
@@ -83,13 +85,23 @@ class CatalogueScreen(AreaScreen):
             table.replace(rows)
         self._names = tuple(rows)
         table.display = bool(rows)
-        self.query_one("#catalogue-empty").display = not rows
+        empty = self.query_one("#catalogue-empty", Static)
+        empty.display = not rows
+        if not rows:
+            missing = self.services.picture.health.not_visible("ConfigMap")
+            empty.update(f"The catalogue is {printable(missing)}" if missing else self.EMPTY)
 
     _names: tuple[str, ...] = ()
 
     def _entry(self) -> Entry | None:
         name = self._table.cursor
         return next((entry for entry in self.entries() if entry.name == name), None)
+
+    def deployed(self, entry: Entry) -> Cell:
+        """How many deployments use it; nothing where these may not be seen."""
+        if self.services.picture.health.not_visible("Deployment"):
+            return Cell(MISSING, "quiet")
+        return Cell(str(entry.deployments), "" if entry.deployments else "quiet", entry.deployments)
 
     def _users(self, name: str) -> list[DeploymentRow]:
         return [row for row in self.services.picture.deployments() if self.uses(row) == name]

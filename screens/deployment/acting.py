@@ -15,6 +15,7 @@ from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.domain.scaling import scale_note
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
+from screens.asking import talk_refusal
 from screens.base import ConsoleScreen
 from screens.deciding import written
 from screens.deployment.history import HistoryDialog
@@ -90,7 +91,9 @@ class ActingScreen(ConsoleScreen):
         if self._gone:
             return f"{self._ref} does not exist any more"
         if action == "chat":
-            return "" if self._last.row.ready else f"no replica of {self._ref} is ready: nobody would answer"
+            missing = talk_refusal(self.services, self._last.row)
+            waiting = "" if self._last.row.ready else f"no replica of {self._ref} is ready: nobody would answer"
+            return missing or waiting
         if self._last.row.foreign:
             return f"{self._ref} was made by {self._last.row.managed_by}: nothing here writes to it"
         return self.services.operations.permission(VERBS[action], "apps/deployments", self._ref.namespace).reason
@@ -161,7 +164,8 @@ class ActingScreen(ConsoleScreen):
     async def _ask_replicas(self, title: str, offered: int) -> None:
         if self._last is None:
             return
-        workload, nodes = self._last.workload, self.services.picture.nodes()
+        workload, picture = self._last.workload, self.services.picture
+        nodes = None if picture.health.not_visible("Node") else picture.nodes()
         note = partial(scale_note, workload, nodes=nodes)
         wanted = await self.app.push_screen_wait(NumberDialog(title, offered, note=note))
         if wanted is not None and wanted != workload.replicas:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from genai_tui.domain.cluster import ReplicaSet
-from genai_tui.domain.rows import DeploymentDetail, Phase, ReplicaRow
+from genai_tui.domain.rows import DeploymentDetail, Health, Phase, ReplicaRow
 from screens import format as shown
 from screens.deployment.sheet import Bit, Block, Grid, Heading, Line, Space, Text
 from screens.deployment.timeline import STAGES, Happening, Stage, StageState, happenings, short_name, stages_of
@@ -29,11 +29,16 @@ _TONES = {
 }
 
 
-def rollout(detail: DeploymentDetail, now: datetime, width: int) -> list[Block]:
-    """Everything about the rollout, from the newest revision to the oldest event."""
-    blocks = list(_revisions(detail, now, width))
+def rollout(detail: DeploymentDetail, now: datetime, width: int, health: Health | None = None) -> list[Block]:
+    """Everything about the rollout, from the newest revision to the oldest event; `health` says what is not seen."""
+    hidden = health.not_visible("Pod", "ReplicaSet") if health is not None else ""
+    blocks: list[Block] = (
+        [Text(f"replicas are {hidden}", "waiting")] if hidden else list(_revisions(detail, now, width))
+    )
     told = happenings(detail.events)
-    blocks += [Space(), Heading("EVENTS", "" if told else "none kept; the cluster keeps them for about an hour")]
+    nothing = "none kept; the cluster keeps them for about an hour"
+    nothing = (health.not_visible("Event") if health is not None else "") or nothing
+    blocks += [Space(), Heading("EVENTS", "" if told else nothing)]
     if told:
         blocks.append(event_grid(told))
     return blocks

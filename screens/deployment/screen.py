@@ -240,7 +240,7 @@ of ours beside it.
                 self.query_one("#overview-state", Sheet).show(state)
                 self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
             case "rollout":
-                self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width))
+                self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width, self.services.picture.health))
             case "logs":
                 self.query_one(LogsPane).show(() if self._gone else detail.replicas)
             case "api":

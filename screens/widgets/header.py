@@ -125,7 +125,7 @@ class HeaderBar(Widget):
 
     def follow(self, services: Services, namespace: str | None = None, *, broken: bool = False) -> None:
         """Say what is true now, `broken` being that the services did not start; repaints only what changed."""
-        facts = header_facts(services, namespace or services.session.namespace)
+        facts = header_facts(services, namespace or services.picture.health.within or services.session.namespace)
         self.facts = replace(facts, link="offline", link_tone="bad") if broken else facts
 
     def on_mount(self) -> None:

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,6 +186,8 @@ async def done(server: Served, scope: str, role: str, state: Path, acts: list[Ac
                 noted.granted, noted.refused = set(), set()
         finally:
             await services.close()
+            # What the package runs behind a port-forward ends by itself, a moment after it was let go.
+            await until(lambda: not any("port forward" in thread.name for thread in threading.enumerate()))
     return found
 
 

@@ -1,0 +1,14 @@
+"""Whether an engine may be asked from here, said before it is."""
+
+from __future__ import annotations
+
+from genai_tui.domain.rows import DeploymentRow
+from genai_tui.services import Services
+
+
+def talk_refusal(services: Services, row: DeploymentRow) -> str:
+    """Which verb and resource a conversation with a deployment lacks; empty when it can be had."""
+    resource = "pods/proxy" if row.foreign else "services/proxy"
+    if services.playground.way(row.ref).startswith("port-forward"):
+        resource = "pods/portforward"
+    return services.operations.permission("create", resource, row.ref.namespace).reason
