@@ -35,7 +35,7 @@ from genai_tui.domain.rows import (
     OrganizationRow,
     Ref,
 )
-from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
+from genai_tui.usage_ports import UsageReports
 
 AnyDocument = Model | Endpoint | Organization | ModelDeployment
 
@@ -315,25 +315,6 @@ class Playground(Protocol):
 
     async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
         """A request in the given language that runs as printed; the key is read from $API_KEY."""
-        ...
-
-
-class UsageReports(Protocol):
-    """Reading the ledger."""
-
-    async def usage(
-        self, by: Dimension, since: datetime, until: datetime | None = None, *, cluster: str | None = None
-    ) -> tuple[UsageLine, ...]:
-        """Sums by group, source and currency, most tokens first.
-
-        `cluster` is a server's address (`Session.server`); None sums over every cluster this machine has used.
-        """
-        ...
-
-    async def requests(
-        self, since: datetime, until: datetime | None = None, *, limit: int = 10_000
-    ) -> tuple[RequestRecord, ...]:
-        """Single requests, oldest first, at most `limit`."""
         ...
 
 

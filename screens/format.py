@@ -166,7 +166,15 @@ def money(cost: Cost | None) -> str:
 
 def amount(value: Decimal, currency: str) -> str:
     """An amount of a currency, exact."""
-    digits = plain(value)
+    return _of_currency(plain(value), currency)
+
+
+def short_amount(value: float, currency: str) -> str:
+    """An amount for the axis of a chart, three digits that count: `$0.0123`, `12.5k JPY`."""
+    return _of_currency(short_count(value) if value >= 1000 else plain(Decimal(f"{value:.3g}")), currency)
+
+
+def _of_currency(digits: str, currency: str) -> str:
     symbol = _SYMBOLS.get(currency)
     return f"{symbol}{digits}" if symbol else f"{digits} {currency}"
 

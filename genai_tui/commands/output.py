@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,16 +53,6 @@ def as_yaml(value: object) -> str:
     import yaml
 
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """CSV with a header; a missing value is an empty cell."""
-    buffer = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

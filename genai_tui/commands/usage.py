@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from genai_tui.commands.output import Format, Row, as_csv, as_json, as_table, as_yaml, write
+from genai_tui.commands.output import Format, as_json, as_table, as_yaml, write
 from genai_tui.domain import durations
 from genai_tui.domain.usage import Dimension, UsageLine
 from genai_tui.errors import BadInput
 from genai_tui.services import Services
+from genai_tui.usage_files import as_csv, line_item
 
 
 def parse_duration(text: str) -> timedelta:
@@ -44,22 +45,6 @@ async def usage(services: Services, since: str, by: str, form: Format) -> None:
     else:
         columns = (by, "requests", "prompt", "completion", "total", "cost", "currency", "source")
         write(as_table(columns, [_cells(line) for line in lines]))
-
-
-def line_item(dimension: Dimension, line: UsageLine) -> Row:
-    """One group as `usage -o json` promises it (docs/cli.md); `unreported` counts requests without a usage."""
-    return {
-        dimension.value: line.group,
-        "requests": line.requests,
-        "promptTokens": line.prompt_tokens,
-        "completionTokens": line.completion_tokens,
-        "totalTokens": line.total_tokens,
-        "cost": line.cost.text() if line.cost else None,
-        "currency": line.cost.currency if line.cost else None,
-        "source": line.source.value,
-        "unreported": line.unreported,
-        "errors": line.errors,
-    }
 
 
 def _cells(line: UsageLine) -> tuple[object, ...]:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from genai_tui.domain.money import Cost, Price
+from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
 from genai_tui.metering.database import BUSY_LIMIT_S, explained, open_ledger, transaction
-from genai_tui.metering.rows import cost_of, moment, price_cells, read_price, read_request, request_row, usage_line
+from genai_tui.metering.rows import (
+    NO_NAME,
+    cost_of,
+    moment,
+    price_cells,
+    read_price,
+    read_request,
+    request_row,
+    usage_line,
+    usage_point,
+)
 
 T = TypeVar("T")
 _END_OF_TIME = "9999"
+_ALL: Mapping[Dimension, str] = MappingProxyType({})
 _GROUPS: dict[Dimension, str] = {
     Dimension.DEPLOYMENT: "case when namespace = '' then deployment else namespace || '/' || deployment end",
     Dimension.MODEL: "model",
@@ -30,8 +43,17 @@ _REPORT = """
            coalesce(sum(prompt_tokens), 0) as prompt_tokens, coalesce(sum(completion_tokens), 0) as completion_tokens,
            coalesce(sum(total_tokens), 0) as total_tokens, count(cost_micro) as priced,
            coalesce(sum(cost_micro), 0) as micro, coalesce(sum(cost_femto), 0) as femto, max(at) as last_at
-    from requests where at >= :since and at < :until and (:cluster is null or cluster = :cluster)
+    from requests where at >= :since and at < :until and (:cluster is null or cluster = :cluster) {only}
     group by grouped, source, currency order by total_tokens desc, grouped, source, currency
+"""
+_TREND = """
+    select cast(strftime('%s', at) as integer) / :every * :every as start, source, currency, count(*) as requests,
+           sum(total_tokens is null) as unreported, sum(status = 'error') as errors,
+           coalesce(sum(total_tokens), 0) as total_tokens, count(cost_micro) as priced,
+           coalesce(sum(cost_micro), 0) as micro, coalesce(sum(cost_femto), 0) as femto,
+           coalesce(sum(ttft_ms), 0.0) as ttft_ms, count(ttft_ms) as timed
+    from requests where at >= :since and at < :until and (:cluster is null or cluster = :cluster) {only}
+    group by start, source, currency order by start, source, currency
 """
 
 _COLUMNS = (
@@ -53,7 +75,7 @@ _FIRST_SEEN = f"""
 
 
 class Ledger:
-    """Implements `services.UsageReports`; every call runs in one thread of its own, never on the event loop.
+    """Implements `usage_ports.UsageReports`; every call runs in one thread of its own, never on the event loop.
 
     Every coroutine raises GenaiTuiError when the file cannot be used: full, locked, damaged, not writable.
     """
@@ -144,13 +166,35 @@ class Ledger:
         return tuple((datetime.fromisoformat(row["from_at"]), read_price(row)) for row in rows)
 
     async def usage(
-        self, by: Dimension, since: datetime, until: datetime | None = None, *, cluster: str | None = None
+        self,
+        by: Dimension,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        cluster: str | None = None,
+        only: Mapping[Dimension, str] = _ALL,
     ) -> tuple[UsageLine, ...]:
         """Sums by group, source and currency, most tokens first."""
-        query = _REPORT.format(group=_GROUPS[by])
+        query = _REPORT.format(group=_GROUPS[by], only=_narrowed(only))
         window = {"since": moment(since), "until": moment(until) if until else _END_OF_TIME, "cluster": cluster}
-        rows = await self.do(lambda db: db.execute(query, window).fetchall())
+        rows = await self.do(lambda db: db.execute(query, window | _names(only)).fetchall())
         return tuple(usage_line(row) for row in rows)
+
+    async def trend(
+        self,
+        every: timedelta,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        cluster: str | None = None,
+        only: Mapping[Dimension, str] = _ALL,
+    ) -> tuple[UsagePoint, ...]:
+        """Sums by period, source and currency, oldest first; periods of `every` since 1970, in UTC."""
+        query = _TREND.format(only=_narrowed(only))
+        window = {"since": moment(since), "until": moment(until) if until else _END_OF_TIME, "cluster": cluster}
+        length = {"every": int(every.total_seconds())}
+        rows = await self.do(lambda db: db.execute(query, window | length | _names(only)).fetchall())
+        return tuple(usage_point(row) for row in rows)
 
     async def requests(
         self, since: datetime, until: datetime | None = None, *, limit: int = 10_000
@@ -171,6 +215,15 @@ class Ledger:
 
         await asyncio.get_running_loop().run_in_executor(self._thread, close)
         self._thread.shutdown()
+
+
+def _narrowed(only: Mapping[Dimension, str]) -> str:
+    """The conditions that leave one group of each named dimension; the names themselves are parameters."""
+    return " ".join(f"and {_GROUPS[dimension]} = :only_{dimension.value}" for dimension in only)
+
+
+def _names(only: Mapping[Dimension, str]) -> dict[str, str]:
+    return {f"only_{dimension.value}": "" if name == NO_NAME else name for dimension, name in only.items()}
 
 
 def _in_force(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from genai_tui.domain.money import Cost, Price, plain
+from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage, UsageLine
 from genai_tui.metering.amounts import join, split
 
@@ -112,4 +113,19 @@ def usage_line(row: sqlite3.Row) -> UsageLine:
         total_tokens=row["total_tokens"],
         cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
         last_at=datetime.fromisoformat(row["last_at"]),
+    )
+
+
+def usage_point(row: sqlite3.Row) -> UsagePoint:
+    """One row of a trend."""
+    return UsagePoint(
+        start=datetime.fromtimestamp(row["start"], UTC),
+        source=Source(row["source"]),
+        requests=row["requests"],
+        unreported=row["unreported"],
+        errors=row["errors"],
+        total_tokens=row["total_tokens"],
+        cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
+        ttft_ms=row["ttft_ms"],
+        timed=row["timed"],
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal
 
 from genai_tui.domain.adoption import Adoption
@@ -39,6 +40,7 @@ from genai_tui.domain.rows import (
     OrganizationRow,
     Ref,
 )
+from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
 from genai_tui.errors import NotFound, NotPermitted
 from genai_tui.services import (
@@ -341,11 +343,30 @@ class FakeUsage:
     )
     asked: list[Dimension] = field(default_factory=list)
 
+    points: tuple[UsagePoint, ...] = ()
+
     async def usage(
-        self, by: Dimension, since: datetime, until: datetime | None = None, *, cluster: str | None = None
+        self,
+        by: Dimension,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        cluster: str | None = None,
+        only: Mapping[Dimension, str] = MappingProxyType({}),
     ) -> tuple[UsageLine, ...]:
         self.asked.append(by)
         return self.lines
+
+    async def trend(
+        self,
+        every: timedelta,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        cluster: str | None = None,
+        only: Mapping[Dimension, str] = MappingProxyType({}),
+    ) -> tuple[UsagePoint, ...]:
+        return self.points
 
     async def requests(
         self, since: datetime, until: datetime | None = None, *, limit: int = 10_000

@@ -214,3 +214,20 @@ def test_the_report_is_the_sum_of_the_rows_and_the_rows_are_what_was_told(
 def test_the_cost_of_a_sum_is_the_sum_of_the_costs(first: TokenUsage, second: TokenUsage, price: Price) -> None:
     apart = total([cost_of(u.prompt, u.completion, price) for u in (first, second)])
     assert (first + second).cost(price) == apart[0]
+
+
+async def test_a_trend_sums_periods_exactly_and_both_reports_narrow_alike(ledger: Ledger) -> None:
+    for number, minute in enumerate((0, 29, 30, 61)):
+        asked = request(f"r{number}", TokenUsage(10 * (number + 1), 0, 10 * (number + 1)))
+        await ledger.record(replace(asked, at=START + timedelta(minutes=minute), user="a" if number else ""))
+    half = timedelta(minutes=30)
+    points = await ledger.trend(half, START, START + timedelta(hours=2))
+    assert [(point.start, point.total_tokens) for point in points] == [
+        (START, 30), (START + half, 30), (START + 2 * half, 40)
+    ]  # fmt: skip
+    (line,) = await ledger.usage(Dimension.MODEL, START)
+    assert total(point.cost for point in points if point.cost) == (line.cost,)
+    for only, tokens in (({Dimension.USER: "a"}, 90), ({Dimension.USER: "–"}, 10), ({Dimension.USER: "x"}, 0)):
+        lines = await ledger.usage(Dimension.DEPLOYMENT, START, only=only)
+        points = await ledger.trend(half, START, only=only | {Dimension.DEPLOYMENT: "team-a/chat"})
+        assert sum(line.total_tokens for line in lines) == tokens == sum(point.total_tokens for point in points)

@@ -12,6 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from genai_tui.domain.money import Cost
+from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Source, UsageLine
 from genai_tui.errors import GenaiTuiError
 from tests.fakes.services import NOW, FakeServices
@@ -47,19 +48,79 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     return chosen
 
 
-def look(compare: Compare, size: tuple[int, int], usage: AskedUsage, until: str) -> bool:
+def look(
+    compare: Compare,
+    size: tuple[int, int],
+    usage: AskedUsage,
+    until: str,
+    *keys: str,
+    then: str = "",
+    theme: str = "dark",
+) -> bool:
     world = FakeServices()
     world.usage = usage
 
     async def before(pilot: Pilot[Any]) -> None:
         await pilot.app.switch_mode("usage")
         await wait_until(pilot, lambda: until in page(pilot.app))
+        pilot.app.theme = theme
+        await pilot.press(*keys)
+        await wait_until(pilot, lambda: then in page(pilot.app))
 
     return compare(Console(world), terminal_size=size, run_before=before)
 
 
 def test_filled(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, AskedUsage(lines=LINES), "team-b/summarize")
+
+
+def traffic(*, source: Source = Source.PLAYGROUND) -> tuple[UsagePoint, ...]:
+    """A day with a quiet night, a stretch of which nothing is known, and a morning of failures."""
+    whole = NOW.replace(minute=0, second=0, microsecond=0)
+    found = []
+    for place in range(24):
+        if 5 <= place < 9:
+            continue
+        tokens = 400 + (place * 7919) % 9_000 if place > 11 else 40 + (place * 31) % 300
+        errors = 3 if place in (19, 20) else 0
+        cost = Cost(Decimal(tokens) / 1_000_000, "USD")
+        start = whole - timedelta(hours=23 - place)
+        found.append(UsagePoint(start, source, 4, 0, errors, tokens, cost, 4 * (60.0 + tokens / 40), 4))
+    return tuple(found)
+
+
+EARLIER = (line("team-a/chat", Source.PLAYGROUND, 140, 200_000, 40_000, "0.07"),)
+
+
+def busy() -> AskedUsage:
+    return AskedUsage(lines=LINES, points=traffic(), earlier=EARLIER)
+
+
+def test_a_day(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert look(snap_compare, size, busy(), "team-b/summarize")
+
+
+@pytest.mark.parametrize("theme", ["terminal", "high-contrast", "light"])
+def test_a_day_in_other_colours(snap_compare: Compare, size: tuple[int, int], theme: str) -> None:
+    assert look(snap_compare, size, busy(), "team-b/summarize", theme=theme)
+
+
+def test_a_day_without_colour(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert look(snap_compare, size, busy(), "team-b/summarize", theme="terminal")
+
+
+def test_latency_under_the_cursor(snap_compare: Compare, size: tuple[int, int]) -> None:
+    keys = ("m",) * 5 + ("shift+tab", "right", "left", "left")
+    assert look(snap_compare, size, busy(), "team-b/summarize", *keys, then="Mean time")
+
+
+def test_inside_a_group(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert look(snap_compare, size, busy(), "team-b/summarize", "enter", then="● organization")
+
+
+def test_asking_for_a_file(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert look(snap_compare, size, busy(), "team-b/summarize", "x", then="Write usage")
 
 
 def test_empty(snap_compare: Compare, size: tuple[int, int]) -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
-from genai_tui.domain.money import Cost
-from genai_tui.domain.usage import Dimension, Source, UsageLine
+from genai_tui.domain.money import Cost, Price
+from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
 from genai_tui.errors import GenaiTuiError
+from genai_tui.metering.ledger import Ledger
 from screens.usage import UsageScreen
+from screens.widgets.trend_chart import TrendChart
 from tests.fakes.services import NOW, FakeServices, FakeUsage
 from tests.fakes.tour import CHAT
 from tests.screens.console import Console, page, showing, wait_until
 
 CHAT_LINE, EMBED_LINE = FakeUsage().lines
+CLUSTER = "https://127.0.0.1:6443"
 
 
 @dataclass
@@ -28,10 +35,19 @@ class AskedUsage(FakeUsage):
 
     windows: list[tuple[Dimension, timedelta, str | None]] = field(default_factory=list)
     failure: Exception | None = None
+    earlier: tuple[UsageLine, ...] = ()
 
     async def usage(
-        self, by: Dimension, since: datetime, until: datetime | None = None, *, cluster: str | None = None
+        self,
+        by: Dimension,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        cluster: str | None = None,
+        only: Mapping[Dimension, str] = MappingProxyType({}),
     ) -> tuple[UsageLine, ...]:
+        if until is not None and until < NOW:
+            return self.earlier
         self.windows.append((by, NOW - since, cluster))
         if self.failure is not None:
             raise self.failure
@@ -55,13 +71,27 @@ def row_with(pilot: Pilot[Any], text: str) -> list[str]:
 
 
 async def test_every_figure_is_there_and_what_is_not_known_is_no_zero() -> None:
-    async with usage_of(CHAT_LINE, EMBED_LINE, size=(160, 48)) as (pilot, _):
-        await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
+    async with usage_of(CHAT_LINE, EMBED_LINE, size=(160, 48)) as (pilot, usage):
+        usage.earlier = (replace(CHAT_LINE, requests=24, total_tokens=3041),)
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "+100%" in row_with(pilot, "team-a/chat"))
         assert row_with(pilot, "team-a/chat") == [
-            "team-a/chat", "playground", "12", "4,210", "1,873", "6,083", "█" * 12, "$0.0019658", "1", "now"
+            "team-a/chat", "playground", "12", "4,210", "1,873", "6,083", "+100%", "█" * 12, "$0.0019658", "1", "now"
         ]  # fmt: skip
-        assert row_with(pilot, "search/embed") == ["search/embed", "cli", "3", "96", "0", "96", "█", "–", "2", "now"]
-        assert "playground  12 requests  6,083 tokens  $0.0019658  ▲ 1 unreported" in page(pilot.app)
+        assert row_with(pilot, "search/embed") == [
+            "search/embed",
+            "cli",
+            "3",
+            "96",
+            "0",
+            "96",
+            "new",
+            "█",
+            "–",
+            "2",
+            "now",
+        ]
+        assert "playground  12 requests -50%  6,083 tokens +100%  $0.0019658 =  ▲ 1 unreported" in page(pilot.app)
 
 
 async def test_sources_and_currencies_are_never_added_up() -> None:
@@ -114,14 +144,14 @@ async def test_a_ledger_that_cannot_be_read_says_why_and_keeps_the_last_figures(
         await wait_until(pilot, lambda: "damaged" not in page(pilot.app))
 
 
-async def test_enter_opens_the_deployment_and_history_without_one_says_so() -> None:
+async def test_o_opens_the_deployment_and_history_without_one_says_so() -> None:
     gone = replace(CHAT_LINE, group="team-a/retired", total_tokens=1)
     async with usage_of(CHAT_LINE, gone) as (pilot, _):
         await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
-        await pilot.press("enter")
+        await pilot.press("o")
         assert isinstance(pilot.app, Console)
         assert pilot.app.sent == [CHAT]
-        await pilot.press("down", "enter")
+        await pilot.press("down", "o")
         await wait_until(pilot, lambda: "team-a/retired is not in this cluster" in page(pilot.app))
         assert pilot.app.sent == [CHAT]
 
@@ -131,3 +161,123 @@ async def test_names_of_other_machines_reach_the_terminal_safely() -> None:
         await wait_until(pilot, lambda: "evil" in page(pilot.app))
         assert "\x1b" not in page(pilot.app)
         assert "\x07" not in page(pilot.app)
+
+
+# Over a ledger on disk ------------------------------------------------------------------------------------------------
+
+
+def asked_of(
+    number: int, at: datetime, *, organization: str, user: str, tokens: int | None, deployment: str = "chat"
+) -> RequestRecord:
+    usage = None if tokens is None else TokenUsage(tokens, 0, tokens)
+    price = Price("EUR", Decimal("0.5"), Decimal(1))
+    return RequestRecord(
+        f"r{number}", at, Source.GATEWAY, CLUSTER, "team-a", deployment, "llama", usage, price, Timings(80.0, 400.0, 60.0),
+        organization=organization, user=user, key="k1",
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def usage_over_a_ledger(tmp_path: Path, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[Any]]:
+    """The console over a real ledger: today's traffic of two organizations, and half as much of yesterday."""
+    ledger = Ledger(tmp_path / "ledger.db")
+    await ledger.record_many(
+        (
+            asked_of(1, NOW - timedelta(hours=1), organization="org-a", user="alice", tokens=1_000),
+            asked_of(2, NOW - timedelta(hours=3), organization="org-a", user="bob", tokens=3_000),
+            asked_of(3, NOW - timedelta(hours=3), organization="org-b", user="carol", tokens=500),
+            asked_of(4, NOW - timedelta(hours=2), organization="org-b", user="carol", tokens=200, deployment="embed"),
+            asked_of(5, NOW - timedelta(hours=30), organization="org-a", user="alice", tokens=2_250),
+        )
+    )
+    world = FakeServices()
+    world.usage = ledger  # type: ignore[assignment]
+    try:
+        async with showing(world, None, size=size) as pilot:
+            await pilot.app.switch_mode("usage")
+            await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
+            yield pilot
+    finally:
+        await ledger.close()
+
+
+async def test_enter_goes_in_from_what_cost_to_who_caused_it_and_escape_comes_back(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        assert "gateway     4 requests +300%  4,700 tokens +109%" in page(pilot.app)
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: row_with(pilot, "org-a"))
+        assert "all › deployment team-a/chat" in page(pilot.app)
+        assert "gateway     3 requests +200%  4,500 tokens +100%" in page(pilot.app)
+        assert not row_with(pilot, "team-a/embed")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: row_with(pilot, "alice"))
+        assert "all › deployment team-a/chat › organization org-a" in page(pilot.app)
+        assert row_with(pilot, "bob")[:3] == ["bob", "gateway", "1"]
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: row_with(pilot, "org-b"))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: row_with(pilot, "team-a/embed"))
+        assert "all ›" not in page(pilot.app)
+
+
+async def test_the_chart_shows_each_measure_and_a_time_without_requests_is_no_zero(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        assert "Tokens, each 1h, gateway" in page(pilot.app)
+        assert "peak 3.5k" in page(pilot.app)
+        for title in ("Requests, each 1h", "Cost in EUR, each 1h", "Failed requests, each 1h"):
+            await pilot.press("m")
+            assert title in page(pilot.app)
+        # Three periods have requests and no failure; of all the others nothing is known.
+        bottom = next(line for line in page(pilot.app).splitlines() if "┤" in line and "_" in line)
+        assert bottom.partition("┤")[2].split() == ["__", "__", "__"]
+        await pilot.press("m")
+        assert "Mean time to first token" in page(pilot.app)
+        assert "peak 80 ms" in page(pilot.app)
+
+
+async def test_a_window_of_ones_own_and_what_is_no_window_is_refused_where_it_was_typed(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        await pilot.press("W")
+        await wait_until(pilot, lambda: "back from now" in page(pilot.app))
+        pilot.app.screen.query_one(Input).value = "2 days"
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "'2 days' is not a duration" in page(pilot.app))
+        pilot.app.screen.query_one(Input).value = "2d"
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "5 requests" in page(pilot.app))
+        assert "each 2h, gateway" in page(pilot.app)
+
+
+async def test_the_rows_shown_are_written_into_a_file_and_never_over_another(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        await pilot.press("slash", *"embed", "enter")
+        await wait_until(pilot, lambda: row_with(pilot, "team-a/embed") and not row_with(pilot, "team-a/chat"))
+        taken = tmp_path / "taken.csv"
+        taken.write_text("mine")
+        await pilot.press("x")
+        await wait_until(pilot, lambda: "Write usage into a file" in page(pilot.app))
+        pilot.app.screen.query_one(Input).value = str(taken)
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "there is a file of that name already" in page(pilot.app))
+        pilot.app.screen.query_one(Input).value = str(tmp_path / "mine.json")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "1 row written to" in page(pilot.app))
+        items = json.loads((tmp_path / "mine.json").read_text())["items"]
+        assert [(item["deployment"], item["totalTokens"], item["cost"], item["currency"]) for item in items] == [
+            ("team-a/embed", 200, "0.0001", "EUR")
+        ]
+        assert taken.read_text() == "mine"
+
+
+async def test_what_has_not_changed_is_not_painted_again(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        chart = pilot.app.screen.query_one(TrendChart)
+        painted: list[int] = []
+        lines = chart.render_line
+        chart.render_line = lambda y: (painted.append(y), lines(y))[1]  # type: ignore[method-assign,func-returns-value]
+        before = page(pilot.app)
+        await pilot.press("r", "r")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert page(pilot.app) == before
+        assert painted == []

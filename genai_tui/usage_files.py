@@ -1,0 +1,68 @@
+"""Usage as a program reads it: the items of `usage -o json` and `-o csv`, and a file of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from genai_tui.domain.usage import Dimension, UsageLine
+
+Row = Mapping[str, object]
+
+
+def line_item(dimension: Dimension, line: UsageLine) -> Row:
+    """One group as `usage -o json` promises it (docs/cli.md); `unreported` counts requests without a usage."""
+    return {
+        dimension.value: line.group,
+        "requests": line.requests,
+        "promptTokens": line.prompt_tokens,
+        "completionTokens": line.completion_tokens,
+        "totalTokens": line.total_tokens,
+        "cost": line.cost.text() if line.cost else None,
+        "currency": line.cost.currency if line.cost else None,
+        "source": line.source.value,
+        "unreported": line.unreported,
+        "errors": line.errors,
+    }
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """CSV with a header; a missing value is an empty cell."""
+    buffer = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def file_problem(name: str) -> str:
+    """Why no file can be written there, as far as can be told before; empty if it can."""
+    path = Path(name.strip()).expanduser()
+    if not name.strip():
+        return "write the name of a file"
+    if path.suffix not in (".csv", ".json"):
+        return "end the name in .csv or .json"
+    if path.exists():
+        return "there is a file of that name already; write another name"
+    if not path.parent.is_dir():
+        return f"there is no directory {path.parent}"
+    return ""
+
+
+def write_items(name: str, items: Sequence[Row]) -> Path:
+    """Write items into a new file that its owner alone can read, CSV or JSON by the end of its name; returns where.
+
+    Raises:
+        OSError: it cannot be written, or is there already.
+    """
+    path = Path(name.strip()).expanduser().absolute()
+    text = as_csv(items) if path.suffix == ".csv" else json.dumps({"items": items}, indent=2, ensure_ascii=False) + "\n"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

@@ -1,0 +1,407 @@
+"""Usage: what an operator looks at in the morning. Sums with their change, a trend, groups to go into."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input, Static
+
+from genai_tui.domain.problems import Problem
+from genai_tui.domain.text import printable
+from genai_tui.domain.usage import Dimension, UsageLine
+from genai_tui.domain.windows import Window, parse_window
+from genai_tui.errors import explain
+from genai_tui.usage_files import file_problem, line_item, write_items
+from screens.base import AreaScreen
+from screens.format import plural
+from screens.usage.lines import COLUMNS, Curve, Key, curves, keyed, rows, summary, trend
+from screens.usage.reading import Asked, Reading, read
+from screens.widgets.choice_row import ChoiceRow
+from screens.widgets.table_columns import Cells
+from screens.widgets.trend_chart import TrendChart
+from screens.widgets.virtual_table import VirtualTable
+
+log = logging.getLogger(__name__)
+WINDOWS = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+CUSTOM = "other"
+HERE, EVERYWHERE = "this cluster", "all clusters"
+READ_EVERY_S = 5.0
+# Where Enter leads: from what costs to who caused it.
+_INWARDS = (Dimension.DEPLOYMENT, Dimension.ORGANIZATION, Dimension.USER, Dimension.KEY, Dimension.MODEL)
+
+
+class UsageScreen(AreaScreen):
+    """Tokens and cost. Different sources and currencies are never added up."""
+
+    AREA = "usage"
+    HELP = """
+Sums, the trend of one measure, and a row for each group, source and currency. What follows a figure, as in `+12%`, is
+its change against the window before, just as long; **CHANGE** is that of the tokens. `new` had none before.
+
+`enter` goes into a group (who caused it), `esc` comes back; the line above the sums says where you are. `m` changes
+the measure of the chart, `s` its source; `tab` goes to the chart, where the arrow keys read single values. An empty
+column means that nothing is known of that time, `_` is a known zero. Times are UTC.
+
+**UNR** counts requests for which the engine reported no usage: they are in no sum of tokens. **ERR** counts those
+that failed. `playground` and `cli` are what this machine asked; `gateway` is traffic a gateway saw; `engine` what the
+engines' own counters say.
+"""
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]  # noqa: RUF012  # as Textual declares it
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "into", "Into", id="usage.into", tooltip="Go into the group under the cursor: who caused it"),
+        Binding("escape", "back", "Back", id="usage.back", tooltip="Come back out of a group, or close the filter"),
+        Binding("w", "window", "Window", id="usage.window", tooltip="The last hour, day, week, month"),
+        Binding("W", "custom", "Other window", show=False, id="usage.custom", tooltip="A length of time, or days"),
+        Binding("b", "by", "Group by", id="usage.by", tooltip="Group by deployment, model, organization, user, key"),
+        Binding("m", "measure", "Measure", id="usage.measure", tooltip="The chart's next measure: tokens, cost, ..."),
+        Binding("s", "source", "Source", show=False, id="usage.source", tooltip="The chart's next source of figures"),
+        Binding("slash", "filter", "Filter", key_display="/", id="usage.filter", tooltip="Show rows with these words"),
+        Binding("x", "export", "Export", id="usage.export", tooltip="Write the rows shown into a CSV or JSON file"),
+        Binding("c", "clusters", "Clusters", show=False, id="usage.clusters", tooltip="This cluster alone, or all"),
+        Binding("o", "open", "Open deployment", show=False, id="usage.open", tooltip="Open the deployment"),
+        Binding("r", "read", "Read again", show=False, id="usage.read", tooltip="Read the ledger now"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reading: Reading | None = None
+        self._lines: Mapping[Key, UsageLine] = {}
+        self._drawn: Mapping[Key, Cells] = {}
+        self._only: dict[Dimension, str] = {}
+        self._left: list[tuple[Dimension, Key]] = []
+        self._window_text = ""
+        self._wanted: Curve | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """What is asked, the sums, the trend, the groups; or why there is nothing."""
+        with Horizontal(id="usage-asked"):
+            yield ChoiceRow((*WINDOWS, CUSTOM), "24h", id="usage-window")
+            yield ChoiceRow((HERE, EVERYWHERE), HERE, id="usage-clusters")
+        yield ChoiceRow([dimension.value for dimension in Dimension], Dimension.DEPLOYMENT.value, id="usage-by")
+        yield Static("", id="usage-crumbs", markup=False)
+        yield Static("", id="usage-totals", markup=False)
+        yield Static("", id="usage-problem", markup=False)
+        yield TrendChart(id="usage-trend")
+        yield VirtualTable[Key](COLUMNS, id="usage-table")
+        yield Static("", id="usage-empty", markup=False)
+        with Horizontal(id="usage-filter"):
+            yield Static("/", id="usage-filter-mark", markup=False)
+            yield Input(placeholder="words of any column", id="usage-words", compact=True)
+            yield Static("", id="usage-found", markup=False)
+
+    def on_mount(self) -> None:
+        """Read now, and every few seconds while the screen can be seen."""
+        for name in ("crumbs", "empty", "problem", "table", "trend", "totals", "filter"):
+            self.query_one(f"#usage-{name}").display = False
+        self._table.focus()
+        self.set_interval(READ_EVERY_S, self._read_again)
+
+    def on_screen_resume(self) -> None:
+        """What was asked meanwhile is in the ledger now."""
+        super().on_screen_resume()
+        self.action_read()
+
+    def _read_again(self) -> None:
+        if self.is_current:
+            self.action_read()
+
+    @property
+    def _table(self) -> VirtualTable[Key]:
+        table: VirtualTable[Key] = self.query_one("#usage-table", VirtualTable)
+        return table
+
+    def _choice(self, name: str) -> ChoiceRow:
+        return self.query_one(f"#usage-{name}", ChoiceRow)
+
+    @property
+    def dimension(self) -> Dimension:
+        """What is grouped by."""
+        return Dimension(self._choice("by").value)
+
+    def _asked(self) -> Asked:
+        now, name = self.services.clock(), self._choice("window").value
+        window = Window(now - WINDOWS[name], now, name) if name in WINDOWS else parse_window(self._window_text, now)
+        here = self._choice("clusters").value == HERE
+        return Asked(window, self.dimension, self.services.session.server if here else None, dict(self._only))
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    @work(exclusive=True, group="usage", exit_on_error=False)
+    async def action_read(self) -> None:
+        """Read the ledger and draw what changed."""
+        await self._read()
+
+    async def _read(self) -> None:
+        try:
+            reading = await read(self.services.usage, self._asked())
+        except Exception as error:
+            log.warning("the ledger cannot be read: %s", error)
+            self._show_problem(explain(error).problem)
+            return
+        self._show(reading)
+
+    def _show_problem(self, problem: Problem) -> None:
+        line = self.query_one("#usage-problem", Static)
+        line.display = True
+        line.update(printable(f"✖ {problem.line}"))
+
+    def _show(self, reading: Reading) -> None:
+        self.query_one("#usage-problem").display = False
+        self._reading, self._lines = reading, keyed(reading.lines)
+        cells = rows(self._lines, keyed(reading.before), self.services.clock())
+        if list(cells) == list(self._drawn):
+            self._table.merge(cells)
+        else:
+            self._table.replace(cells)
+        self._drawn = cells
+        found = bool(reading.lines)
+        if not found and self.focused is self.query_one("#usage-trend"):
+            self._table.focus()
+        self._table.display = found
+        self._say("totals", "\n".join(summary(reading, self.size.width - 2)))
+        self._say("crumbs", self._crumbs(reading))
+        self._say("empty", "" if found else self._nothing(reading))
+        self._show_trend()
+        self._count()
+
+    def _say(self, name: str, text: str) -> None:
+        """Show a text in its place, or nothing there; what has not changed is not painted again."""
+        place = self.query_one(f"#usage-{name}", Static)
+        place.display = bool(text)
+        if str(place.content) != text:
+            place.update(text)
+
+    def _crumbs(self, reading: Reading) -> str:
+        within = [f"{dimension.value} {printable(name)}" for dimension, name in self._only.items()]
+        window = [] if reading.asked.window.name in WINDOWS else [reading.asked.window.name]
+        return " › ".join([*window, *(["all", *within] if within else [])])
+
+    def _nothing(self, reading: Reading) -> str:
+        name, clusters = reading.asked.window.name, self._choice("clusters").value
+        span = f"in the last {name}" if " " not in name and "-" not in name else f"on {name}"
+        return (
+            f"No requests {span}, {clusters}.\n\n"
+            "Rows come to be by asking: c on a deployment opens the playground, and `genai-tui chat NAME -m TEXT` does "
+            "the same in a shell. Each question is one row of the ledger, with the engine's own token counts and the "
+            "price in force at that moment. w and W choose another window."
+        )
+
+    # The trend --------------------------------------------------------------------------------------------------------
+
+    def _curve(self) -> Curve | None:
+        """The curve that was asked for, or the one nearest to it that there is."""
+        found, wanted = curves(self._reading) if self._reading else [], self._wanted
+        if wanted is None:
+            return found[0] if found else None
+        alike = ((c.source is wanted.source, c.measure is wanted.measure, c.currency == wanted.currency) for c in found)
+        return max(zip(alike, found, strict=True), key=lambda pair: pair[0], default=(None, None))[1]
+
+    def _show_trend(self) -> None:
+        curve, chart = self._curve(), self.query_one("#usage-trend", TrendChart)
+        chart.display = curve is not None
+        if curve is not None and self._reading is not None:
+            chart.show(trend(self._reading, curve))
+
+    def action_measure(self) -> None:
+        """The next measure of the same source; a cost in each currency is one of its own."""
+        now = self._curve()
+        if now is not None and self._reading is not None:
+            among = [curve for curve in curves(self._reading) if curve.source is now.source]
+            self._wanted = among[(among.index(now) + 1) % len(among)]
+            self._show_trend()
+
+    def action_source(self) -> None:
+        """The same measure of the next source."""
+        now = self._curve()
+        if now is None or self._reading is None:
+            return
+        sources = list(dict.fromkeys(curve.source for curve in curves(self._reading)))
+        if len(sources) == 1:
+            self.notify(f"all of it is of one source: {now.source.value}", timeout=3)
+        self._wanted = now._replace(source=sources[(sources.index(now.source) + 1) % len(sources)])
+        self._show_trend()
+
+    # Asking otherwise -------------------------------------------------------------------------------------------------
+
+    @on(ChoiceRow.Changed)
+    def _asked_otherwise(self, event: ChoiceRow.Changed) -> None:
+        event.stop()
+        if event.row.id == "usage-window" and event.value == CUSTOM:
+            self.action_custom()
+        else:
+            self.action_read()
+
+    def action_window(self) -> None:
+        """The next window."""
+        names = list(WINDOWS)
+        now = self._choice("window").value
+        self._choice("window").choose(names[(names.index(now) + 1) % len(names)] if now in WINDOWS else names[0])
+
+    @work(exclusive=True, group="dialog", exit_on_error=False)
+    async def action_custom(self) -> None:
+        """Ask for a length of time, or for days."""
+        from screens.dialogs.text import TextDialog
+
+        about = "A length of time back from now (90m, 36h, 14d), or days in UTC: 2026-11-01 2026-11-15."
+        dialog = TextDialog("Window", self._window_text, problem=self._window_problem, text=about)
+        text = await self.app.push_screen_wait(dialog)
+        self._window_text = text or self._window_text
+        # Left without a window there is no other one to show.
+        self._choice("window").value = CUSTOM if self._window_text else "24h"
+        self.action_read()
+
+    def _window_problem(self, text: str) -> str:
+        try:
+            parse_window(text, self.services.clock())
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def action_by(self) -> None:
+        """The next dimension."""
+        self._choice("by").action_step(1)
+
+    def action_clusters(self) -> None:
+        """This cluster, or all."""
+        self._choice("clusters").action_step(1)
+
+    def commands(self) -> Iterable[tuple[str, Callable[[], object], str]]:
+        """Every dimension by its name."""
+        for dimension in Dimension:
+            name = dimension.value
+            yield f"usage by {name}", partial(self._choice("by").choose, name), f"Group by {name}"
+
+    # In and out -------------------------------------------------------------------------------------------------------
+
+    @on(VirtualTable.Chosen)
+    def _chosen(self, event: VirtualTable.Chosen) -> None:
+        event.stop()
+        self.action_into()
+
+    def action_into(self) -> None:
+        """Narrow everything to the group under the cursor, and group by what is inside it."""
+        key = self._table.cursor
+        inside = next((d for d in _INWARDS if d not in self._only and d is not self.dimension), None)
+        if key is None:
+            return
+        if self.dimension in self._only or inside is None:
+            self.notify("there is nothing further inside; esc comes back", timeout=3)
+            return
+        self._left.append((self.dimension, key))
+        self._only[self.dimension] = self._lines[key].group
+        self._go(inside, None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Back is there where there is something to come back from."""
+        if action == "back":
+            filtering = self.is_mounted and self.query_one("#usage-filter").display
+            return bool(self._left or filtering)
+        return super().check_action(action, parameters)
+
+    def action_back(self) -> None:
+        """Close the filter, or come out of the group that was gone into last."""
+        if self.query_one("#usage-filter").display:
+            self.query_one("#usage-words", Input).value = ""
+            self.query_one("#usage-filter").display = False
+            self._table.focus()
+            self.refresh_bindings()
+        elif self._left:
+            dimension, key = self._left.pop()
+            self._only.pop(dimension)
+            self._go(dimension, key)
+
+    @work(exclusive=True, group="usage", exit_on_error=False)
+    async def _go(self, dimension: Dimension, key: Key | None) -> None:
+        self._choice("by").value = dimension.value
+        self.query_one("#usage-words", Input).value = ""
+        self.query_one("#usage-filter").display = False
+        self.refresh_bindings()
+        await self._read()
+        self._table.focus()
+        if key is not None and key in self._lines:
+            self._table.move_to(key)
+
+    def action_open(self) -> None:
+        """Open the deployment that is under the cursor, or that was gone into, where it still exists."""
+        key = self._table.cursor
+        name = key[0] if key and self.dimension is Dimension.DEPLOYMENT else self._only.get(Dimension.DEPLOYMENT)
+        if name is None:
+            self.notify("group by deployment (b) to open one", timeout=3)
+            return
+        row = next((row for row in self.services.picture.deployments() if str(row.ref) == name), None)
+        if row is None:
+            self.notify(f"{printable(name)} is not in this cluster (any more); its history stays", timeout=5)
+        else:
+            self.app.open_deployment(row.ref)
+
+    # The filter -------------------------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Open the line to narrow the rows."""
+        self.query_one("#usage-filter").display = True
+        self.query_one("#usage-words").focus()
+        self.refresh_bindings()
+
+    def _count(self) -> None:
+        self.query_one("#usage-found", Static).update(f"{self._table.row_count} of {self._table.total} rows")
+
+    @on(Input.Changed, "#usage-words")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._table.narrow(event.value)
+        self._count()
+
+    @on(Input.Submitted, "#usage-words")
+    def _kept(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value.strip():
+            self.query_one("#usage-filter").display = False
+        self._table.focus()
+        self.refresh_bindings()
+
+    # Export -----------------------------------------------------------------------------------------------------------
+
+    @work(exclusive=True, group="dialog", exit_on_error=False)
+    async def action_export(self) -> None:
+        """Write the rows that are shown into a new file."""
+        import asyncio
+
+        from screens.dialogs.text import TextDialog
+
+        reading = self._reading
+        shown = [self._lines[key] for key in self._table.shown if key in self._lines]
+        if reading is None or not shown:
+            self.notify("there are no rows to write", timeout=3)
+            return
+        asked = reading.asked
+        name = "-".join(["usage", asked.by.value, asked.window.name.replace(" ", "-")]) + ".csv"
+        about = f"{plural(len(shown), 'row')} as shown. The name's end says how: .csv or .json."
+        dialog = TextDialog("Write usage into a file", name, problem=file_problem, text=about)
+        chosen = await self.app.push_screen_wait(dialog)
+        if chosen is None:
+            return
+        span = {
+            "since": f"{asked.window.since:%Y-%m-%dT%H:%M:%SZ}",
+            "until": f"{asked.window.until:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        try:
+            path = await asyncio.to_thread(
+                write_items, chosen, [{**line_item(asked.by, line), **span} for line in shown]
+            )
+        except OSError as error:
+            self.notify(f"cannot write {error.filename or chosen}: {error.strerror}", severity="error")
+        else:
+            self.notify(f"{plural(len(shown), 'row')} written to {path}")

@@ -1,0 +1,110 @@
+"""Windows of time, trends over them, and the charts they become."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_tui.domain.money import Cost
+from genai_tui.domain.trends import Measure, UsagePoint, change, series
+from genai_tui.domain.usage import Source
+from genai_tui.domain.windows import MOST_PERIODS, Window, length_text, parse_window
+from screens.widgets.trend_lines import ZERO, Point, Trend, draw, top_of
+
+NOW = datetime(2026, 11, 23, 10, 17, 5, tzinfo=UTC)
+
+
+LENGTHS = st.timedeltas(timedelta(minutes=1), timedelta(days=5_000))
+ENDS = st.integers(0, 10**9).map(lambda seconds: NOW - timedelta(seconds=seconds))
+
+
+@given(LENGTHS, ENDS)
+def test_periods_cover_a_window_without_a_hole_and_are_few(length: timedelta, end: datetime) -> None:
+    window = Window(end - length, end, "w")
+    starts = window.periods
+    assert starts[0] <= window.since < starts[0] + window.every
+    assert starts[-1] < window.until <= starts[-1] + window.every
+    assert {later - earlier for earlier, later in pairwise(starts)} <= {window.every}
+    assert len(starts) <= max(MOST_PERIODS, length // timedelta(days=365)) + 1
+    assert window.before.until == window.since
+
+
+@pytest.mark.parametrize(("text", "since", "until"), [
+    ("36h", NOW - timedelta(hours=36), NOW),
+    (" 14d ", NOW - timedelta(days=14), NOW),
+    ("2026-11-01 2026-11-15", datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 16, tzinfo=UTC)),
+    ("2026-11-01 to 2026-11-01", datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)),
+    ("2026-11-20", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC)),
+])  # fmt: skip
+def test_windows_as_people_write_them(text: str, since: datetime, until: datetime) -> None:
+    window = parse_window(text, NOW)
+    assert (window.since, window.until) == (since, until)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "30s", "99999999d", "2026-13-01", "2026-11-15 2026-11-01", "9999-12-31"])
+def test_what_is_no_window_says_why(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w+ \w+"):
+        parse_window(text, NOW)
+
+
+def test_lengths_read_short() -> None:
+    lengths = (timedelta(minutes=30), timedelta(hours=6), timedelta(days=7))
+    assert [length_text(length) for length in lengths] == ["30m", "6h", "7d"]
+
+
+def test_a_series_tells_zero_from_nothing_and_keeps_sources_and_currencies_apart() -> None:
+    starts = [NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2)]
+    points = [
+        UsagePoint(starts[0], Source.GATEWAY, 4, 4, 0, 0, None, 0.0, 0),
+        UsagePoint(starts[1], Source.GATEWAY, 2, 0, 1, 70, Cost(Decimal("0.5"), "EUR"), 300.0, 2),
+        UsagePoint(starts[1], Source.GATEWAY, 1, 0, 0, 7, Cost(Decimal(9), "USD"), 0.0, 0),
+        UsagePoint(starts[2], Source.CLI, 1, 0, 0, 7, None, 0.0, 0),
+    ]
+
+    def of(measure: Measure) -> tuple[float | None, ...]:
+        return series(points, starts, Source.GATEWAY, measure, "EUR")
+
+    assert of(Measure.TOKENS) == (None, 77, None)
+    assert of(Measure.REQUESTS) == (4, 3, None)
+    assert of(Measure.ERRORS) == (0, 1, None)
+    assert of(Measure.COST) == (None, 0.5, None)
+    assert of(Measure.LATENCY) == (None, 150, None)
+
+
+def test_changes_read_as_people_say_them() -> None:
+    pairs = [(112, 100), (97, 100), (1000, 999), (1, 0), (0, 0), (0, 5), (50, 5), (None, 5), (5, None)]
+    assert [change(now, before) for now, before in pairs] == ["+12%", "-3%", "=", "new", "", "-100%", "x10", "", ""]
+
+
+VALUES = st.lists(st.none() | st.floats(0, 1e12) | st.just(0.0), min_size=1, max_size=90)
+
+
+@given(VALUES, st.integers(30, 200), st.integers(4, 20))
+def test_a_chart_fits_and_an_unknown_period_is_an_empty_column(
+    values: list[float | None], width: int, height: int
+) -> None:
+    trend = Trend("t", tuple(Point(str(place), value) for place, value in enumerate(values)), "{:.3g}".format)
+    drawn = draw(trend, width, height)
+    lines = [drawn.head, *(axis + bars for axis, bars in drawn.rows), drawn.foot]
+    assert len(lines) == height
+    assert all(len(line) <= width for line in lines)
+    if all(value is None for value in values):
+        return
+    for place, value in list(enumerate(values))[drawn.first :]:
+        at = (place - drawn.first) * drawn.wide
+        column = [bars[at] for _, bars in drawn.rows]
+        filled = sum(glyph != " " for glyph in column)
+        assert (filled == 0) == (value is None)
+        assert (column[-1] == ZERO) == (value == 0)
+
+
+@given(st.lists(st.floats(0, 1e15), min_size=1))
+def test_the_top_of_a_scale_is_above_every_value_and_not_far_above(values: list[float]) -> None:
+    top = top_of(values)
+    assert top >= max(values) * (1 - 1e-12)
+    assert top <= max(2 * max(values), 1)
