@@ -7,13 +7,14 @@ import contextlib
 import signal
 from collections.abc import Sequence
 
-from genai_tui.commands.output import Format, Row, as_csv, as_json, as_table, as_yaml, note, timestamp, write
+from genai_tui.commands.output import Format, Row, as_json, as_table, as_yaml, note, timestamp, write
 from genai_tui.commands.usage import parse_duration
 from genai_tui.domain.counters import Count, EngineCounters, Reconciliation
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.problems import Problem
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound
 from genai_tui.services import Services
+from genai_tui.usage_files import as_csv
 
 _COLUMNS = ("deployment", "since", "until", "counted", "attributed", "unattributed", "no usage", "restarts")
 LOOK_EVERY_S = 1.0
