@@ -384,7 +384,7 @@ the order round, and once more takes it away.
         if row is None:
             return
         where = self.services.session.context
-        text = f"In {where}: its pods, its Service and its cache are deleted with it. This cannot be undone."
+        text = f"In {where}: its pods, its Service and what is in its own cache are gone for good."
         if await self.app.push_screen_wait(TypedConfirmDialog(f"Delete {row.ref}?", row.ref.name, text)):
             deleting = self.services.operations.delete("ModelDeployment", row.ref.name, row.ref.namespace)
             await self._act(deleting, f"{row.ref} is being deleted")

@@ -246,7 +246,7 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
     async def _take_in(self, error: ChangedMeanwhile) -> None:
         """Bring what another saved into the form; it is looked at before it is saved again."""
         live, base, form = error.live, self._base, self._form
-        if base is None or not isinstance(live, form.kind):
+        if base is None or not isinstance(live, Model | Endpoint | Organization):
             self._say(error.problem)
             return
         what = f"{self._kind} {self._entry}"

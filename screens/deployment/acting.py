@@ -214,7 +214,7 @@ class ActingScreen(ConsoleScreen):
     async def action_delete(self) -> None:
         """Ask for the name, then delete."""
         text = (
-            f"In {self.services.session.context}: its pods, its Service and its own cache are deleted with it. No undo."
+            f"In {self.services.session.context}: its pods, its Service and what is in its own cache are gone for good."
         )
         dialog = TypedConfirmDialog(f"Delete {self._ref}?", self._ref.name, text)
         if await self.app.push_screen_wait(dialog):

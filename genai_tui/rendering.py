@@ -1,0 +1,159 @@
+"""Documents as objects: rendered against what the picture knows, with what no server would say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.rows import Ref
+from genai_tui.enforcing import GatewayObjects
+from genai_tui.errors import (
+    BadInput,
+)
+from genai_tui.kube.access import Access
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.manifests.catalogue import render_entry
+from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deployment, render_deployment
+from genai_tui.object_texts import manifest_of
+from genai_tui.preflight import Preflight
+from genai_tui.services import (
+    AnyDocument,
+    ClusterPicture,
+    RenderedManifest,
+    Session,
+)
+
+Json = dict[str, Any]
+Objects = tuple[Json, ...]
+PriceNoted = Callable[[Ref, ModelDeployment], Any]
+
+
+class Rendering:
+    """Renders documents, and knows what speaks against them before a server is asked."""
+
+    def __init__(
+        self, connection: Connection, access: Access, picture: ClusterPicture, session: Session, noted: PriceNoted
+    ) -> None:
+        self._connection, self._access, self._picture, self._session = connection, access, picture, session
+        self._noted = noted
+        self._gateways = GatewayObjects(connection, picture, session)
+        self._preflight = Preflight(connection, picture)
+
+    def render(self, documents: Sequence[AnyDocument]) -> list[tuple[AnyDocument, Objects]]:
+        """The objects of each document; a model may be in the same file or in the catalogue.
+
+        Raises:
+            BadInput: an unknown model or endpoint, or an engine that cannot run this; all problems at once.
+        """
+        found: list[tuple[AnyDocument, Objects]] = []
+        problems: list[FieldProblem] = []
+        for document in documents:
+            try:
+                found.append((document, self._objects(document, documents)))
+            except BadInput as error:
+                problems += error.fields
+        if problems:
+            raise BadInput("the file cannot be applied", fields=tuple(problems))
+        return found
+
+    def _objects(self, document: AnyDocument, beside: Sequence[AnyDocument]) -> Objects:
+        if not isinstance(document, ModelDeployment):
+            return (render_entry(document, self._session.system_namespace),)
+        model = self._model(document, beside)
+        endpoint = self._endpoint(document, beside)
+        namespace = self._namespace(document)
+        return (
+            *render_deployment(document, model, namespace),
+            *self._gateways.render(document, endpoint, namespace),
+        )
+
+    def _namespace(self, document: ModelDeployment) -> str:
+        return document.metadata.namespace or self._session.namespace or "default"
+
+    def _model(self, document: ModelDeployment, beside: Sequence[AnyDocument]) -> ModelSpec:
+        name = document.spec.model
+        known = {row.name: row.document.spec for row in self._picture.models() if row.document is not None}
+        known |= {d.metadata.name: d.spec for d in beside if isinstance(d, Model)}
+        if name not in known:
+            text = f"no model is called '{name}'{did_you_mean(name, known)}"
+            raise BadInput(text, fields=(FieldProblem("spec.model", text),), next_step="create it first")
+        return known[name]
+
+    def _endpoint(self, document: ModelDeployment, beside: Sequence[AnyDocument]) -> EndpointSpec:
+        name = document.spec.endpoint
+        rows = {row.name: row for row in self._picture.endpoints()}
+        known = {name: row.document.spec for name, row in rows.items() if row.document is not None}
+        known |= {d.metadata.name: d.spec for d in beside if isinstance(d, Endpoint)}
+        if name in known:
+            return known[name]
+        text = f"no endpoint is called '{name}'{did_you_mean(name, known)}"
+        if name in rows:
+            text = f"endpoint '{name}' cannot be read: {rows[name].problem}"
+        raise BadInput(text, fields=(FieldProblem("spec.endpoint", text),), next_step="create it first")
+
+    async def render_documents(self, documents: Sequence[AnyDocument]) -> Sequence[RenderedManifest]:
+        """The manifests of documents that may refer to each other."""
+        return [manifest_of(item) for _, objects in self.render(documents) for item in objects]
+
+    def _warnings(self, document: AnyDocument) -> tuple[str, ...]:
+        """What can be applied and may still not be meant."""
+        if isinstance(document, Endpoint):
+            return self._gateways.followers(document)
+        if not isinstance(document, ModelDeployment):
+            return ()
+        found = doubts(document, self._model(document, [document]))
+        told = (f"{problem.field.removeprefix('spec.')}: {problem.message}" for problem in found)
+        return (*told, *self._gateways.doubts(document, self._endpoint(document, [document])))
+
+    async def _look_at_gateways(self, documents: Sequence[AnyDocument]) -> None:
+        """Learn what the cluster has before anything is rendered for it."""
+        for document in documents:
+            if isinstance(document, ModelDeployment) and self._endpoint(document, documents).exposure == "gateway":
+                await self._gateways.look()
+
+    def _gateway_problems(self, documents: Sequence[AnyDocument]) -> list[FieldProblem]:
+        """A gateway that is not installed, or a hostname that is taken."""
+        found: list[FieldProblem] = []
+        for document in documents:
+            if isinstance(document, ModelDeployment):
+                endpoint = self._endpoint(document, documents)
+                found += self._gateways.problems(document, endpoint, self._namespace(document))
+        return found
+
+    async def _unwanted(self, document: AnyDocument, objects: Objects) -> Sequence[str]:
+        """What an earlier apply wrote for a gateway and this one does not want."""
+        if not isinstance(document, ModelDeployment):
+            return ()
+        ref = Ref(self._namespace(document), document.metadata.name)
+        return [reference for reference, _ in await self._gateways.unwanted(ref, objects)]
+
+    def _picture_problems(self, document: AnyDocument) -> list[FieldProblem]:
+        """What no server says: GPUs no node can hold."""
+        if not isinstance(document, ModelDeployment):
+            return []
+        wanted, resource = document.spec.resources.gpu, document.spec.resources.gpu_resource
+        nodes = [row for row in self._picture.nodes() if row.gpu_resource == resource]
+        if not wanted or not self._picture.nodes():
+            return []
+        largest = max(nodes, key=lambda row: row.gpu_total, default=None)
+        if largest is None:
+            return [FieldProblem("spec.resources.gpuResource", f"no node offers {resource}")]
+        if largest.gpu_total < wanted:
+            text = f"no node has {wanted} {resource}; the largest has {largest.gpu_total} ({largest.node.meta.name})"
+            return [FieldProblem("spec.resources.gpu", text)]
+        return []
+
+
+def owned(objects: Objects, live: Json | None) -> Objects:
+    """The objects with the owner they have; without it a dry run would say that they lose it."""
+    return objects if live is None else owned_by(objects, live["metadata"]["uid"])
+
+
+def document_of(live: Json) -> ModelDeployment | None:
+    """The document in the annotation of a live Deployment."""
+    meta = live["metadata"]
+    return read_deployment(meta["name"], meta["namespace"], meta.get("annotations") or {})
