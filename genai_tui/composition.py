@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from genai_tui.counting import Counting
 from genai_tui.domain.cluster import PICTURED, ContainerSpec, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import hostname_of
+from genai_tui.domain.places import ContextEntry, is_production
 from genai_tui.domain.rows import Ref
 from genai_tui.draft_files import DraftFiles
 from genai_tui.engines.failures import diagnose
@@ -29,7 +31,7 @@ from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import reach
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
-from genai_tui.kube.kubeconfig import resolve
+from genai_tui.kube.kubeconfig import contexts, resolve
 from genai_tui.kube.manifests.catalogue import read_entry, render_entry
 from genai_tui.kube.manifests.deployment import read_deployment, render_deployment
 from genai_tui.kube.manifests.foreign import identify
@@ -75,15 +77,34 @@ def build_services(settings: Settings) -> Services:
         read_only=settings.read_only,
         simulated=target.simulated,
         insecure=target.insecure,
+        production=is_production(target.context, settings.production),
     )
     return _Wiring(settings, session, Connection(target)).services()
+
+
+class _Places:
+    """Implements `services.Places` for the settings of this run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def contexts(self) -> tuple[ContextEntry, ...]:
+        return tuple(
+            ContextEntry(name, cluster, namespace, is_production(name, self._settings.production))
+            for name, cluster, namespace in contexts(self._settings.kubeconfig)
+        )
+
+    def open(self, context: str, namespace: str | None) -> Services:
+        # In a pod there is no kubeconfig, and its one context has no name there.
+        named = context if any(entry.name == context for entry in self.contexts()) else None
+        return build_services(replace(self._settings, context=named, namespace=namespace))
 
 
 class _Wiring:
     """Holds the adapters of one session and the tasks that feed the picture."""
 
     def __init__(self, settings: Settings, session: Session, connection: Connection) -> None:
-        self._session, self._connection = session, connection
+        self._session, self._connection, self._places = session, connection, _Places(settings)
         if sys.stdin.isatty() and sys.stderr.isatty():
             self._lend_terminal(contextlib.nullcontext)
         self._scope = settings.namespace
@@ -120,6 +141,7 @@ class _Wiring:
             usage=self._ledger,
             drafts=self._drafts,
             preferences=self._preferences,
+            places=self._places,
             clock=_now,
             start=self._start,
             settle=self._settle,

@@ -21,6 +21,7 @@ from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organiz
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.places import ContextEntry
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.revisions import Revision
@@ -351,7 +352,8 @@ class Session:
     """Who is working on what: shown in the header, named by every write.
 
     `identity` is the user as the cluster sees it, None until known. `simulated` marks the sandbox.
-    `insecure` is whether the server's certificate is not verified (insecure-skip-tls-verify).
+    `insecure` is whether the server's certificate is not verified (insecure-skip-tls-verify). `production` is whether
+    the context is marked so: a write then asks for its name as well.
     """
 
     context: str
@@ -362,6 +364,23 @@ class Session:
     read_only: bool
     simulated: bool
     insecure: bool = False
+    production: bool = False
+
+
+class Places(Protocol):
+    """Other contexts and namespaces to go to."""
+
+    def contexts(self) -> Sequence[ContextEntry]:
+        """What the kubeconfig has, in its order. Raises BadInput."""
+        ...
+
+    def open(self, context: str, namespace: str | None) -> Services:
+        """The services of another context, or of one namespace (None for all); nothing is sent yet.
+
+        Raises:
+            CredentialsRejected, BadInput: it cannot be used.
+        """
+        ...
 
 
 class ApiKeys(Protocol):
@@ -431,6 +450,7 @@ class Services:
     usage: UsageReports
     drafts: Drafts
     preferences: Preferences
+    places: Places
     clock: Callable[[], datetime]
     start: Callable[[], Awaitable[None]]
     settle: Callable[[], Awaitable[None]]

@@ -26,6 +26,11 @@ def cache_directory() -> Path:
     return _directory("XDG_CACHE_HOME", ".cache")
 
 
+def _production() -> tuple[str, ...]:
+    """$GENAI_TUI_PRODUCTION: names or shell patterns of contexts, with commas between."""
+    return tuple(part.strip() for part in os.environ.get("GENAI_TUI_PRODUCTION", "").split(",") if part.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of one run.
@@ -33,6 +38,7 @@ class Settings:
     `kubeconfig` and `context` None mean what kubectl would use ($KUBECONFIG or ~/.kube/config, current context,
     else the pod's own service account). `namespace` None means the context's own for commands that need one, and
     all namespaces for lists when `all_namespaces`. `reach` is the way to engines: auto, proxy or port-forward.
+    `production` has the names, or shell patterns, of contexts in which each write asks for the context's name.
     """
 
     kubeconfig: str | None = None
@@ -42,5 +48,6 @@ class Settings:
     system_namespace: str = SYSTEM_NAMESPACE
     read_only: bool = False
     reach: str = field(default_factory=lambda: os.environ.get("GENAI_TUI_REACH", "") or "auto")
+    production: tuple[str, ...] = field(default_factory=_production)
     state: Path = field(default_factory=state_directory)
     cache: Path = field(default_factory=cache_directory)

@@ -34,6 +34,7 @@ from screens.typing_ahead import TypingAhead
 
 log = logging.getLogger(__name__)
 _STYLES = Path(styles.__file__).parent
+_BETWEEN = "between places"
 _FIRST_SHEETS = (_STYLES / "app.tcss", _STYLES / "deployments.tcss")
 """What the first paint needs; the others are read right after it."""
 
@@ -106,6 +107,10 @@ class GenaiTui(App[None]):
         Binding("colon", "command_palette", "Command", key_display=":", id="app.command", show=False,
                 tooltip="Do anything by its name"),
         Binding("escape", "back", "Back", id="app.back", show=False, tooltip="To the screen before"),
+        Binding("f6", "context", "ctx", id="app.context", show=False,
+                tooltip="Go to another context; unfinished forms are kept"),
+        Binding("f7", "namespace_everywhere", "ns", id="app.namespace", show=False,
+                tooltip="Work in one namespace, or in all"),
         Binding("ctrl+t", "next_theme", "Theme", id="app.theme", show=False,
                 tooltip="Dark, light, high contrast, the terminal's own colours"),
         Binding("q", "quit", "Quit", id="app.quit", show=False, tooltip="Leave; nothing in the cluster changes"),
@@ -134,12 +139,50 @@ class GenaiTui(App[None]):
 
     def on_mount(self) -> None:
         """Follow the picture; connect once the first screen has been painted."""
-        self._unsubscribe = self.services.picture.subscribe(self._picture_changed)
-        self.services.lend_terminal(self.suspend)
+        self._follow()
         if not self.is_headless:
             end_on_signals(self.exit)
             self.set_interval(LOOK_EVERY_S, self._end_without_terminal)
         self.call_after_refresh(self._first_painted)
+
+    def _follow(self) -> None:
+        self._unsubscribe = self.services.picture.subscribe(self._picture_changed)
+        self.services.lend_terminal(self.suspend)
+
+    async def move(self, services: Services) -> None:
+        """Go on with the services of another place: every screen is made anew, forms are kept as drafts.
+
+        The old services are closed before it returns: their watches end, their connections are closed.
+        """
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self.workers.cancel_group(self, "start")
+        self.add_mode(_BETWEEN, Screen)
+        await self.switch_mode(_BETWEEN)
+        for area, made in self.MODES.items():
+            await self.remove_mode(area)
+            self.add_mode(area, made)
+        left, self.services = self.services, services
+        try:
+            await left.close()
+        finally:
+            self.failure = None
+            self._follow()
+            await self.switch_mode(self.DEFAULT_MODE)
+            await self.remove_mode(_BETWEEN)
+            self.connect()
+
+    def action_context(self) -> None:
+        """Choose another context."""
+        from screens.places import choose_context
+
+        self.run_worker(choose_context(self), group="place", exclusive=True, exit_on_error=False)
+
+    def action_namespace_everywhere(self) -> None:
+        """Choose the namespace to work in."""
+        from screens.places import choose_namespace
+
+        self.run_worker(choose_namespace(self), group="place", exclusive=True, exit_on_error=False)
 
     def _first_painted(self) -> None:
         self._painted = True

@@ -116,10 +116,11 @@ def resolve(path: str | None, context: str | None) -> Target:
     return _target(name, chosen, merged)
 
 
-def contexts(path: str | None) -> tuple[str, ...]:
-    """The names of every context, in the order of the files."""
+def contexts(path: str | None) -> tuple[tuple[str, str, str | None], ...]:
+    """Name, cluster and namespace of every context, in the order of the files. Raises BadInput as `resolve`."""
     files = _files(path)
-    return tuple(_merge(files).contexts) if files else ()
+    found = _merge(files).contexts.items() if files else ()
+    return tuple((name, _text(entry, "cluster") or "", _text(entry, "namespace")) for name, (entry, _) in found)
 
 
 @dataclass(slots=True)

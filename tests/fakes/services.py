@@ -24,6 +24,7 @@ from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.places import ContextEntry
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.revisions import Revision
@@ -480,6 +481,22 @@ class FakeCounters:
         return self.lines
 
 
+@dataclass
+class FakePlaces:
+    """Two contexts; `opened` is where somebody went."""
+
+    entries: tuple[ContextEntry, ...] = (ContextEntry("tour", "sandbox"), ContextEntry("prod-eu", "eu-1", "llm", True))
+    worlds: dict[tuple[str, str | None], FakeServices] = field(default_factory=dict)
+    opened: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def contexts(self) -> Sequence[ContextEntry]:
+        return self.entries
+
+    def open(self, context: str, namespace: str | None) -> Services:
+        self.opened.append((context, namespace))
+        return self.worlds[context, namespace].build()
+
+
 class FakeMonitor:
     """Answers with what a test put there, and counts how often it was asked."""
 
@@ -515,6 +532,7 @@ class FakeServices:
         self.usage = FakeUsage()
         self.drafts = FakeDrafts()
         self.preferences = FakePreferences()
+        self.places = FakePlaces()
         self.keys = FakeKeys()
         self.audit = FakeAudit()
         self.counters = FakeCounters()
@@ -536,6 +554,7 @@ class FakeServices:
             usage=self.usage,
             drafts=self.drafts,
             preferences=self.preferences,
+            places=self.places,
             clock=lambda: self.now,
             start=self._start,
             settle=self._nothing,

@@ -391,7 +391,7 @@ async def test_several_files_are_merged_when_they_are_read(
     first = written(cluster, {"token": "viewer"}, directory=tmp_path, name="one")
     second_context(first, tmp_path / "two")
     monkeypatch.setenv("KUBECONFIG", f"{first}:{tmp_path / 'missing'}:{tmp_path / 'two'}")
-    assert contexts(None) == ("k", "second")
+    assert [name for name, _, _ in contexts(None)] == ["k", "second"]
     assert await who(None) == "vera"
     assert await who(None, "second") == "olga"
 
