@@ -62,11 +62,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """An object to be applied: without what stays theirs; `force` where something is taken; at `version` only."""
+    """An object to be applied: without what stays theirs; `force` where something is taken; at `version` only.
+
+    `seen` is the version that was looked at: what is forced is forced at it alone.
+    """
 
     item: Json
     force: bool = False
     version: str = ""
+    seen: str = ""
 
 
 async def look(connection: Connection, wanted: Sequence[Json], before: Sequence[Json] = ()) -> tuple[Standing, ...]:
@@ -136,9 +140,8 @@ def decide(standing: Sequence[Standing], resolution: Resolution, *, lock: bool =
     for at, one in enumerate(standing):
         item = ownership.without(one.item, one.kept(resolution))
         taken = any(key[0] == one.reference and stand is Stand.OURS for key, stand in resolution.items())
-        locked = one.live is not None and (taken or (lock and at == 0))
-        version = one.live["metadata"]["resourceVersion"] if one.live is not None and locked else ""
-        decided.append(Decided(item, taken, version))
+        seen = one.live["metadata"]["resourceVersion"] if one.live is not None else ""
+        decided.append(Decided(item, taken, seen if taken or (lock and at == 0) else "", seen))
     return tuple(decided)
 
 
@@ -160,7 +163,7 @@ async def checked(connection: Connection, one: Decided, resolution: Resolution) 
         missing = tuple(d for d in told if resolution.get(d.key) is not Stand.OURS and d.path != SPEC_PATH)
         if missing:
             raise Disputed(missing) from error
-        one = replace(one, force=True)
+        one = replace(one, force=True, version=one.seen)
         done = await writes.apply(connection, one.item, dry_run=True, force=True, version=one.version)
     return one, done.outcome
 

@@ -21,12 +21,12 @@ import pytest
 from genai_tui.domain.cluster import Kind
 from genai_tui.domain.watching import Listed, Removed, Upserted, WatchEvent
 from genai_tui.errors import Conflict, NotFound, NotPermitted, Refused
-from genai_tui.kube import logs, reach, writes
+from genai_tui.kube import logs, ownership, reach, writes
 from genai_tui.kube.access import Access, allowed
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import Target, resolve
 from genai_tui.kube.reads import watch
-from genai_tui.kube.refusals import Gone
+from genai_tui.kube.refusals import Gone, Modified
 from tests.test_cli import sandbox
 
 Json = dict[str, Any]
@@ -187,6 +187,48 @@ async def test_apply_twice_dry_run_and_conflict(cluster: Cluster) -> None:
     assert caught.value.owners == {".data.key": "someone"}
     with pytest.raises(Refused, match="keyy"):
         await writes.apply(connection, cluster.config("1", "other") | {"keyy": "x"})
+
+
+async def test_what_others_changed_is_seen_locked_and_taken_field_by_field(cluster: Cluster) -> None:
+    """How an API server keeps who holds a field, that a force is bound to a version, and what is left alone."""
+    connection = cluster.connection
+    wanted = cluster.deployment("shared", 0)
+    wanted["metadata"]["labels"] = {"team": "a", "tier": "b"}
+    wanted["spec"]["template"]["spec"]["containers"] = [
+        {"name": "main", "image": "busybox:1.37", "env": [{"name": "LEVEL", "value": "info"}]}
+    ]
+    before = await writes.apply(connection, wanted)
+    assert ownership.differences(wanted, before.after, wanted) == (), "nothing but what was applied"
+    path = f"/apis/apps/v1/namespaces/{cluster.namespace}/deployments/shared"
+    container = {"name": "main", "env": [{"name": "LEVEL", "value": "debug"}, {"name": "MORE", "value": "1"}]}
+    edit = {
+        "metadata": {"labels": {"tier": None}},
+        "spec": {"minReadySeconds": 5, "template": {"spec": {"containers": [container]}}},
+    }
+    await connection.request(
+        "PATCH", path, params={"fieldManager": "editor"}, body=edit,
+        content_type="application/strategic-merge-patch+json",
+    )  # fmt: skip
+    live = await connection.get_json(path)
+    found = {ownership.shown(d.path).rsplit(".", 1)[1]: d for d in ownership.differences(wanted, live, wanted)}
+    assert {name: (d.theirs, d.ours, d.manager) for name, d in found.items()} == {
+        "tier": (None, "b", "editor"),
+        "value": ("debug", "info", "editor"),
+    }
+    added = {ownership.shown(d.path).rsplit(".", 1)[1] for d in ownership.additions(wanted, live)}
+    assert added == {"value", "minReadySeconds"}
+    with pytest.raises(Conflict) as caught:
+        await writes.apply(connection, wanted)
+    assert list(caught.value.owners) == [ownership.shown(found["value"].path)], "a removed field is no conflict there"
+    stale = before.after["metadata"]["resourceVersion"]
+    with pytest.raises(Modified):
+        await writes.apply(connection, wanted, force=True, version=stale)
+    left = ownership.without(wanted, frozenset({found["tier"].path}))
+    current = (await connection.get_json(path))["metadata"]["resourceVersion"]
+    await writes.apply(connection, left, force=True, version=current)
+    now = await connection.get_json(path)
+    values = {e["name"]: e["value"] for e in now["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert (values, now["metadata"]["labels"]) == ({"LEVEL": "info", "MORE": "1"}, {"team": "a"})
 
 
 async def test_a_viewer_sees_and_may_not_write(cluster: Cluster) -> None:
