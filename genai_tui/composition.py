@@ -39,6 +39,7 @@ from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.audit import AuditRows
 from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.starts import StartRows
 from genai_tui.operations import ClusterOperations
 from genai_tui.preferences import FilePreferences
 from genai_tui.reaching import Ways, parse_way
@@ -115,7 +116,8 @@ class _Wiring:
         self._counting = Counting(CounterRows(self._ledger), session.server, self._read_counters, _now)
         self._sampler = Sampler(self._picture, self._ways.fetch, keep=self._counting.keep)
         self._monitor = ClusterMonitor(self._picture, self._fetch_pod, self._ways.fetch, _now)
-        self._starts = StartWatcher(self._picture, self._tail, diagnose)
+        self._start_rows = StartRows(self._ledger, session.server)
+        self._starts = StartWatcher(self._picture, self._tail, diagnose, finished=self._remember_start)
         self._operations = ClusterOperations(connection, self._access, self._picture, session, self._note_price)
         rows = AuditRows(self._ledger)
         recorder = connection.journal = Recorder(rows, session, self._access, _now)
@@ -172,6 +174,7 @@ class _Wiring:
         self._tasks.append(asyncio.create_task(self._sampler.run(), name="sample engines"))
         self._tasks.append(asyncio.create_task(self._starts.run(), name="read logs of starts"))
         self._tasks.append(asyncio.create_task(self._learn_access(), name="ask for permissions"))
+        self._tasks.append(asyncio.create_task(self._recall_starts(), name="recall starts"))
 
     async def _feed(self, kind: Kind) -> None:
         fallback = self._session.namespace or "default"
@@ -286,6 +289,22 @@ class _Wiring:
             address = f"https://{hostname_of(ref.name, endpoint.spec.hostname)}"
         model = detail.row.model if detail is not None else None
         return Known(model or ref.name, pricing.price if pricing is not None else None, address)
+
+    async def _recall_starts(self) -> None:
+        try:
+            self._picture.remember_starts(await self._start_rows.newest())
+        except GenaiTuiError as error:
+            log.warning("how long starts take is not known: %s", error.problem.line)
+
+    async def _remember_start(self, pod: Pod) -> None:
+        start = self._picture.finished_start(pod)
+        if start is None:
+            return
+        self._picture.remember_starts([start])
+        try:
+            await self._start_rows.add(start)
+        except GenaiTuiError as error:
+            log.warning("a start is not in the ledger: %s", error.problem.line)
 
     async def _note_price(self, ref: Ref, document: ModelDeployment) -> None:
         price = document.spec.pricing.price if document.spec.pricing is not None else None

@@ -21,6 +21,7 @@ from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organiz
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.pace import Usual
 from genai_tui.domain.places import ContextEntry
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
@@ -75,6 +76,10 @@ class ClusterPicture(Protocol):
 
     def deployment(self, ref: Ref) -> DeploymentDetail | None:
         """All that is known of one; None when it does not exist (any more)."""
+        ...
+
+    def usual_start(self, ref: Ref) -> Usual | None:
+        """What starts of a deployment's image and model usually take in this cluster; None without any before."""
         ...
 
     def models(self) -> Sequence[ModelRow]:

@@ -153,4 +153,27 @@ def engine_counters(db: Database) -> None:
     )
 
 
-NAMES = frozenset(step.__name__ for step in (requests, prices, summable_costs, history_stands, audit, engine_counters))
+@migrations()
+def starts(db: Database) -> None:
+    """How long each stage of a start took, in seconds; null for a stage it did not pass through."""
+    db.table("starts").create(
+        {
+            "cluster": str,
+            "pod": str,
+            "at": str,
+            "image": str,
+            "model": str,
+            "gpus": int,
+            "pulling": float,
+            "downloading": float,
+            "loading": float,
+            "warming_up": float,
+        },
+        pk=("cluster", "pod"),
+        not_null={"at", "image", "model", "gpus"},
+    )
+
+
+NAMES = frozenset(
+    step.__name__ for step in (requests, prices, summable_costs, history_stands, audit, engine_counters, starts)
+)

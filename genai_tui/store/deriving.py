@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from genai_tui.domain.cluster import ContainerSpec, Event, Key, Node, Pod, Workload
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
+from genai_tui.domain.pace import StartKind
 from genai_tui.domain.phases import Diagnose, Surroundings, assess_replica
 from genai_tui.domain.problems import Diagnosis
 from genai_tui.domain.rollouts import assess
@@ -198,14 +199,23 @@ class Deriver:
         document = None if row.foreign else self._document(row.ref, workload)
         events = _about(workload, objects)
         replicas = tuple(
-            replace(replica, stages=self._stages(replica.pod, objects))
+            replace(replica, stages=self.stages(replica.pod, objects))
             for replica in self._replicas(workload, objects.pods_of(workload), objects, nodes)
         )
         return DeploymentDetail(
             row, workload, document, replicas, tuple(objects.replicasets_of(workload)), tuple(events)
         )
 
-    def _stages(self, pod: Pod, objects: Objects) -> tuple[tuple[Phase, datetime], ...]:
+    def kind_of_start(self, workload: Workload) -> StartKind:
+        """Of which kind its starts are."""
+        ref = Ref(workload.meta.namespace, workload.meta.name)
+        document = self._document(ref, workload)
+        main = workload.containers[0] if workload.containers else None
+        gpus = sum(sum(container.gpus.values()) for container in workload.containers)
+        return StartKind(main.image if main else "", document.spec.model if document else ref.name, gpus)
+
+    def stages(self, pod: Pod, objects: Objects) -> tuple[tuple[Phase, datetime], ...]:
+        """When the pod entered each stage it has reached."""
         findings = self.findings(pod)
         events = objects.events_about("Pod", pod.meta.namespace, pod.meta.name)
         return stages(pod, events, findings.start if findings is not None else None)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from genai_tui.domain.cluster import PICTURED, ConfigMap, Key, Kind, Pod, Sync
 from genai_tui.domain.documents import Endpoint, Model, Organization
 from genai_tui.domain.naming import KIND_LABEL
+from genai_tui.domain.pace import Start, StartKind, Usual, finished, usual
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import (
     DeploymentDetail,
@@ -81,6 +82,7 @@ class Picture:
         self._nodes: tuple[NodeRow, ...] = ()
         self._documents: dict[tuple[str, str], Entry | str] = {}
         self._changed = asyncio.Event()
+        self._started: dict[StartKind, dict[str, Start]] = {}
 
     # -- feeding ------------------------------------------------------------------------------------------------
 
@@ -125,6 +127,26 @@ class Picture:
             self._deriver.set_findings(pod, findings)
             self._dirty.add(ref)
             self._advance()
+
+    def finished_start(self, pod: Pod) -> Start | None:
+        """How long the start of a pod took that has become ready; None where too little of it was seen."""
+        ref = self.objects.owner_ref(pod)
+        workload = self.objects.workloads.get(ref) if ref is not None else None
+        if workload is None:
+            return None
+        kind = self._deriver.kind_of_start(workload)
+        return finished(pod.meta.uid, kind, self._deriver.stages(pod, self.objects))
+
+    def remember_starts(self, starts: Iterable[Start]) -> None:
+        """Starts that ended ready, from this session or from before; each pod counts once."""
+        for start in starts:
+            self._started.setdefault(start.kind, {})[start.pod] = start
+
+    def usual_start(self, ref: Ref) -> Usual | None:
+        """What starts of a deployment's image and model usually take here; None without any."""
+        workload = self.objects.workloads.get(ref)
+        known = self._started.get(self._deriver.kind_of_start(workload)) if workload is not None else None
+        return usual(tuple(known.values())) if known else None
 
     def ready_pods(self, ref: Ref) -> list[tuple[str, str]]:
         """Name and uid of each ready pod of a deployment."""

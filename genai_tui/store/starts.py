@@ -89,12 +89,20 @@ class StartWatcher:
         tail: the way to a log.
         diagnose: reads the cause of a crash.
         clock: seconds that only grow.
+        finished: told of each pod whose start was followed until it was ready.
     """
 
     def __init__(
-        self, picture: Picture, tail: Tail, diagnose: Diagnose, clock: Callable[[], float] = time.monotonic
+        self,
+        picture: Picture,
+        tail: Tail,
+        diagnose: Diagnose,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        finished: Callable[[Pod], Awaitable[None]] | None = None,
     ) -> None:
         self._picture, self._tail, self._diagnose, self._clock = picture, tail, diagnose, clock
+        self._finished = finished
         self._read: dict[str, _Read] = {}
         self._forbidden: dict[str, float] = {}
         self._turn = 0
@@ -176,3 +184,6 @@ class StartWatcher:
             return
         if read.crash is not None or (start is not None and start.reached):
             self._picture.set_findings(pod, LogFindings(runs(pod), start, read.crash))
+        # A start after a crash took the crashes too.
+        if read.done and start is not None and self._finished is not None and not runs(pod):
+            await self._finished(pod)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from genai_tui.domain.cluster import ReplicaSet
+from genai_tui.domain.pace import Usual, in_words, outlook
 from genai_tui.domain.rows import DeploymentDetail, Health, Phase, ReplicaRow
 from screens import format as shown
 from screens.deployment.sheet import Bit, Block, Grid, Heading, Line, Space, Text
@@ -29,12 +30,19 @@ _TONES = {
 }
 
 
-def rollout(detail: DeploymentDetail, now: datetime, width: int, health: Health | None = None) -> list[Block]:
-    """Everything about the rollout, from the newest revision to the oldest event; `health` says what is not seen."""
+def rollout(
+    detail: DeploymentDetail, now: datetime, width: int, health: Health | None = None, known: Usual | None = None
+) -> list[Block]:
+    """Everything about the rollout, from the newest revision to the oldest event.
+
+    `health` says what is not seen, `known` what such starts usually take in this cluster.
+    """
     hidden = health.not_visible("Pod", "ReplicaSet") if health is not None else ""
     blocks: list[Block] = (
         [Text(f"replicas are {hidden}", "waiting")] if hidden else list(_revisions(detail, now, width))
     )
+    if known is not None:
+        blocks[1:1] = _outlook(detail, now, known)
     told = happenings(detail.events)
     nothing = "none kept; the cluster keeps them for about an hour"
     nothing = (health.not_visible("Event") if health is not None else "") or nothing
@@ -42,6 +50,20 @@ def rollout(detail: DeploymentDetail, now: datetime, width: int, health: Health 
     if told:
         blocks.append(event_grid(told))
     return blocks
+
+
+def _outlook(detail: DeploymentDetail, now: datetime, known: Usual) -> list[Block]:
+    """How long the replicas that start still take: the slowest of them; nothing where none starts."""
+    resting = (Phase.FAILED, Phase.TERMINATING, Phase.RUNNING)
+    found = [
+        outlook(row.stages, now, known)
+        for row in detail.replicas
+        if row.current and row.assessment.phase not in resting
+    ]
+    ahead = [one for one in found if one is not None]
+    if not ahead:
+        return []
+    return [Text(in_words(max(seconds for seconds, _ in ahead), any(late for _, late in ahead), known), "quiet")]
 
 
 def moving(detail: DeploymentDetail) -> bool:

@@ -240,7 +240,8 @@ of ours beside it.
                 self.query_one("#overview-state", Sheet).show(state)
                 self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
             case "rollout":
-                self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width, self.services.picture.health))
+                health, known = self.services.picture.health, self.services.picture.usual_start(self._ref)
+                self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width, health, known))
             case "logs":
                 self.query_one(LogsPane).show(() if self._gone else detail.replicas)
             case "api":

@@ -24,6 +24,7 @@ from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.pace import Usual
 from genai_tui.domain.places import ContextEntry
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import Problem
@@ -77,6 +78,7 @@ class FakePicture:
         self.endpoint_rows: tuple[EndpointRow, ...] = tour.endpoints()
         self.organization_rows: tuple[OrganizationRow, ...] = tour.organizations()
         self.node_rows: tuple[NodeRow, ...] = tour.nodes()
+        self.usual: dict[Ref, Usual] = {}
         self.namespace_names: tuple[str, ...] = ("default", "search", "team-a", "team-b")
 
     # What a test does -------------------------------------------------------------------------------------------------
@@ -136,6 +138,9 @@ class FakePicture:
     def deployment(self, ref: Ref) -> DeploymentDetail | None:
         row = self._rows.get(ref)
         return None if row is None else tour.detail(row)
+
+    def usual_start(self, ref: Ref) -> Usual | None:
+        return self.usual.get(ref)
 
     def models(self) -> Sequence[ModelRow]:
         return self.model_rows

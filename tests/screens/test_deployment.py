@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from textual.widgets import Input
@@ -10,6 +11,7 @@ from textual.widgets import Input
 from genai_tui.domain.cluster import ReplicaSet
 from genai_tui.domain.disputes import Dispute, Drift, Stand, all_of
 from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.pace import TIMED, Usual
 from genai_tui.domain.problems import FieldChange
 from genai_tui.domain.rows import Assessment, Phase, Ref
 from genai_tui.errors import Conflict
@@ -205,6 +207,19 @@ async def test_stop_asks_and_start_offers_the_replicas_it_had(world: World) -> N
         await says(pilot, "3 more: needs 3 GPUs")
         await pilot.press("enter")
         await wait_until(pilot, lambda: ("scale", "team-a/chat", "3") in world.operations.calls)
+
+
+async def test_a_start_is_told_how_long_such_starts_take_here(world: World) -> None:
+    detail = detail_of(tour.CHAT_LONG)
+    row = detail.replicas[0]
+    since = dict(row.stages)
+    world.now = max(since.values()) + timedelta(seconds=20)
+    stages = dict.fromkeys(TIMED, 0.0) | {Phase.LOADING: 100.0, Phase.WARMING_UP: 30.0}
+    world.picture.usual[tour.CHAT_LONG] = Usual(stages, 4)
+    async with showing(world, tour.CHAT_LONG, "rollout") as pilot:
+        await says(pilot, "about 1m50s left; 2m10s is usual here (4 starts)")
+        world.now += timedelta(seconds=90)
+        await says(pilot, "slower than usual; 2m10s is usual here (4 starts)")
 
 
 async def test_a_rollout_is_paused_and_resumed_after_a_yes(world: World) -> None:

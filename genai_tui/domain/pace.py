@@ -1,0 +1,89 @@
+"""How long starts take here, from those of before; and how long one that is under way still takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from genai_tui.domain.rows import Phase
+from genai_tui.domain.startup import time_left
+
+TIMED = (Phase.PULLING, Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP)
+"""The stages whose length says something of the next time; waiting for a place does not."""
+REMEMBERED = 10
+"""Starts a usual length is the median of: the newest, since clusters and caches change."""
+Reached = Sequence[tuple[Phase, datetime]]
+
+
+@dataclass(frozen=True, slots=True)
+class StartKind:
+    """Starts that are alike: the same image, model and number of GPUs for a replica."""
+
+    image: str
+    model: str
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start that ended ready. `pod` is its uid; `seconds` has the stages it passed through, in seconds."""
+
+    pod: str
+    at: datetime
+    kind: StartKind
+    seconds: Mapping[Phase, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Median seconds of each stage, over so many starts."""
+
+    seconds: Mapping[Phase, float]
+    starts: int
+
+    @property
+    def whole(self) -> float:
+        """From the first pull to ready."""
+        return sum(self.seconds.values())
+
+
+def finished(pod: str, kind: StartKind, reached: Reached) -> Start | None:
+    """The start of a pod that has become ready; None where it has not, or nothing of it was seen."""
+    ready = next((at for phase, at in reached if phase is Phase.RUNNING), None)
+    passed = [(phase, at) for phase, at in reached if phase in TIMED]
+    if ready is None or not passed:
+        return None
+    ends = [at for _, at in passed[1:]] + [ready]
+    seconds = {phase: max(0.0, (end - began).total_seconds()) for (phase, began), end in zip(passed, ends, strict=True)}
+    return Start(pod, ready, kind, seconds)
+
+
+def usual(starts: Sequence[Start]) -> Usual | None:
+    """What the newest starts of one kind took; a stage that most of them skip takes no time."""
+    newest = sorted(starts, key=lambda start: start.at)[-REMEMBERED:]
+    if not newest:
+        return None
+    return Usual({phase: median(start.seconds.get(phase, 0.0) for start in newest) for phase in TIMED}, len(newest))
+
+
+def outlook(reached: Reached, now: datetime, known: Usual) -> tuple[float, bool] | None:
+    """Seconds until ready, and whether its present stage takes longer than usual.
+
+    A stage that is late has no end that could be told: what is counted is what comes after it. None for a pod that has
+    no place yet, or is ready.
+    """
+    phase, since = reached[-1] if reached else (Phase.PENDING, now)
+    if phase not in TIMED:
+        return None
+    spent = (now - since).total_seconds()
+    later = sum(known.seconds[following] for following in TIMED[TIMED.index(phase) + 1 :])
+    return max(0.0, known.seconds[phase] - spent) + later, spent > known.seconds[phase]
+
+
+def in_words(seconds: float, late: bool, known: Usual) -> str:
+    """In words: `about 1m40s left; 2m10s is usual here (5 starts)`."""
+    span = time_left(known.whole).removeprefix("about ").removesuffix(" left")
+    often = f"{span} is usual here ({known.starts} start{'s' if known.starts != 1 else ''})"
+    return f"slower than usual; {often}" if late else f"{time_left(seconds)}; {often}"
