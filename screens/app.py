@@ -127,6 +127,7 @@ class GenaiTui(App[None]):
         self.failure: Problem | None = None
         """Why the services could not start; the screens show it."""
         self._unsubscribe: Callable[[], None] | None = None
+        self._unrecorded = ""
         self._typing = TypingAhead(self, super().on_event)
         for theme in themes.all_themes():
             self.register_theme(theme)
@@ -317,6 +318,13 @@ class GenaiTui(App[None]):
 
         if not isinstance(self.screen, AuditScreen):
             self.push_screen(AuditScreen())
+
+    def tell_unrecorded(self) -> None:
+        """Say so, once, where the last write is not in the audit: it stands all the same."""
+        problem = self.services.audit.problem
+        if problem and problem != self._unrecorded:
+            self.notify(problem, title="Not in the audit", severity="warning", timeout=10)
+        self._unrecorded = problem
 
     def undo_last_write(self) -> None:
         """Undo the last write, after a yes."""

@@ -40,6 +40,7 @@ async def deciding(
                 return answer
             resolution = {**resolution, **answer.resolution}
         else:
+            app.tell_unrecorded()
             return Decision(resolution)
 
 

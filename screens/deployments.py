@@ -396,5 +396,6 @@ the order round, and once more takes it away.
         try:
             if await doing is not False:
                 self.notify(done)
+                self.app.tell_unrecorded()
         except GenaiTuiError as error:
             self.app.push_screen(ProblemDialog(error.problem))

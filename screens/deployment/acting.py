@@ -226,5 +226,6 @@ class ActingScreen(ConsoleScreen):
         try:
             if await doing is not False:
                 self.notify(done)
+                self.app.tell_unrecorded()
         except GenaiTuiError as error:
             self.app.push_screen(ProblemDialog(error.problem))

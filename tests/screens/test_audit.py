@@ -14,10 +14,12 @@ from genai_tui.domain.disputes import Dispute, Resolution, Stand
 from genai_tui.errors import Disputed, GenaiTuiError
 from screens.app import GenaiTui
 from screens.audit import AuditScreen
+from screens.deployment.screen import DeploymentScreen
+from screens.dialogs.confirm import ConfirmDialog
 from screens.dialogs.difference import DifferenceDialog
 from screens.dialogs.disputes import DisputesDialog
 from tests.fakes.services import FakeServices
-from tests.fakes.tour import NOW
+from tests.fakes.tour import CHAT, NOW
 from tests.screens.console import Console, page, showing, wait_until
 
 DIFF = """\
@@ -169,3 +171,14 @@ def test_look(snap_compare: Compare, world: FakeServices, size: tuple[int, int],
             await wait_until(pilot, lambda: isinstance(pilot.app.screen, DifferenceDialog))
 
     assert snap_compare(Console(world, AuditScreen()), terminal_size=size, run_before=before)
+
+
+async def test_a_write_that_could_not_be_recorded_is_told_when_it_is_made(world: FakeServices) -> None:
+    async with showing(world, DeploymentScreen(CHAT)) as pilot:
+        await wait_until(pilot, lambda: "chat" in page(pilot.app))
+        world.audit.problem = "patch of Deployment team-a/chat is not in the audit: the disk is full"
+        await pilot.press("r")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "is being restarted" in page(pilot.app))
+        assert "disk is full" in page(pilot.app)
