@@ -94,6 +94,9 @@ def _reading(add: Add) -> None:
         "--by", choices=("deployment", "model", "organization", "user", "key"), default="deployment", help="grouped by"
     )
     _output(usage, "table", "json", "yaml", "csv")
+    prices = add("prices", "Every price of a deployment with the time from which it held, as this machine knows it.")
+    prices.add_argument("name", metavar="NAME", help="[NAMESPACE/]NAME")
+    _output(prices, "table", "json", "yaml", "csv")
     reconcile = add("reconcile", "What engines counted against what the ledger attributes, and what is left over.")
     reconcile.add_argument("name", nargs="?", metavar="NAME")
     reconcile.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")

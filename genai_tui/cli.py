@@ -220,6 +220,10 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
     from genai_tui.commands.usage import usage
 
     match options.command:
+        case "prices":
+            from genai_tui.commands.prices import prices
+
+            return lambda s: prices(s, options.name, options.output)
         case "usage":
             return lambda s: usage(s, options.since, options.by, options.output)
         case "reconcile":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from genai_tui.domain.money import Price
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
 
@@ -39,6 +40,12 @@ class UsageReports(Protocol):
         only: Mapping[Dimension, str] = ...,
     ) -> tuple[UsagePoint, ...]:
         """Sums by period (of `every`, whole since 1970 in UTC), source and currency, oldest first."""
+        ...
+
+    async def price_history(
+        self, cluster: str, namespace: str, deployment: str
+    ) -> tuple[tuple[datetime, Price | None], ...]:
+        """Every price it had with the time from which it held, oldest first; None: from then on it had none."""
         ...
 
     async def requests(

@@ -154,7 +154,7 @@ def specs(engine: Fields, extra: st.SearchStrategy[list[str]] = EXTRA_ARGUMENTS)
             "rateLimits": record({}, {"organization": LIMITS, "user": LIMITS, "apiKey": LIMITS}),
             "pricing": record(
                 {"inputPerMillion": MONEY, "outputPerMillion": MONEY},
-                {"currency": st.sampled_from(sorted(currencies()))},
+                {"currency": st.sampled_from(sorted(currencies())), "cachedInputPerMillion": MONEY},
             ),
             "sharing": st.one_of(
                 record({"mode": st.sampled_from(["none", "all"])}),

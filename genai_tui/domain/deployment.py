@@ -268,20 +268,21 @@ Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=18, 
 
 
 class Pricing(Written):
-    """Price of one million input and of one million output tokens."""
+    """Price of one million input and of one million output tokens, and of input from the prefix cache if it differs."""
 
     currency: Annotated[Text, AfterValidator(_currency)] = "USD"
     input_per_million: Amount
     output_per_million: Amount
+    cached_input_per_million: Amount | None = None
 
-    @field_serializer("input_per_million", "output_per_million")
-    def _as_text(self, amount: Decimal) -> str:
-        return plain(amount)
+    @field_serializer("input_per_million", "output_per_million", "cached_input_per_million")
+    def _as_text(self, amount: Decimal | None) -> str | None:
+        return None if amount is None else plain(amount)
 
     @property
     def price(self) -> Price:
         """The same as a value to compute with."""
-        return Price(self.currency, self.input_per_million, self.output_per_million)
+        return Price(self.currency, self.input_per_million, self.output_per_million, self.cached_input_per_million)
 
 
 class SharingMode(StrEnum):

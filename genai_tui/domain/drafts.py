@@ -238,6 +238,7 @@ _CODECS: Final[Mapping[str, _Codec]] = {
     "pricing.currency": _Codec(_read_currency, lambda value: value or "USD"),
     "pricing.inputPerMillion": _AMOUNT,
     "pricing.outputPerMillion": _AMOUNT,
+    "pricing.cachedInputPerMillion": _AMOUNT,
     "sharing.organizations": _Codec(read_names, lambda value: write_names(value or ())),
     "displayName": _FREE,
     "users": _Codec(read_names, lambda value: write_names(value or ())),
@@ -245,7 +246,7 @@ _CODECS: Final[Mapping[str, _Codec]] = {
 
 # A part of the document that exists only when one of these fields says something.
 _LED_BY: Final[Mapping[str, tuple[str, ...]]] = {
-    "pricing": ("pricing.inputPerMillion", "pricing.outputPerMillion"),
+    "pricing": ("pricing.inputPerMillion", "pricing.outputPerMillion", "pricing.cachedInputPerMillion"),
 }
 # Where a problem of a part as a whole is shown.
 _SHOWN_AT: Final[Mapping[str, str]] = {

@@ -374,6 +374,14 @@ _PRICING = (
         placeholder="no price",
         unit="per million",
     ),
+    FormField(
+        "pricing.cachedInputPerMillion",
+        PRICING,
+        "Cached input",
+        "Price of one million prompt tokens that came from the prefix cache, where the engine tells how many did.",
+        placeholder="as any input",
+        unit="per million",
+    ),
 )
 
 _SHARING = (

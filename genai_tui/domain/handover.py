@@ -136,6 +136,8 @@ def _price(detail: DeploymentDetail) -> str:
         return "none"
     price = pricing.price
     amounts = f"{price.input_per_million} input, {price.output_per_million} output"
+    if price.cached_per_million is not None:
+        amounts += f", {price.cached_per_million} cached input"
     return f"{amounts}, {price.currency} per 1,000,000 tokens"
 
 

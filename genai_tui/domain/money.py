@@ -17,12 +17,14 @@ EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 class Price:
     """What tokens cost: amounts of `currency` per one million input and output tokens.
 
+    `cached_per_million` is for input tokens the engine took from its prefix cache; None: they cost as any input token.
     Amounts have at most nine digits after the point (as in the file format), so that costs have at most fifteen.
     """
 
     currency: str
     input_per_million: Decimal
     output_per_million: Decimal
+    cached_per_million: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,17 @@ def plain(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def cost_of(prompt_tokens: int, completion_tokens: int, price: Price) -> Cost:
-    """Prompt x input price + completion x output price, each per million, exact."""
-    prompt = EXACT.multiply(prompt_tokens, price.input_per_million)
+def cost_of(prompt_tokens: int, completion_tokens: int, price: Price, cached_tokens: int = 0) -> Cost:
+    """Prompt x input price + completion x output price, each per million, exact.
+
+    `cached_tokens` are those of the prompt that came from the prefix cache: they cost the price of cached input
+    instead, where there is one. More of them than the prompt has are an engine's mistake, and count as all of it.
+    """
+    cached = min(max(cached_tokens, 0), prompt_tokens) if price.cached_per_million is not None else 0
+    prompt = EXACT.add(
+        EXACT.multiply(prompt_tokens - cached, price.input_per_million),
+        EXACT.multiply(cached, price.cached_per_million or Decimal(0)),
+    )
     completion = EXACT.multiply(completion_tokens, price.output_per_million)
     return Cost(EXACT.scaleb(EXACT.add(prompt, completion), -6), price.currency)
 

@@ -29,7 +29,7 @@ class TokenUsage:
 
     def cost(self, price: Price | None) -> Cost | None:
         """What it costs at `price`; None without a price."""
-        return None if price is None else cost_of(self.prompt, self.completion, price)
+        return None if price is None else cost_of(self.prompt, self.completion, price, self.cached or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,17 +58,20 @@ _TREND = """
 
 _COLUMNS = (
     "id at source cluster namespace deployment model organization user key status finish_reason prompt_tokens "
-    "completion_tokens total_tokens cached_tokens currency input_per_million output_per_million cost cost_micro "
-    "cost_femto ttft_ms total_ms tokens_per_second"
+    "completion_tokens total_tokens cached_tokens currency input_per_million output_per_million cached_per_million "
+    "cost cost_micro cost_femto ttft_ms total_ms tokens_per_second"
 ).split()
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _VALUES = ", ".join(f":{name}" for name in _COLUMNS)
 # Not `insert or ignore`, which would also drop rows for other reasons than their id.
 _INSERT = f"insert into requests ({_QUOTED}) values ({_VALUES}) on conflict (id) do nothing"
-_PRICE_KEYS = "cluster, namespace, deployment, from_at, currency, input_per_million, output_per_million"
+_PRICE_KEYS = (
+    "cluster, namespace, deployment, from_at, currency, input_per_million, output_per_million, cached_per_million"
+)
 _FIRST_SEEN = f"""
     insert into prices ({_PRICE_KEYS})
-    select :cluster, :namespace, :deployment, :at, :currency, :input_per_million, :output_per_million
+    select :cluster, :namespace, :deployment, :at, :currency, :input_per_million, :output_per_million,
+           :cached_per_million
     where not exists (
         select 1 from prices where cluster = :cluster and namespace = :namespace and deployment = :deployment)
 """
@@ -144,7 +147,7 @@ class Ledger:
                 if found is not None and found["from_at"] == moment(at):
                     begins += timedelta(microseconds=1)
                 cells = (cluster, namespace, deployment, moment(begins), *price_cells(price))
-                db.execute(f"insert into prices ({_PRICE_KEYS}) values (?, ?, ?, ?, ?, ?, ?)", cells)
+                db.execute(f"insert into prices ({_PRICE_KEYS}) values (?, ?, ?, ?, ?, ?, ?, ?)", cells)
 
         await self.do(write)
 

@@ -32,7 +32,7 @@ def request_row(request: RequestRecord) -> dict[str, str | int | float | None]:
     """
     usage, timings, cost = request.usage, request.timings, cost_of(request)
     micro, femto = split(cost.amount) if cost else (None, None)
-    currency, prompt_price, completion_price = price_cells(request.price)
+    currency, prompt_price, completion_price, cached_price = price_cells(request.price)
     return {
         "id": request.id,
         "at": moment(request.at),
@@ -53,6 +53,7 @@ def request_row(request: RequestRecord) -> dict[str, str | int | float | None]:
         "currency": currency,
         "input_per_million": prompt_price,
         "output_per_million": completion_price,
+        "cached_per_million": cached_price,
         "cost": cost.text() if cost else None,
         "cost_micro": micro,
         "cost_femto": femto,
@@ -86,18 +87,21 @@ def read_request(row: sqlite3.Row) -> RequestRecord:
     )
 
 
-def price_cells(price: Price | None) -> tuple[str | None, str | None, str | None]:
-    """Currency, input and output price as text; three times None is no price."""
+def price_cells(price: Price | None) -> tuple[str | None, str | None, str | None, str | None]:
+    """Currency, input, output and cached input price as text; None throughout is no price."""
     if price is None:
-        return None, None, None
-    return price.currency, plain(price.input_per_million), plain(price.output_per_million)
+        return None, None, None, None
+    cached = None if price.cached_per_million is None else plain(price.cached_per_million)
+    return price.currency, plain(price.input_per_million), plain(price.output_per_million), cached
 
 
 def read_price(row: sqlite3.Row) -> Price | None:
     """The price of a row of either table."""
     if row["currency"] is None:
         return None
-    return Price(row["currency"], Decimal(row["input_per_million"]), Decimal(row["output_per_million"]))
+    amounts = (Decimal(row["input_per_million"]), Decimal(row["output_per_million"]))
+    cached = row["cached_per_million"]
+    return Price(row["currency"], *amounts, None if cached is None else Decimal(cached))
 
 
 def usage_line(row: sqlite3.Row) -> UsageLine:

@@ -174,6 +174,14 @@ def starts(db: Database) -> None:
     )
 
 
+@migrations()
+def cached_input(db: Database) -> None:
+    """The price of input from the prefix cache; null where it costs as any other, as it did before there was one."""
+    for table in ("requests", "prices"):
+        db.table(table).add_column("cached_per_million", str)
+
+
 NAMES = frozenset(
-    step.__name__ for step in (requests, prices, summable_costs, history_stands, audit, engine_counters, starts)
+    step.__name__
+    for step in (requests, prices, summable_costs, history_stands, audit, engine_counters, starts, cached_input)
 )

@@ -77,10 +77,12 @@ def _engine(detail: DeploymentDetail | None) -> list[tuple[str, str]]:
     pricing = document.spec.pricing if document is not None else None
     if pricing is None:
         return [*found, ("price", "none set: cost unknown")]
+    cached = pricing.cached_input_per_million
     return [
         *found,
         ("input", f"{amount(pricing.input_per_million, pricing.currency)} per million"),
         ("output", f"{amount(pricing.output_per_million, pricing.currency)} per million"),
+        *([] if cached is None else [("cached", f"{amount(cached, pricing.currency)} per million")]),
     ]
 
 

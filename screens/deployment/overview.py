@@ -273,7 +273,9 @@ def _business(spec: DeploymentSpec) -> list[Block]:
         said = "none: requests are counted, not priced"
     else:
         amounts = (_amount(price.input_per_million, price.currency), _amount(price.output_per_million, price.currency))
-        said = f"{amounts[0]} input, {amounts[1]} output, per 1M tokens"
+        cached = price.cached_per_million
+        more = "" if cached is None else f", {_amount(cached, price.currency)} cached input"
+        said = f"{amounts[0]} input, {amounts[1]} output{more}, per 1M tokens"
     sharing = spec.sharing
     shared = {SharingMode.NONE: "nobody", SharingMode.ALL: "all organizations"}.get(
         sharing.mode, ", ".join(sharing.organizations)

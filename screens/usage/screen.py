@@ -53,7 +53,8 @@ its change against the window before, just as long; **CHANGE** is that of the to
 
 `enter` goes into a group (who caused it), `esc` comes back; the line above the sums says where you are. `m` changes
 the measure of the chart, `s` its source; `tab` goes to the chart, where the arrow keys read single values. An empty
-column means that nothing is known of that time, `_` is a known zero. Times are UTC.
+column means that nothing is known of that time, `_` is a known zero. Times are UTC. `o` opens the deployment, `p` shows
+its prices and since when each held: what was asked before keeps its price.
 
 **UNR** counts requests for which the engine reported no usage: they are in no sum of tokens. **ERR** counts those
 that failed. `playground` and `cli` are what this machine asked; `gateway` is traffic a gateway saw; `engine` what the
@@ -72,6 +73,7 @@ engines' own counters say.
         Binding("x", "export", "Export", id="usage.export", tooltip="Write the rows shown into a CSV or JSON file"),
         Binding("c", "clusters", "Clusters", show=False, id="usage.clusters", tooltip="This cluster alone, or all"),
         Binding("o", "open", "Open deployment", show=False, id="usage.open", tooltip="Open the deployment"),
+        Binding("p", "prices", "Prices", show=False, id="usage.prices", tooltip="The prices, and since when"),
         Binding("r", "read", "Read again", show=False, id="usage.read", tooltip="Read the ledger now"),
     ]  # fmt: skip
 
@@ -334,12 +336,35 @@ engines' own counters say.
         if key is not None and key in self._lines:
             self._table.move_to(key)
 
-    def action_open(self) -> None:
-        """Open the deployment that is under the cursor, or that was gone into, where it still exists."""
+    def _deployment(self) -> str | None:
+        """The deployment that is under the cursor, or that was gone into, as `namespace/name`; tells if none is."""
         key = self._table.cursor
         name = key[0] if key and self.dimension is Dimension.DEPLOYMENT else self._only.get(Dimension.DEPLOYMENT)
         if name is None:
-            self.notify("group by deployment (b) to open one", timeout=3)
+            self.notify("group by deployment (b) to choose one", timeout=3)
+        return name
+
+    @work(exclusive=True, group="dialog", exit_on_error=False)
+    async def action_prices(self) -> None:
+        """Show every price of the deployment with the time from which it held."""
+        from screens.dialogs.prices import PricesDialog
+
+        name = self._deployment()
+        if name is None:
+            return
+        namespace, _, deployment = name.rpartition("/")
+        try:
+            history = await self.services.usage.price_history(self.services.session.server, namespace, deployment)
+        except Exception as error:
+            log.warning("the prices cannot be read: %s", error)
+            self._show_problem(explain(error).problem)
+            return
+        await self.app.push_screen_wait(PricesDialog(name, history))
+
+    def action_open(self) -> None:
+        """Open the deployment, where it still exists."""
+        name = self._deployment()
+        if name is None:
             return
         row = next((row for row in self.services.picture.deployments() if str(row.ref) == name), None)
         if row is None:

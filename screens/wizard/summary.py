@@ -103,6 +103,8 @@ def _price(document: ModelDeployment) -> str:
     if pricing is None:
         return "none: usage is counted without a cost"
     amounts = f"{plain(pricing.input_per_million)} in, {plain(pricing.output_per_million)} out"
+    if pricing.cached_input_per_million is not None:
+        amounts += f", {plain(pricing.cached_input_per_million)} cached in"
     return f"{pricing.currency} {amounts}, per million tokens"
 
 

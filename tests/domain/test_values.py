@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from genai_tui.domain.catalogue import parameter_count
 from genai_tui.domain.currencies import currencies
 from genai_tui.domain.money import Cost, Price, cost_of, plain, total
 from genai_tui.domain.quantities import LARGEST, format_bytes, parse_quantity
+from genai_tui.domain.usage import TokenUsage
 
 TOKENS = st.integers(0, 10**12)
 AMOUNTS = st.decimals(0, 10**8, places=9)
@@ -102,6 +104,19 @@ def test_more_tokens_never_cost_less_and_parts_add_up(a: int, b: int, more: int,
     whole = cost_of(a + more, b, price)
     assert whole.amount >= cost_of(a, b, price).amount
     assert total([cost_of(a, b, price), cost_of(more, 0, price)]) == (whole,)
+
+
+@given(st.lists(st.tuples(TOKENS, TOKENS, TOKENS), max_size=5), PRICES, AMOUNTS)
+def test_costs_add_up_exactly_whatever_part_of_the_input_was_cached(
+    asked: list[tuple[int, int, int]], price: Price, cached_price: Decimal
+) -> None:
+    price = replace(price, cached_per_million=abs(cached_price))
+    usages = [TokenUsage(cached + more, completion, 0, cached) for cached, more, completion in asked]
+    together = sum(usages, TokenUsage(0, 0, 0, 0))
+    singles = [cost for usage in usages if (cost := usage.cost(price)) is not None]
+    assert total([Cost(Decimal(0), price.currency), *singles]) == (together.cost(price),)
+    plain_price = replace(price, cached_per_million=price.input_per_million)
+    assert together.cost(plain_price) == together.cost(replace(price, cached_per_million=None))
 
 
 @given(st.lists(st.builds(Cost, AMOUNTS, st.sampled_from(["USD", "EUR", "JPY"])), max_size=8))

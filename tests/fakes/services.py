@@ -22,7 +22,7 @@ from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
-from genai_tui.domain.money import Cost
+from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.places import ContextEntry
@@ -350,6 +350,12 @@ class FakeUsage:
     asked: list[Dimension] = field(default_factory=list)
 
     points: tuple[UsagePoint, ...] = ()
+    prices: tuple[tuple[datetime, Price | None], ...] = ()
+
+    async def price_history(
+        self, cluster: str, namespace: str, deployment: str
+    ) -> tuple[tuple[datetime, Price | None], ...]:
+        return self.prices
 
     async def usage(
         self,

@@ -231,3 +231,18 @@ async def test_a_trend_sums_periods_exactly_and_both_reports_narrow_alike(ledger
         lines = await ledger.usage(Dimension.DEPLOYMENT, START, only=only)
         points = await ledger.trend(half, START, only=only | {Dimension.DEPLOYMENT: "team-a/chat"})
         assert sum(line.total_tokens for line in lines) == tokens == sum(point.total_tokens for point in points)
+
+
+async def test_cached_input_has_its_own_price_and_what_was_asked_keeps_it(ledger: Ledger) -> None:
+    price = replace(PRICE, cached_per_million=Decimal("0.02"))
+    cost = await ledger.record(request("a", TokenUsage(1_000_000, 0, 1_000_000, cached=400_000), price))
+    assert cost == Cost(Decimal("0.128"), "USD")
+    await ledger.note_price(
+        "https://c:6443", "team-a", "chat", replace(price, cached_per_million=None), START + timedelta(days=1)
+    )
+    (line,) = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert line.cost == cost
+    (kept,) = await ledger.requests(EVER)
+    assert kept.price == price
+    history = await ledger.price_history("https://c:6443", "team-a", "chat")
+    assert [found for _, found in history] == [price, PRICE]

@@ -281,3 +281,17 @@ async def test_what_has_not_changed_is_not_painted_again(tmp_path: Path) -> None
         await pilot.pause()
         assert page(pilot.app) == before
         assert painted == []
+
+
+async def test_the_prices_of_a_deployment_are_shown_with_the_time_from_which_each_held(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        dearer = Price("EUR", Decimal("0.75"), Decimal("1.5"), Decimal("0.1"))
+        ledger = pilot.app.screen.services.usage  # type: ignore[attr-defined]
+        await ledger.note_price(CLUSTER, "team-a", "chat", dearer, NOW)
+        await pilot.press("p")
+        await wait_until(pilot, lambda: "Prices of team-a/chat" in page(pilot.app))
+        lines = [line.strip(" │") for line in page(pilot.app).splitlines() if "input €" in line]
+        assert lines[0].endswith("input €0.75   cached €0.1   output €1.5")
+        assert lines[1].endswith("input €0.5   output €1")
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: "Prices of" not in page(pilot.app))

@@ -15,6 +15,7 @@ from textual.widgets import OptionList, Static
 from genai_tui.domain.disputes import Dispute, Stand
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.form_fields import REVIEW, TABS
+from genai_tui.domain.money import Price
 from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
@@ -69,7 +70,9 @@ async def test_a_deployment_is_made_by_keys_alone(world: FormWorld) -> None:
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
         await pilot.press("ctrl+n", "ctrl+n", "ctrl+n", "ctrl+n")
         await pilot.press("tab", "tab", *"600", "ctrl+n")
-        await pilot.press("tab", *".2", "enter", *".60", "enter", "right", "right", "enter", *"org-a", "tab")
+        await pilot.press(
+            "tab", *".2", "enter", *".60", "enter", *".05", "enter", "right", "right", "enter", *"org-a", "tab"
+        )
         await wait_until(pilot, lambda: "The server" in shown(pilot, "#review-verdict"))
         assert "The server accepts it" in shown(pilot, "#review-verdict")
         assert "created   Deployment team-a/helper" in shown(pilot, "#review-text")
@@ -87,7 +90,7 @@ async def test_a_deployment_is_made_by_keys_alone(world: FormWorld) -> None:
     assert (spec.resources.cpu, spec.resources.memory, spec.resources.gpu) == ("2", "4Gi", 1)
     assert spec.rate_limits.user.tokens_per_minute == 600
     assert spec.pricing is not None
-    assert spec.pricing.output_per_million == Decimal("0.6")
+    assert spec.pricing.price == Price("USD", Decimal("0.2"), Decimal("0.6"), Decimal("0.05"))
     assert spec.sharing.organizations == ("org-a",)
     assert world.kept == []
 

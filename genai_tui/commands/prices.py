@@ -1,0 +1,41 @@
+"""`genai-tui prices`: what the tokens of a deployment cost, and from when on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from genai_tui.commands.output import Format, Row, as_json, as_table, as_yaml, timestamp, write
+from genai_tui.domain.money import Price, plain
+from genai_tui.domain.rows import Ref
+from genai_tui.services import Services
+from genai_tui.usage_files import as_csv
+
+
+async def prices(services: Services, name: str, form: Format) -> None:
+    """Print every price a deployment had, oldest first, as this machine knows it."""
+    namespace, _, deployment = name.rpartition("/")
+    ref = Ref(namespace or services.session.namespace or "default", deployment)
+    history = await services.usage.price_history(services.session.server, ref.namespace, ref.name)
+    items = [_item(at, price) for at, price in history]
+    if form == "json":
+        write(as_json({"items": items}))
+    elif form == "yaml":
+        write(as_yaml({"items": items}))
+    elif form == "csv":
+        write(as_csv(items))
+    elif not items:
+        write(f"no price of {ref} is known here; it is kept when it is applied, or asked, from this machine")
+    else:
+        write(as_table(("from", "currency", "input", "cached", "output"), [tuple(item.values()) for item in items]))
+
+
+def _item(at: datetime, price: Price | None) -> Row:
+    """One price as `prices -o json` promises it (docs/cli.md); null throughout where it had none from then on."""
+    cached = price.cached_per_million if price else None
+    return {
+        "from": timestamp(at),
+        "currency": price.currency if price else None,
+        "inputPerMillion": plain(price.input_per_million) if price else None,
+        "cachedInputPerMillion": plain(cached) if cached is not None else None,
+        "outputPerMillion": plain(price.output_per_million) if price else None,
+    }
