@@ -187,7 +187,7 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.limits import limits
 
             return lambda s: limits(s, options.name, namespace, key_id=options.key, form=options.output)
-        case "usage" | "reconcile" | "meter":
+        case "usage" | "prices" | "reconcile" | "meter":
             return _counting_verb(options, namespace)
         case "audit":
             from genai_tui.commands.audit import audit

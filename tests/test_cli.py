@@ -141,6 +141,8 @@ def test_apply_wait_chat_usage_delete(program: Program, tmp_path: Path) -> None:
     assert (line["requests"], line["totalTokens"], line["source"]) == (1, prompt + completion, "cli")
     assert Decimal(line["cost"]) == cost
     assert program("usage", "-o", "csv").out.startswith("deployment,requests,promptTokens,")
+    (price,) = program("prices", line["deployment"], "-o", "json").json["items"]
+    assert (price["currency"], price["inputPerMillion"], price["outputPerMillion"]) == ("USD", "0.2", "0.6")
 
     deleted = program("delete", "deployment", "mine", "-n", "team-b", "--yes")
     assert (deleted.code, deleted.out) == (0, "Deployment team-b/mine deleted\nService team-b/mine deleted\n")
