@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -156,8 +156,13 @@ class _Wiring:
             diff_documents=self._operations.diff_documents,
             retry=self._retry,
             lend_terminal=self._lend_terminal,
+            confirm_writes=self._confirm_writes,
             close=self._close,
         )
+
+    def _confirm_writes(self, ask: Callable[[str], Awaitable[bool]]) -> None:
+        if self._session.production:
+            self._connection.gate.ask = ask
 
     def _lend_terminal(self, lend: Callable[[], AbstractContextManager[None]]) -> None:
         self._connection.credentials.lend_terminal = lend

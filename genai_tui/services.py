@@ -445,7 +445,8 @@ class Services:
     them, with what was decided about fields that others hold, or with True only asks the server what it would do;
     `diff_documents` says what that would change, as a unified diff. `retry` tries at once what failed and waits to be
     tried again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close`
-    ends everything.
+    ends everything. `confirm_writes` says how the operator is asked, in a context marked as production, before anything
+    is written: with what it is, once an act.
     """
 
     session: Session
@@ -468,6 +469,7 @@ class Services:
     diff_documents: Callable[[Sequence[AnyDocument]], Awaitable[str]]
     retry: Callable[[], None]
     lend_terminal: Callable[[Callable[[], AbstractContextManager[None]]], None]
+    confirm_writes: Callable[[Callable[[str], Awaitable[bool]]], None]
     close: Callable[[], Awaitable[None]]
 
 

@@ -369,7 +369,8 @@ Last used is what the ledger of this machine has seen within 90 days.
             problem = Problem(f"organization {name} cannot be deleted", "; ".join(why), step)
             self.app.push_screen(ProblemDialog(problem))
             return
-        text = "No key belongs to it and nothing is shared with it. Its usage stays in the ledger."
+        where = self.services.session.context
+        text = f"In {where}: no key belongs to it and nothing is shared with it. Its usage stays in the ledger."
         if not await self.app.push_screen_wait(TypedConfirmDialog(f"Delete organization {name}?", name, text)):
             return
         try:

@@ -6,6 +6,7 @@ and the console passes that on to the screen on top, never to a hidden one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -149,6 +150,19 @@ class GenaiTui(App[None]):
     def _follow(self) -> None:
         self._unsubscribe = self.services.picture.subscribe(self._picture_changed)
         self.services.lend_terminal(self.suspend)
+        self.services.confirm_writes(self._confirm_write)
+
+    async def _confirm_write(self, what: str) -> bool:
+        from screens.dialogs.confirm import ContextDialog
+
+        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def answer(yes: bool | None) -> None:
+            if not answered.done():
+                answered.set_result(bool(yes))
+
+        self.push_screen(ContextDialog(self.services.session.context, what), answer)
+        return await answered
 
     async def move(self, services: Services) -> None:
         """Go on with the services of another place: every screen is made anew, forms are kept as drafts.

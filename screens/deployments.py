@@ -368,7 +368,7 @@ the order round, and once more takes it away.
             return
         nodes = None if self.services.picture.health.not_visible("Node") else self.services.picture.nodes()
         note = partial(scale_note, detail.workload, nodes=nodes)
-        dialog = NumberDialog(f"Scale {row.ref}", row.replicas, note=note)
+        dialog = NumberDialog(f"Scale {row.ref} in {self.services.session.context}", row.replicas, note=note)
         wanted = await self.app.push_screen_wait(dialog)
         if wanted is not None and wanted != row.replicas:
             operations, title = self.services.operations, f"Scale {row.ref} to {wanted}?"

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from genai_tui.kube.credentials import Credentials, tls
+from genai_tui.kube.gate import Gate
 from genai_tui.kube.journal import Journal
 from genai_tui.kube.kubeconfig import Target
 from genai_tui.kube.proxies import proxy_for
@@ -35,6 +36,7 @@ class Connection:
 
     Attributes:
         journal: is told of every write (`kube.writes`).
+        gate: may ask the operator before one.
     """
 
     def __init__(self, target: Target, *, connections: int = CONNECTIONS) -> None:
@@ -50,6 +52,7 @@ class Connection:
         """
         self.target = target
         self.journal: Journal | None = None
+        self.gate = Gate()
         secure = urlsplit(target.server).scheme == "https"
         self.tls = tls(target) if secure else None
         self.credentials = Credentials(target, self.tls)

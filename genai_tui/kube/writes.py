@@ -194,6 +194,7 @@ async def _told(
     connection: Connection, verb: Verb, named: _Named, before: Json | None, send: Callable[[], Awaitable[T]]
 ) -> T:
     """Write, and tell the journal how it came out, whatever that is."""
+    await connection.gate.passes(f"{verb.value} {named.kind} {named.namespace}/{named.name}")
     journal, act = connection.journal, current_act()
     if journal is None:
         return await send()

@@ -158,7 +158,8 @@ class CatalogueScreen(AreaScreen):
         if problem is not None:
             self.app.push_screen(ProblemDialog(problem))
             return
-        text = "It is taken out of the catalogue. No deployment uses it."
+        where = self.services.session.context
+        text = f"In {where}: it is taken out of the catalogue. No deployment uses it."
         if not await self.app.push_screen_wait(TypedConfirmDialog(f"Delete {what}?", entry.name, text)):
             return
         try:

@@ -145,7 +145,7 @@ class ActingScreen(ConsoleScreen):
     async def action_scale(self) -> None:
         """Ask for a number of replicas."""
         if self._last is not None:
-            await self._ask_replicas(f"Scale {self._ref}", self._last.row.replicas)
+            await self._ask_replicas(f"Scale {self._ref} in {self.services.session.context}", self._last.row.replicas)
 
     @work(exclusive=True, group="act", exit_on_error=False)
     async def action_stop(self) -> None:
@@ -154,7 +154,7 @@ class ActingScreen(ConsoleScreen):
             return
         workload = self._last.workload
         if not workload.replicas:
-            await self._ask_replicas(f"Start {self._ref}", workload.before_stop or 1)
+            await self._ask_replicas(f"Start {self._ref} in {self.services.session.context}", workload.before_stop or 1)
             return
         means = scale_note(workload, 0, ()).removeprefix("stops it: ")
         text = f"In {self.services.session.context}: {means} until Z starts it again."

@@ -87,3 +87,18 @@ class TypedConfirmDialog(Dialog[bool]):
             self.dismiss(True)
         else:
             self.query_one(".dialog--note", Static).update(f"that is not {self._expected}")
+
+
+class ContextDialog(TypedConfirmDialog):
+    """Asks for the context's name before a write in production.
+
+    Args:
+        context: the context.
+        what: what is about to be written: `delete Deployment team-a/chat`.
+    """
+
+    KEYS = "enter write   esc back"
+
+    def __init__(self, context: str, what: str) -> None:
+        text = f"{context} is production. About to be sent: {what}. Nothing has been written yet."
+        super().__init__(f"Write to production: {context}?", context, text)

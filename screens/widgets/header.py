@@ -47,6 +47,7 @@ class HeaderFacts:
     simulated: bool = False
     attention: int = 0
     insecure: bool = False
+    production: bool = False
 
 
 def link_words(health: Health) -> tuple[str, str]:
@@ -79,6 +80,7 @@ def header_facts(services: Services, namespace: str | None) -> HeaderFacts:
         session.simulated,
         sum(needs_you(row.assessment) and not row.foreign for row in services.picture.deployments()),
         session.insecure,
+        session.production,
     )
 
 
@@ -156,12 +158,16 @@ class HeaderBar(Widget):
         """Where, how fresh, who, how many; `shortened` from 0 to 4 leaves out the least important."""
         facts = self.facts
         context = facts.context if shortened < 3 else _shorten(facts.context, 12)
-        parts: list[Part] = [(" genai-tui " if shortened < 4 else " g ", "program", ""), (f" {context}", "place", "")]
+        parts: list[Part] = [(" genai-tui " if shortened < 4 else " g ", "program", ""), self._marked(context)]
         namespace = facts.namespace or ("all namespaces" if shortened < 1 else "all")
+        if facts.insecure and shortened > 2:
+            namespace = _shorten(namespace, 12)
         parts += [(" › ", "muted", ""), (namespace, "place", "")]
         told = [(facts.link, facts.link_tone)]
         if facts.insecure:
-            told.append(("TLS not verified" if shortened < 1 else "no TLS check", "bad"))
+            # On a narrow line the warning stands where the round trip would: the areas stay within reach.
+            kept = told if shortened < 1 or facts.link_tone != "good" else []
+            told = [*kept, ("TLS not verified" if shortened < 1 else "no TLS check", "bad")]
         if facts.read_only:
             told.append(("read-only", "waiting"))
         elif shortened < 2:
@@ -174,6 +180,10 @@ class HeaderBar(Widget):
         for text, style in told:
             parts += [("  ", "muted", ""), (text, style, "")]
         return parts
+
+    def _marked(self, name: str) -> Part:
+        """Where writes go; production is marked by more than its colour."""
+        return (f" ▲ {name}", "bad", "") if self.facts.production else (f" {name}", "place", "")
 
     def _areas(self, how: str) -> list[Part]:
         """The areas: all titles, the title of this one, or digits, which are also their keys."""

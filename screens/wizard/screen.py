@@ -348,7 +348,8 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
                 self.applying = True
                 self._apply(document)
 
-        text = "\n".join(f"{check.about}: {check.text}" for check in pane.stops)
+        text = f"In {self.services.session.context}.\n"
+        text += "\n".join(f"{check.about}: {check.text}" for check in pane.stops)
         title = f"Save {document.metadata.name} although it would not start?"
         self.app.push_screen(ConfirmDialog(title, text, yes="Save anyway", tone="danger"), answered)
 

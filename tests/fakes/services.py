@@ -578,6 +578,7 @@ class FakeServices:
             diff_documents=self._diff,
             retry=self._retry,
             lend_terminal=lambda lend: None,
+            confirm_writes=lambda ask: None,
             close=self._close,
         )
 

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from genai_tui.composition import build_services
 from genai_tui.domain.rows import Link
+from genai_tui.sandbox import registry
 from genai_tui.settings import Settings
 from screens.app import GenaiTui
 from screens.wizard.screen import WizardScreen
@@ -110,3 +111,47 @@ async def test_what_may_not_be_listed_can_be_typed_and_a_broken_context_changes_
         await wait_until(pilot, lambda: app.services is not first)
         await wait_until(pilot, lambda: "Deployments are not listed" in page(app))
         assert "in namespace search" in " ".join(page(app).split())
+
+
+async def test_a_write_in_production_is_asked_about_once_more_by_the_name_of_the_context(
+    named: tuple[Served, Noted], tmp_path: Path
+) -> None:
+    server, _ = named
+    path = server.kubeconfig("admin", "team-a")
+    first = build_services(Settings(kubeconfig=str(path), production=("c*",), state=tmp_path / "state"))
+    app = GenaiTui(first)
+
+    def wanted() -> int:
+        found = server.call(lambda: server.api.get(registry.DEPLOYMENTS, "team-a", "chat"))
+        replicas: int = found["spec"]["replicas"]
+        return replicas
+
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await wait_until(pilot, lambda: first.picture.health.link is Link.LIVE and "chat" in page(app))
+        assert "▲ c" in page(app).splitlines()[0]
+        await pilot.press("/")
+        await paste(pilot, "chat")
+        await pilot.press("enter")
+
+        async def scale(to: str) -> None:
+            await pilot.press("s")
+            await wait_until(pilot, lambda: "Scale team-a/chat in c" in page(app))
+            await pilot.press("backspace")
+            await paste(pilot, to)
+            await pilot.press("enter")
+            await wait_until(pilot, lambda: "Write to production: c?" in page(app))
+
+        await scale("2")
+        assert "apply Deployment team-a/chat" in " ".join(page(app).split())
+        await paste(pilot, "chat")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "that is not c" in page(app))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: "nothing was written" in page(app))
+        await pilot.press("enter")
+        assert wanted() == 1
+
+        await scale("2")
+        await paste(pilot, "c")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: wanted() == 2)
