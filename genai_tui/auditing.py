@@ -11,11 +11,12 @@ from typing import Any
 
 from genai_tui.domain.audit import Write
 from genai_tui.domain.naming import KIND_LABEL, SPEC_ANNOTATION
+from genai_tui.domain.redaction import redacted
 from genai_tui.errors import GenaiTuiError
 from genai_tui.kube.access import Access
 from genai_tui.kube.journal import ObjectWrite
 from genai_tui.metering.audit import AuditRows
-from genai_tui.object_texts import difference_of, redacted
+from genai_tui.object_texts import difference_of
 from genai_tui.services import Session
 
 log = logging.getLogger(__name__)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
-import re
 from typing import Any
 
 import yaml
 
 from genai_tui.domain.naming import SPEC_ANNOTATION
+from genai_tui.domain.redaction import HIDDEN, names_secret, redacted
 from genai_tui.kube import writes
 from genai_tui.services import RenderedManifest
 
 Json = dict[str, Any]
-HIDDEN = "[hidden]"
-_SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSWORD", "CREDENTIAL")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_TOKENS = re.compile(r"(?:hf_|nvapi-|sk-|ghp_)[A-Za-z0-9_-]{8,}")
-_ARGUMENTS = re.compile(r"(--(?:api-key|hf-token)[= \n-]+['\"]?)[^\s'\"]+")
 
 
 def without_values(item: Json) -> Json:
@@ -37,14 +33,9 @@ def without_values(item: Json) -> Json:
     pod = item.get("spec", {}).get("template", {}).get("spec", {})
     for container in (*(pod.get("containers") or ()), *(pod.get("initContainers") or ())):
         for variable in container.get("env") or ():
-            if variable.get("value") and any(word in variable["name"].upper() for word in _SECRET_WORDS):
+            if variable.get("value") and names_secret(variable["name"]):
                 variable["value"] = HIDDEN
     return item
-
-
-def redacted(text: str) -> str:
-    """A text without what is known to be a secret by its form, wherever it stands."""
-    return _ARGUMENTS.sub(rf"\g<1>{HIDDEN}", _TOKENS.sub(HIDDEN, text))
 
 
 def to_yaml(item: Json) -> str:

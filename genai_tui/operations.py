@@ -17,6 +17,7 @@ from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Enforcement
 from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, MANAGED_BY_LABEL, MANAGER
+from genai_tui.domain.redaction import redacted
 from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import (
@@ -28,7 +29,7 @@ from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import writes
 from genai_tui.kube.journal import act
 from genai_tui.kube.manifests.catalogue import config_map_name
-from genai_tui.object_texts import difference_of, redacted, to_yaml, without_values
+from genai_tui.object_texts import difference_of, to_yaml, without_values
 from genai_tui.rendering import document_of
 from genai_tui.revisions import revisions_of
 from genai_tui.services import (

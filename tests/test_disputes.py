@@ -250,3 +250,37 @@ async def test_two_edits_of_one_organization_do_not_lose_a_user(cluster: Served,
     assert both is not None
     assert set(both.spec.users) == {*base.spec.users, "dora", "emil"}
     await services.operations.apply(both, base=live)
+
+
+async def test_a_part_that_was_removed_whole_is_one_question(cluster: Served, services: Services) -> None:
+    def change(item: Json) -> None:
+        engine_of(item).pop("livenessProbe")
+        item["spec"]["minReadySeconds"] = 3
+
+    edit(cluster, change)
+    (found, added) = (await services.operations.drift(MINE)).fields
+    assert (found.path, found.theirs) == ('.spec.template.spec.containers[name="engine"].livenessProbe', None)
+    assert (found.manager, found.holder) == ("", "kubectl-edit?"), "who removed it is not kept anywhere"
+    assert (added.path, added.ours) == (".spec.minReadySeconds", None)
+    wanted = with_variable("VLLM_LOGGING_LEVEL", "DEBUG")
+    error = await disputed(services, wanted)
+    await services.operations.apply(wanted, resolution=all_of(error.disputes, Stand.THEIRS))
+    assert "livenessProbe" not in engine_of(live(cluster))
+    error = await disputed(services, wanted)
+    await services.operations.apply(wanted, resolution=all_of(error.disputes, Stand.OURS))
+    assert engine_of(live(cluster))["livenessProbe"]["failureThreshold"] == 10
+
+
+async def test_a_secret_that_others_put_there_is_not_shown(cluster: Served, services: Services) -> None:
+    def plant(item: Json) -> None:
+        engine_of(item)["env"].append({"name": "MY_PASSWORD", "value": "hunter2"})
+        engine_of(item)["args"] = [*engine_of(item)["args"], "--api-key", "hunter3", "--api-key=hunter4"]
+        engine_of(item)["image"] = "vllm/vllm-openai:hf_plantedplanted"
+
+    edit(cluster, plant)
+    error = await disputed(services, with_variable("VLLM_LOGGING_LEVEL", "DEBUG"))
+    drift = await services.operations.drift(MINE)
+    told = repr(error.disputes) + repr(drift.fields) + error.problem.detail
+    for secret in ("hunter2", "hunter3", "hunter4", "hf_planted"):
+        assert secret not in told, secret
+    assert "MY_PASSWORD" in told

@@ -34,6 +34,7 @@ class Dispute:
         theirs: the value in the cluster as text; None where the field is not set there.
         ours: the value that would be written; None where it would be left out.
         field: id of the form's field that holds it; empty where the form has none.
+        last: of a field that was removed, who but us wrote to the object last: nobody keeps who removed it.
     """
 
     reference: str
@@ -42,6 +43,7 @@ class Dispute:
     theirs: str | None
     ours: str | None
     field: str = ""
+    last: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,7 +55,7 @@ class Dispute:
         """Who holds it, in words."""
         if self.manager == OURSELVES:
             return "an earlier apply"
-        return self.manager or "somebody"
+        return self.manager or (f"{self.last}?" if self.last else "somebody")
 
     @property
     def line(self) -> str:

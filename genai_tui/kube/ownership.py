@@ -15,6 +15,7 @@ from typing import Any, Final
 from genai_tui.domain.disputes import Dispute
 from genai_tui.domain.naming import MANAGER, SPEC_ANNOTATION
 from genai_tui.domain.quantities import parse_quantity
+from genai_tui.domain.redaction import HIDDEN, names_secret, redacted
 
 Json = dict[str, Any]
 Path = tuple[str, ...]
@@ -35,8 +36,6 @@ _ATOMIC: Final = frozenset(
 _NOT_FIELDS: Final = frozenset({("f:apiVersion",), ("f:kind",), ("f:status",)})
 _META: Final = ("f:labels", "f:annotations")
 _AMOUNTS: Final = frozenset({"f:requests", "f:limits", "f:sizeLimit", "f:storage"})
-_HIDDEN: Final = "[hidden]"
-_SECRET_WORDS: Final = ("TOKEN", "KEY", "SECRET", "PASSWORD", "CREDENTIAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +171,7 @@ def differences(wanted: Json, live: Json, before: Json | None = None) -> tuple[D
     have, held = fields(live), owners(live)
     known = fields(before) if before is not None else {}
     found: list[Difference] = []
+    removed: dict[Path, list[Path]] = {}
     for path, ours in fields(wanted).items():
         theirs = have.get(path)
         if equal(path, theirs, ours):
@@ -181,10 +181,32 @@ def differences(wanted: Json, live: Json, before: Json | None = None) -> tuple[D
         if others:
             found.append(Difference(path, theirs, ours, others[0]))
         elif theirs is None and path in known:
-            found.append(Difference(path, None, ours, last_writer(live)))
+            removed.setdefault(_missing(path, live), []).append(path)
         elif names and path in known and equal(path, known[path], ours):
             found.append(Difference(path, theirs, ours, MANAGER))
+    for whole, paths in removed.items():
+        # A part that was taken out whole, such as a probe, is kept out or put back whole.
+        path = whole if len(paths) > 1 else paths[0]
+        found.append(Difference(path, None, _at(wanted, path), last_writer(live)))
     return tuple(found)
+
+
+def _missing(path: Path, live: Json) -> Path:
+    """The outermost part of a path that an object does not have."""
+    place: Any = live
+    for length, part in enumerate(path, 1):
+        place = _child(place, part)
+        if place is None:
+            return path[:length]
+    return path
+
+
+def _at(item: Json, path: Path) -> Any:  # noqa: ANN401
+    """The value at a path; of a list item that is nothing but its keys, that it is there."""
+    place: Any = item
+    for part in path:
+        place = _child(place, part)
+    return place
 
 
 def additions(wanted: Json, live: Json) -> tuple[Difference, ...]:
@@ -255,11 +277,12 @@ def text_of(path: Path, value: Any) -> str | None:  # noqa: ANN401
     """A value as one line; the value of a variable that is named like a secret is not shown."""
     if value is None:
         return None
-    if path[-1:] == ("f:value",) and any(word in shown(path[:-1]).upper() for word in _SECRET_WORDS):
-        return _HIDDEN
+    if path[-1:] == ("f:value",) and names_secret(shown(path[:-1])):
+        return HIDDEN
     if path and path[-1].startswith("k:"):
         return "there"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return redacted(text)
 
 
 def disputes(reference: str, found: tuple[Difference, ...]) -> tuple[Dispute, ...]:
@@ -268,10 +291,11 @@ def disputes(reference: str, found: tuple[Difference, ...]) -> tuple[Dispute, ..
         Dispute(
             reference,
             shown(difference.path),
-            difference.manager,
+            difference.manager if difference.theirs is not None else "",
             text_of(difference.path, difference.theirs),
             text_of(difference.path, difference.ours),
             form_field(difference.path),
+            difference.manager if difference.theirs is None else "",
         )
         for difference in found
     )
@@ -281,6 +305,7 @@ _FORM: Final[tuple[tuple[str, str], ...]] = (
     (".spec.replicas", "engine.replicas"),
     ("].image", "engine.image"),
     ("].args", "advanced.extraArgs"),
+    ("].env", "advanced.env"),
     (".requests.cpu", "resources.cpu"),
     (".limits.cpu", "resources.cpu"),
     (".memory", "resources.memory"),
