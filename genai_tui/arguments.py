@@ -214,6 +214,9 @@ def _local(add: Add, common: Parser) -> None:
     front.add_argument("--grace", default="30s", metavar="30s", help="how long streams may take to finish at the end")
     front.add_argument("--inherited-fd", type=int, help=argparse.SUPPRESS)
     front.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)
+    settings = add("settings", "Every setting, its value, and where that comes from.")
+    settings.add_argument("--schema", action="store_true", help="print the JSON Schema of the settings file instead")
+    _output(settings, "table", "json", "yaml")
     add("doctor", "What works here, what is missing, and how to fix it.")
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_tui.arguments import parser
+from genai_tui.domain.naming import SYSTEM_NAMESPACE
 from genai_tui.errors import BadInput, CredentialsRejected, ExitCode, explain
 from genai_tui.logs import log_to
-from genai_tui.settings import Settings
+from genai_tui.settings import Settings, resolve, state_directory
 
 if TYPE_CHECKING:
     from genai_tui.services import Services
@@ -25,10 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors are one line on stderr."""
     collect_seldom()
     options = parser().parse_args(arguments)
-    settings = _settings(options)
     try:
-        log_to(settings.state)
-        return _run(options, settings)
+        log_to(state_directory())
+        if options.command == "settings" and options.schema:  # also beside a file that is to be mended with it
+            from genai_tui.commands.settings import schema
+
+            schema()
+            return ExitCode.DONE
+        return _run(options, _settings(options))
     except BrokenPipeError:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,16 +71,14 @@ def _report(error: Exception) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    base = Settings()
-    return Settings(
+    base = Settings(
         kubeconfig=options.kubeconfig,
         context=options.context,
         namespace=options.namespace,
         all_namespaces=getattr(options, "all_namespaces", False),
-        system_namespace=options.system_namespace or base.system_namespace,
-        read_only=bool(options.read_only),
-        reach=options.reach or base.reach,
     )
+    given = {"system-namespace": options.system_namespace, "read-only": options.read_only or None}
+    return resolve(base, given | {"reach": options.reach})
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
@@ -94,6 +97,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             from genai_tui.commands.doctor import doctor
 
             asyncio.run(doctor(settings))
+        case "settings":
+            from genai_tui.commands.settings import show
+
+            show(settings, options.output)
         case _:
             return asyncio.run(_with_services(settings, _verb(options, settings))) or ExitCode.DONE
     return ExitCode.DONE
@@ -140,7 +147,8 @@ def _on_sandbox(scenario: str, speed: float, directory: Path, settings: Settings
     from genai_tui.commands.sandbox import started
 
     with started(scenario, speed, directory) as sandbox:
-        run_console(replace(settings, kubeconfig=sandbox.kubeconfig, context=settings.context))
+        # Its catalogue is in the namespace that is the default, whatever the operator's clusters use.
+        run_console(replace(settings, kubeconfig=sandbox.kubeconfig, system_namespace=SYSTEM_NAMESPACE))
 
 
 if TYPE_CHECKING:

@@ -1,12 +1,21 @@
-"""What a run works with: which cluster, which namespace, where state is kept. Arguments win over the environment."""
+"""What a run works with: which cluster, how it is worked on, where state is kept, and where each value comes from.
+
+An option wins over the environment, the environment over the settings file, the file over the default. Which cluster
+and namespace stay the business of the kubeconfig, as with kubectl: a file that moved them would surprise.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from genai_tui.domain.naming import SYSTEM_NAMESPACE
+
+DEFAULT = "default"
+OPTION = "option"
 
 
 def _directory(variable: str, fallback: str) -> Path:
@@ -26,9 +35,9 @@ def cache_directory() -> Path:
     return _directory("XDG_CACHE_HOME", ".cache")
 
 
-def _production() -> tuple[str, ...]:
-    """$GENAI_TUI_PRODUCTION: names or shell patterns of contexts, with commas between."""
-    return tuple(part.strip() for part in os.environ.get("GENAI_TUI_PRODUCTION", "").split(",") if part.strip())
+def settings_path() -> Path:
+    """The settings file: $XDG_CONFIG_HOME/genai-tui/settings.toml."""
+    return _directory("XDG_CONFIG_HOME", ".config") / "settings.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,7 @@ class Settings:
     else the pod's own service account). `namespace` None means the context's own for commands that need one, and
     all namespaces for lists when `all_namespaces`. `reach` is the way to engines: auto, proxy or port-forward.
     `production` has the names, or shell patterns, of contexts in which each write asks for the context's name.
+    `sources` says for each setting of the file, by its name there, where its value comes from.
     """
 
     kubeconfig: str | None = None
@@ -47,7 +57,58 @@ class Settings:
     all_namespaces: bool = False
     system_namespace: str = SYSTEM_NAMESPACE
     read_only: bool = False
-    reach: str = field(default_factory=lambda: os.environ.get("GENAI_TUI_REACH", "") or "auto")
-    production: tuple[str, ...] = field(default_factory=_production)
+    reach: str = "auto"
+    production: tuple[str, ...] = ()
     state: Path = field(default_factory=state_directory)
     cache: Path = field(default_factory=cache_directory)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting with its value in this run and where that comes from: option, $VARIABLE, a file, or default."""
+
+    name: str
+    value: str | bool | tuple[str, ...]
+    source: str
+
+
+_VARIABLES = {
+    "system-namespace": "GENAI_TUI_SYSTEM_NAMESPACE",
+    "read-only": "GENAI_TUI_READ_ONLY",
+    "reach": "GENAI_TUI_REACH",
+    "production": "GENAI_TUI_PRODUCTION",
+}
+"""Each setting of the file, and the environment variable that wins over it."""
+
+
+def resolve(base: Settings, options: Mapping[str, Any]) -> Settings:
+    """`base` with the settings of this run: `options` by their names in the file (None: not given) win over the rest.
+
+    Raises:
+        BadInput: a variable or the file holds what is no setting; one problem for each, the file's with their lines.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = dict.fromkeys(_VARIABLES, DEFAULT)
+    path = settings_path()
+    found = {name: os.environ[variable] for name, variable in _VARIABLES.items() if os.environ.get(variable)}
+    # Most runs have neither; pydantic is not loaded for them.
+    if found or path.exists():
+        from genai_tui.settings_file import check_variables, read_settings
+
+        values |= read_settings(path)
+        sources |= dict.fromkeys(values, str(path))
+        values |= check_variables(found, _VARIABLES)
+        sources |= {name: f"${_VARIABLES[name]}" for name in found}
+    given = {name: value for name, value in options.items() if value is not None}
+    sources |= dict.fromkeys(given, OPTION)
+    merged = {name.replace("-", "_"): value for name, value in (values | given).items()}
+    return replace(base, **merged, sources=sources)
+
+
+def listed(settings: Settings) -> tuple[Setting, ...]:
+    """Every setting that the file can hold, with its value and where it comes from."""
+    return tuple(
+        Setting(name, getattr(settings, name.replace("-", "_")), settings.sources.get(name, DEFAULT))
+        for name in _VARIABLES
+    )

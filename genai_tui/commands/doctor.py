@@ -12,11 +12,12 @@ from enum import StrEnum
 from importlib.util import find_spec
 
 from genai_tui.commands.output import write
+from genai_tui.commands.settings import text_of
 from genai_tui.composition import build_services
 from genai_tui.domain.rows import Link
 from genai_tui.errors import GenaiTuiError, explain
 from genai_tui.services import Services
-from genai_tui.settings import Settings
+from genai_tui.settings import Settings, listed
 
 
 class Verdict(StrEnum):
@@ -58,6 +59,8 @@ def _local_checks(settings: Settings) -> Iterator[Check]:
     yield Check("python", Verdict.OK, f"{python}, SQLite {sqlite3.sqlite_version}")
     yield _terminal()
     yield _writable(settings)
+    for setting in listed(settings):
+        yield Check(f"setting {setting.name}", Verdict.OK, f"{text_of(setting)} (from: {setting.source})")
     missing = [name for name in ("xllamacpp", "starlette", "uvicorn", "websockets", "trustme") if not find_spec(name)]
     if missing:
         install = "pipx install 'genai-tui[sandbox]'"
