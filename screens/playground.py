@@ -21,7 +21,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta, ThoughtDelta
-from genai_tui.domain.conversation import Turn, context_used, messages, totals
+from genai_tui.domain.conversation import Turn, context_used, messages, other_try, totals, tried_again
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import DeploymentDetail, Ref
@@ -59,6 +59,9 @@ Ask a running model, and read what the answer used: tokens as the engine counts 
 and the cost at the price in force. `first` is the time from sending to the first token. Every question becomes a row
 of the usage ledger, also when it is stopped or fails.
 
+`ctrl+r` asks the last question again, `f6` changes it first; what was answered before stays beside it, and `f7` shows
+it again: the conversation goes on from what is shown. Every try was answered and paid, and is in the sums.
+
 Leave a setting empty for the engine's own default. The gauge shows how much of the context the conversation takes;
 begin a new one when it is nearly full.
 """
@@ -69,13 +72,18 @@ begin a new one when it is nearly full.
         Binding("ctrl+n", "clear", "New", id="chat.new", priority=True, tooltip="Forget this conversation"),
         Binding("f2", "pick", "Switch", id="chat.pick", priority=True, tooltip="Talk to another deployment"),
         Binding("f3", "settings", "Settings", id="chat.settings", priority=True, tooltip="System prompt and sampling"),
-        Binding(
-            "f4", "code", "Code", id="chat.code", priority=True, tooltip="The same request in curl, Python and Node"
-        ),
+        Binding("f4", "code", "Code", id="chat.code", priority=True,
+                tooltip="The same request in curl, Python and Node"),
         Binding("f5", "copy", "Copy", id="chat.copy", priority=True, tooltip="Copy the last answer"),
+        Binding("ctrl+r", "retry", "Retry", id="chat.retry", priority=True,
+                tooltip="Ask the last question again; the answer that is there is kept beside the new one"),
+        Binding("f6", "edit", "Edit question", show=False, id="chat.edit", priority=True,
+                tooltip="Change the last question and ask it instead; what was answered is kept beside"),
+        Binding("f7", "other(1)", "Another try", show=False, id="chat.other", priority=True,
+                tooltip="Show another answer to the last question; the conversation goes on from what is shown"),
         Binding("pageup", "page(-1)", "Back up", show=False, priority=True, tooltip="Earlier answers"),
         Binding("pagedown", "page(1)", "Forward", show=False, priority=True, tooltip="Later answers"),
-    ]
+    ]  # fmt: skip
 
     def __init__(self, ref: Ref | None = None) -> None:
         super().__init__()
@@ -85,6 +93,7 @@ begin a new one when it is nearly full.
         self._view: TurnView | None = None
         self._live: Turn | None = None
         self._ticks: Timer | None = None
+        self._editing = False
         self._said: dict[str, str | Content] = {}
 
     def compose_body(self) -> ComposeResult:
@@ -190,10 +199,18 @@ begin a new one when it is nearly full.
         elif self._ref is not None:
             event.prompt.put("")
             event.prompt.past.append(event.text)
-            self._ask(self._ref, event.text)
+            self._ask(self._ref, event.text, self._taken_back() if self._editing else None)
+
+    def _taken_back(self) -> Turn | None:
+        """The last turn, out of the conversation: another try comes in its place."""
+        self._editing = False
+        if not self._held.turns:
+            return None
+        self.query(TurnView).last().remove()
+        return self._held.turns.pop()
 
     @work(exclusive=True, group="ask", exit_on_error=False)
-    async def _ask(self, ref: Ref, question: str) -> None:
+    async def _ask(self, ref: Ref, question: str, instead: Turn | None = None) -> None:
         settings = self.query_one(ChatSettings)
         said = messages(settings.system, self._held.turns, question)
         request = ChatRequest(ref, said, settings.read()[0])
@@ -218,7 +235,7 @@ begin a new one when it is nearly full.
             else:
                 self._live = replace(self._live, problem=problem)
         finally:
-            await self._end(self._live, self._held)
+            await self._end(tried_again(instead, self._live) if instead is not None else self._live, self._held)
         if unkept is not None:
             self.notify(unkept.line, title="this answer is not in the ledger", severity="error", timeout=20)
 
@@ -308,6 +325,8 @@ begin a new one when it is nearly full.
         """Escape stops an answer that is on its way, and else goes back."""
         if action in ("stop", "leave"):
             return self.asking == (action == "stop")
+        if action in ("retry", "edit", "other"):
+            return bool(self._held.turns) and not self.asking
         return super().check_action(action, parameters)
 
     def action_stop(self) -> None:
@@ -318,9 +337,39 @@ begin a new one when it is nearly full.
         """Go back."""
         self.dismiss()
 
+    def action_retry(self) -> None:
+        """Ask the last question again."""
+        turn = self._taken_back()
+        if turn is not None and self._ref is not None:
+            prompt = self.query_one(Prompt)
+            # A question without an answer was given back to be sent; now it is sent.
+            if prompt.text == turn.question:
+                prompt.put("")
+            self._ask(self._ref, turn.question, turn)
+
+    def action_edit(self) -> None:
+        """Put the last question where it can be changed; sending it takes its place."""
+        self._editing = not self._editing
+        prompt = self.query_one(Prompt)
+        prompt.put(self._held.turns[-1].question if self._editing else "")
+        prompt.focus()
+        said = (
+            "sending it takes the place of the last question; f6 again gives that up" if self._editing else "given up"
+        )
+        self.notify(said, timeout=4)
+
+    def action_other(self, by: int) -> None:
+        """Show another try of the last question."""
+        if not self._held.turns[-1].others:
+            self.notify("there is one answer to the last question; ctrl+r asks it again", timeout=4)
+            return
+        self._held.turns[-1] = other_try(self._held.turns[-1], by)
+        self._show_turns()
+
     def action_clear(self) -> None:
         """Forget the conversation and begin a new one; settings stay."""
         self._stop_asking()
+        self._editing = False
         self._held.turns.clear()
         self._show_turns()
         self.query_one(Prompt).focus()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genai_tui.domain.chat import Answered, Message
 from genai_tui.domain.money import Cost, total
@@ -17,6 +17,8 @@ class Turn:
 
     `end` is the whole answer's counts; `stopped` is an answer the operator ended early; `problem` why there is none.
     `usage` and `cost` are the last running figures of an answer that has no end.
+    `others` are the other tries at this place of the conversation, in the order in which they were made, and `place` is
+    where this one stands among them all, from 0.
     """
 
     question: str
@@ -27,6 +29,14 @@ class Turn:
     problem: Problem | None = None
     running_usage: TokenUsage | None = None
     running_cost: Cost | None = None
+    others: tuple[Turn, ...] = ()
+    place: int = 0
+
+    @property
+    def tries(self) -> tuple[Turn, ...]:
+        """Every try at this place, in the order in which they were made."""
+        alone = replace(self, others=(), place=0)
+        return (*self.others[: self.place], alone, *self.others[self.place :])
 
     @property
     def usage(self) -> TokenUsage | None:
@@ -44,9 +54,22 @@ class Turn:
         return self.problem is None and bool(self.answer)
 
 
+def tried_again(before: Turn, now: Turn) -> Turn:
+    """The newest try, with those before it one key away."""
+    tries = before.tries
+    return replace(now, others=tries, place=len(tries))
+
+
+def other_try(turn: Turn, by: int) -> Turn:
+    """Another try of the same place, round at the ends."""
+    tries = turn.tries
+    place = (turn.place + by) % len(tries)
+    return replace(tries[place], others=(*tries[:place], *tries[place + 1 :]), place=place)
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the questions of a conversation came to.
+    """What the questions of a conversation came to, every try among them: each was answered and paid.
 
     `unreported` of them were answered without a usage and `failed` were not answered: they are in no sum.
     """
@@ -60,7 +83,7 @@ class Totals:
 
 def totals(turns: Iterable[Turn]) -> Totals:
     """Sum a conversation, one amount for each currency."""
-    asked = tuple(turns)
+    asked = tuple(attempt for turn in turns for attempt in turn.tries)
     usage: TokenUsage | None = None
     for turn in asked:
         if turn.usage is not None:

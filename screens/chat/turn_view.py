@@ -44,6 +44,7 @@ class TurnView(Vertical):
         yield Static("", classes="turn--thoughts", markup=False)
         yield Markdown("", classes="turn--answer", parser_factory=answer_parser, open_links=False)
         yield Static("", classes="turn--line", markup=False)
+        yield Static("", classes="turn--tries", markup=False)
         with Vertical(classes="turn--problem"):
             yield Static("", classes="turn--what", markup=False)
             yield Static("", classes="turn--why", markup=False)
@@ -70,6 +71,9 @@ class TurnView(Vertical):
         line = self.query_one(".turn--line", Static)
         line.set_class(running, "-running")
         line.display = turn.problem is None or turn.usage is not None
+        tries = self.query_one(".turn--tries", Static)
+        tries.display = bool(turn.others)
+        tries.update(f"try {turn.place + 1} of {len(turn.others) + 1}   f7 shows another")
         self._draw_line()
         self._draw_problem(turn)
 

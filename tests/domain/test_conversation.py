@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from genai_tui.domain.chat import Answered, Message
-from genai_tui.domain.conversation import Turn, context_used, messages, totals
+from genai_tui.domain.conversation import Turn, context_used, messages, other_try, totals, tried_again
 from genai_tui.domain.money import Cost
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.usage import Timings, TokenUsage
@@ -54,3 +57,17 @@ def test_the_context_is_what_the_last_report_says() -> None:
     assert context_used([answered("a", TokenUsage(1, 2, 3)), answered("d", None)]) == 3
     assert context_used([answered("a", TokenUsage(1, 2, 3)), STOPPED]) == 8
     assert context_used([SILENT]) is None
+
+
+@given(st.lists(st.text(max_size=3), min_size=1, max_size=6), st.lists(st.integers(-9, 9), max_size=8))
+def test_tries_keep_their_order_and_none_is_lost_or_made_up(answers: list[str], steps: list[int]) -> None:
+    turn = Turn("why?", answers[0])
+    for answer in answers[1:]:
+        turn = tried_again(turn, Turn("why?", answer))
+    place = len(answers) - 1
+    assert turn.place == place
+    for by in steps:
+        turn, place = other_try(turn, by), (place + by) % len(answers)
+        assert (turn.answer, turn.place) == (answers[place], place)
+        assert [attempt.answer for attempt in turn.tries] == answers
+    assert totals([turn]).questions == len(answers)

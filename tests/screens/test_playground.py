@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -186,6 +187,80 @@ async def test_an_error_says_what_why_and_what_to_do_and_keeps_the_question() ->
         await wait_until(pilot, lambda: "1 failed" in shown(pilot, "#chat-totals"))
         await wait_until(pilot, lambda: "stop" in page(pilot.app))
     assert playground.asked[1].messages == (Message("user", "Hello"),)
+
+
+async def test_a_question_asked_again_keeps_both_answers_and_goes_on_from_the_one_shown() -> None:
+    world, playground = world_of(TextDelta("Red."), end("Red."))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "A colour?")
+        await wait_until(pilot, lambda: "Red." in page(pilot.app) and "stop" in shown(pilot, ".turn--line"))
+        playground.script = [TextDelta("Blue."), end("Blue.")]
+        await pilot.press("ctrl+r")
+        await wait_until(pilot, lambda: "try 2 of 2" in page(pilot.app))
+        assert "Blue." in page(pilot.app)
+        assert "Red." not in page(pilot.app)
+        assert playground.asked[1].messages == (Message("user", "A colour?"),)
+        # Both were answered and paid.
+        assert "2 questions" in shown(pilot, "#chat-totals")
+        assert "82 tokens  $0.000022" in shown(pilot, "#chat-totals")
+        await pilot.press("f7")
+        await wait_until(pilot, lambda: "try 1 of 2" in page(pilot.app))
+        assert "Red." in page(pilot.app)
+        playground.script = [TextDelta("Green."), end("Green.")]
+        await ask(pilot, "Another?")
+        await wait_until(pilot, lambda: "Green." in page(pilot.app) and "3 questions" in shown(pilot, "#chat-totals"))
+    assert playground.asked[2].messages == (
+        Message("user", "A colour?"),
+        Message("assistant", "Red."),
+        Message("user", "Another?"),
+    )
+
+
+async def test_a_changed_question_takes_the_place_of_the_last_one() -> None:
+    world, playground = world_of(TextDelta("Red."), end("Red."))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("f6", "ctrl+r", "f7")
+        await ask(pilot, "A colour?")
+        await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
+        await pilot.press("f6")
+        assert typed(pilot) == "A colour?"
+        await pilot.press("f6")
+        assert typed(pilot) == ""
+        await pilot.press("f6", "backspace", *" of the sky?")
+        playground.script = [TextDelta("Blue."), end("Blue.")]
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "try 2 of 2" in page(pilot.app))
+        assert "› A colour of the sky?" in page(pilot.app)
+    assert playground.asked[1].messages == (Message("user", "A colour of the sky?"),)
+
+
+async def test_a_refused_question_is_asked_again_with_one_key() -> None:
+    world, playground = world_of(EngineRefused("too many requests", status=429, why="", next_step="ask again in 1 s"))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "ask again in 1 s" in page(pilot.app))
+        playground.script = [TextDelta("Hi"), end("Hi")]
+        await pilot.press("ctrl+r")
+        await wait_until(pilot, lambda: "try 2 of 2" in page(pilot.app))
+        assert typed(pilot) == ""
+        assert "1 failed" in shown(pilot, "#chat-totals")
+
+
+def counted(pilot: Pilot[Any], questions: int) -> bool:
+    return f"{questions} question" in shown(pilot, "#chat-totals")
+
+
+async def test_twenty_turns_are_carried_along_and_summed() -> None:
+    world, playground = world_of(TextDelta("Yes."), end("Yes."))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        for number in range(20):
+            await ask(pilot, f"Question {number}?")
+            await wait_until(pilot, partial(counted, pilot, number + 1))
+        assert "820 tokens  $0.00022" in shown(pilot, "#chat-totals")
+        assert "Question 19?" in page(pilot.app)
+    last = playground.asked[-1].messages
+    assert len(last) == 39
+    assert [m.content for m in last if m.role == "user"] == [f"Question {number}?" for number in range(20)]
 
 
 async def test_a_broken_off_answer_stays_readable_and_is_not_carried_along() -> None:

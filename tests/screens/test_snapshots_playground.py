@@ -118,6 +118,17 @@ def test_answered(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, CHAT, steps)
 
 
+def test_tried_again(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        playground.script = [TextDelta("Red."), answered("Red.", 34, 3)]
+        await ask(pilot, "Name a colour.", "1 question")
+        playground.script = [TextDelta("Blue, of course."), answered("Blue, of course.", 34, 5)]
+        await pilot.press("ctrl+r")
+        await wait_until(pilot, lambda: "try 2 of 2" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
 def test_failed(snap_compare: Compare, size: tuple[int, int]) -> None:
     why = (
         "This model's maximum context length is 4096 tokens. However, your prompt contains at least 4097 input tokens."
