@@ -97,6 +97,7 @@ def _reading(add: Add) -> None:
     prices = add("prices", "Every price of a deployment with the time from which it held, as this machine knows it.")
     prices.add_argument("name", metavar="NAME", help="[NAMESPACE/]NAME")
     _output(prices, "table", "json", "yaml", "csv")
+    _budgeting(add)
     reconcile = add("reconcile", "What engines counted against what the ledger attributes, and what is left over.")
     reconcile.add_argument("name", nargs="?", metavar="NAME")
     reconcile.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
@@ -104,6 +105,20 @@ def _reading(add: Add) -> None:
     meter = add("meter", "Read the counters of the engines into the ledger, until SIGTERM; no console is needed.")
     meter.add_argument("--once", action="store_true", help="read them once and end")
     _asking(add)
+
+
+def _budgeting(add: Add) -> None:
+    budgets = add(
+        "budgets", "What an organization, a user or a key may cost a month before Usage warns; nothing is refused."
+    )
+    budgets.add_argument("verb", choices=("list", "set", "remove"))
+    of = budgets.add_mutually_exclusive_group()
+    of.add_argument("--organization", metavar="O")
+    of.add_argument("--user", metavar="U")
+    of.add_argument("--key", metavar="ID")
+    budgets.add_argument("--amount", metavar="250", help="a month")
+    budgets.add_argument("--currency", default="USD", metavar="CODE", help="ISO 4217 (USD)")
+    _output(budgets, "table", "json", "yaml")
 
 
 def _asking(add: Add) -> None:

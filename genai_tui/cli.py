@@ -195,7 +195,7 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.limits import limits
 
             return lambda s: limits(s, options.name, namespace, key_id=options.key, form=options.output)
-        case "usage" | "prices" | "reconcile" | "meter":
+        case "usage" | "prices" | "budgets" | "reconcile" | "meter":
             return _counting_verb(options, namespace)
         case "audit":
             from genai_tui.commands.audit import audit
@@ -228,6 +228,8 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
     from genai_tui.commands.usage import usage
 
     match options.command:
+        case "budgets":
+            return _budgets_verb(options)
         case "prices":
             from genai_tui.commands.prices import prices
 
@@ -238,6 +240,22 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
             return lambda s: reconcile(s, options.name, namespace, options.since, options.output)
         case _:
             return lambda s: meter(s, once=options.once)
+
+
+def _budgets_verb(options: argparse.Namespace) -> Verb:
+    from genai_tui.commands.budgets import list_budgets, remove_budget, set_budget
+
+    scopes = {"organization": options.organization, "user": options.user, "key": options.key}
+    scope, name = next(((scope, name) for scope, name in scopes.items() if name), ("", ""))
+    if options.verb == "list":
+        return lambda s: list_budgets(s, options.output)
+    if not name:
+        raise BadInput(f"budgets {options.verb} needs whose it is", next_step="add --organization, --user or --key")
+    if options.verb == "remove":
+        return lambda s: remove_budget(s, scope, name)
+    if not options.amount:
+        raise BadInput("budgets set needs --amount", next_step="write it as --amount 250")
+    return lambda s: set_budget(s, scope, name, options.amount, options.currency)
 
 
 def _keys_verb(options: argparse.Namespace) -> Verb:

@@ -37,6 +37,7 @@ from genai_tui.kube.manifests.deployment import read_deployment, render_deployme
 from genai_tui.kube.manifests.foreign import identify
 from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.audit import AuditRows
+from genai_tui.metering.budgets import BudgetRows
 from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.metering.starts import StartRows
@@ -141,6 +142,7 @@ class _Wiring:
                 way=self._ways.describe,
             ),
             usage=self._ledger,
+            budgets=BudgetRows(self._ledger, self._session.server, _now),
             drafts=self._drafts,
             preferences=self._preferences,
             places=self._places,

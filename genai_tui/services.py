@@ -37,7 +37,7 @@ from genai_tui.domain.rows import (
     OrganizationRow,
     Ref,
 )
-from genai_tui.usage_ports import UsageReports
+from genai_tui.usage_ports import Budgets, UsageReports
 
 AnyDocument = Model | Endpoint | Organization | ModelDeployment
 
@@ -454,6 +454,7 @@ class Services:
     operations: Operations
     playground: Playground
     usage: UsageReports
+    budgets: Budgets
     drafts: Drafts
     preferences: Preferences
     places: Places

@@ -1,4 +1,4 @@
-"""The port through which screens and commands read the ledger; part of `services.Services`."""
+"""The ports through which screens and commands read the ledger and keep budgets; parts of `services.Services`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from genai_tui.domain.budgets import Budget, Standing, month_of, standing
 from genai_tui.domain.money import Price
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
@@ -53,3 +54,29 @@ class UsageReports(Protocol):
     ) -> tuple[RequestRecord, ...]:
         """Single requests, oldest first, at most `limit`."""
         ...
+
+
+class Budgets(Protocol):
+    """The budgets of this cluster, on this machine. Methods raise GenaiTuiError when the ledger cannot be used."""
+
+    async def all(self) -> tuple[Budget, ...]:
+        """Every budget that holds, by scope and name."""
+        ...
+
+    async def set(self, budget: Budget) -> None:
+        """Let this hold from now on, in place of what its organization, user or key had in the same currency."""
+
+    async def remove(self, budget: Budget) -> None:
+        """Let it hold no longer."""
+
+
+async def standings(budgets: Budgets, reports: UsageReports, cluster: str, now: datetime) -> tuple[Standing, ...]:
+    """How far each budget is used up this month, the fullest first.
+
+    Raises:
+        GenaiTuiError: the ledger cannot be read.
+    """
+    held, month = await budgets.all(), month_of(now)
+    scopes = {budget.scope for budget in held}
+    lines = {scope: await reports.usage(scope, month.since, month.until, cluster=cluster) for scope in scopes}
+    return tuple(sorted((standing(budget, lines[budget.scope]) for budget in held), key=lambda found: -found.share))

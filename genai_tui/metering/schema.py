@@ -181,7 +181,27 @@ def cached_input(db: Database) -> None:
         db.table(table).add_column("cached_per_million", str)
 
 
+@migrations()
+def budgets(db: Database) -> None:
+    """What an organization, a user or a key may cost a month; the newest row of each holds, without an amount none."""
+    db.table("budgets").create(
+        {"cluster": str, "scope": str, "name": str, "currency": str, "at": str, "amount": str},
+        not_null={"cluster", "scope", "name", "currency", "at"},
+    )
+    db.table("budgets").create_index(["cluster", "scope", "name", "currency"])
+
+
 NAMES = frozenset(
     step.__name__
-    for step in (requests, prices, summable_costs, history_stands, audit, engine_counters, starts, cached_input)
+    for step in (
+        requests,
+        prices,
+        summable_costs,
+        history_stands,
+        audit,
+        engine_counters,
+        starts,
+        cached_input,
+        budgets,
+    )
 )

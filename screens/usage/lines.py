@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
+from genai_tui.domain.budgets import Alert, Standing
+from genai_tui.domain.money import Cost
 from genai_tui.domain.text import printable
 from genai_tui.domain.trends import Measure, Totals, change, series, totals
 from genai_tui.domain.usage import Source, UsageLine
@@ -104,6 +106,25 @@ def _told(text: str, now: Decimal | float | None, before: Decimal | float | None
     """A figure with its change; nothing is said where there is nothing to compare with."""
     said = change(now, before)
     return f"{text} {said}" if said and before else text
+
+
+_MOST_ALERTS = 3
+
+
+def alerts(reading: Reading) -> list[str]:
+    """A line for each budget that is nearly used up or over, the fullest first."""
+    found = [standing for standing in reading.budgets if standing.alert is not Alert.FINE]
+    lines = [_alert(standing) for standing in found[:_MOST_ALERTS]]
+    more = len(found) - _MOST_ALERTS
+    return [*lines, f"  and {more} more: `genai-tui budgets list`"] if more > 0 else lines
+
+
+def _alert(standing: Standing) -> str:
+    budget, over = standing.budget, standing.alert is Alert.OVER
+    spent = f"{money(Cost(standing.spent, budget.currency))} of {money(Cost(budget.amount, budget.currency))}"
+    least = ", and requests without a price" if standing.unpriced else ""
+    used = f"{int(standing.share * 100)}% of this month's budget"
+    return printable(f"{'✖' if over else '▲'} {budget.scope.value} {budget.name}: {used}, {spent}{least}")
 
 
 # Trends ---------------------------------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from genai_tui.domain.budgets import Standing
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, UsageLine
 from genai_tui.domain.windows import Window
-from genai_tui.usage_ports import UsageReports
+from genai_tui.usage_ports import Budgets, UsageReports, standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,11 @@ class Reading:
     lines: tuple[UsageLine, ...]
     before: tuple[UsageLine, ...]
     points: tuple[UsagePoint, ...]
+    budgets: tuple[Standing, ...]
 
 
-async def read(reports: UsageReports, asked: Asked) -> Reading:
-    """Ask the ledger.
+async def read(reports: UsageReports, budgets: Budgets, here: str, asked: Asked) -> Reading:
+    """Ask the ledger; the budgets are those of the cluster that is `here`, for the month the window ends in.
 
     Raises:
         GenaiTuiError: it cannot be read.
@@ -44,4 +46,5 @@ async def read(reports: UsageReports, asked: Asked) -> Reading:
         await reports.usage(asked.by, window.since, window.until, cluster=cluster, only=only),
         await reports.usage(asked.by, earlier.since, earlier.until, cluster=cluster, only=only),
         await reports.trend(window.every, window.since, window.until, cluster=cluster, only=only),
+        await standings(budgets, reports, here, window.until),
     )

@@ -22,7 +22,7 @@ from genai_tui.errors import explain
 from genai_tui.usage_files import file_problem, line_item, write_items
 from screens.base import AreaScreen
 from screens.format import plural
-from screens.usage.lines import COLUMNS, Curve, Key, curves, keyed, rows, summary, trend
+from screens.usage.lines import COLUMNS, Curve, Key, alerts, curves, keyed, rows, summary, trend
 from screens.usage.reading import Asked, Reading, read
 from screens.widgets.choice_row import ChoiceRow
 from screens.widgets.table_columns import Cells
@@ -54,7 +54,8 @@ its change against the window before, just as long; **CHANGE** is that of the to
 `enter` goes into a group (who caused it), `esc` comes back; the line above the sums says where you are. `m` changes
 the measure of the chart, `s` its source; `tab` goes to the chart, where the arrow keys read single values. An empty
 column means that nothing is known of that time, `_` is a known zero. Times are UTC. `o` opens the deployment, `p` shows
-its prices and since when each held: what was asked before keeps its price.
+its prices and since when each held: what was asked before keeps its price. Budgets of the month are warned of above
+the chart from 80% on; `genai-tui budgets set` sets one, `budgets list` lists them all.
 
 **UNR** counts requests for which the engine reported no usage: they are in no sum of tokens. **ERR** counts those
 that failed. `playground` and `cli` are what this machine asked; `gateway` is traffic a gateway saw; `engine` what the
@@ -95,6 +96,7 @@ engines' own counters say.
         yield ChoiceRow([dimension.value for dimension in Dimension], Dimension.DEPLOYMENT.value, id="usage-by")
         yield Static("", id="usage-crumbs", markup=False)
         yield Static("", id="usage-totals", markup=False)
+        yield Static("", id="usage-budgets", markup=False)
         yield Static("", id="usage-problem", markup=False)
         yield TrendChart(id="usage-trend")
         yield VirtualTable[Key](COLUMNS, id="usage-table")
@@ -106,7 +108,7 @@ engines' own counters say.
 
     def on_mount(self) -> None:
         """Read now, and every few seconds while the screen can be seen."""
-        for name in ("crumbs", "empty", "problem", "table", "trend", "totals", "filter"):
+        for name in ("crumbs", "empty", "budgets", "problem", "table", "trend", "totals", "filter"):
             self.query_one(f"#usage-{name}").display = False
         self._table.focus()
         self.set_interval(READ_EVERY_S, self._read_again)
@@ -148,7 +150,9 @@ engines' own counters say.
 
     async def _read(self) -> None:
         try:
-            reading = await read(self.services.usage, self._asked())
+            reading = await read(
+                self.services.usage, self.services.budgets, self.services.session.server, self._asked()
+            )
         except Exception as error:
             log.warning("the ledger cannot be read: %s", error)
             self._show_problem(explain(error).problem)
@@ -174,6 +178,7 @@ engines' own counters say.
             self._table.focus()
         self._table.display = found
         self._say("totals", "\n".join(summary(reading, self.size.width - 2)))
+        self._say("budgets", "\n".join(alerts(reading)))
         self._say("crumbs", self._crumbs(reading))
         self._say("empty", "" if found else self._nothing(reading))
         self._show_trend()

@@ -15,6 +15,7 @@ from typing import Literal
 
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.audit import Undo, Write
+from genai_tui.domain.budgets import Budget
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
 from genai_tui.domain.cluster import Sync
 from genai_tui.domain.counters import Reconciliation
@@ -386,6 +387,22 @@ class FakeUsage:
         return ()
 
 
+@dataclass
+class FakeBudgets:
+    """Budgets in memory."""
+
+    held: tuple[Budget, ...] = ()
+
+    async def all(self) -> tuple[Budget, ...]:
+        return self.held
+
+    async def set(self, budget: Budget) -> None:
+        self.held = (*self.held, budget)
+
+    async def remove(self, budget: Budget) -> None:
+        self.held = tuple(one for one in self.held if one != budget)
+
+
 class FakeDrafts:
     """Drafts in memory."""
 
@@ -541,6 +558,7 @@ class FakeServices:
         self.operations = FakeOperations()
         self.playground = FakePlayground()
         self.usage = FakeUsage()
+        self.budgets = FakeBudgets()
         self.drafts = FakeDrafts()
         self.preferences = FakePreferences()
         self.places = FakePlaces()
@@ -563,6 +581,7 @@ class FakeServices:
             operations=self.operations,
             playground=self.playground,
             usage=self.usage,
+            budgets=self.budgets,
             drafts=self.drafts,
             preferences=self.preferences,
             places=self.places,

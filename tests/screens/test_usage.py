@@ -15,6 +15,7 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from genai_tui.domain.budgets import Budget
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
 from genai_tui.errors import GenaiTuiError
@@ -295,3 +296,15 @@ async def test_the_prices_of_a_deployment_are_shown_with_the_time_from_which_eac
         assert lines[1].endswith("input €0.5   output €1")
         await pilot.press("escape")
         await wait_until(pilot, lambda: "Prices of" not in page(pilot.app))
+
+
+async def test_a_budget_that_is_nearly_used_up_is_warned_of(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        budgets = pilot.app.screen.services.budgets  # type: ignore[attr-defined]
+        await budgets.set(Budget(Dimension.ORGANIZATION, "org-a", Decimal("0.0035"), "EUR"))
+        await budgets.set(Budget(Dimension.USER, "bob", Decimal("0.001"), "EUR"))
+        await budgets.set(Budget(Dimension.USER, "alice", Decimal(10), "EUR"))
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "✖ user bob: 150% of this month's budget, €0.0015 of €0.001" in page(pilot.app))
+        assert "▲ organization org-a: 89% of this month's budget" in page(pilot.app)
+        assert "user alice" not in page(pilot.app)
