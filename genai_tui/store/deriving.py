@@ -98,6 +98,8 @@ class Deriver:
         self.depend_on_nodes: set[Ref] = set()
         """Deployments with a pod that waits for a place, or whose node may be the cause of its trouble."""
         self._answers: dict[Ref, tuple[Signature, tuple[str, ...] | None]] = {}
+        self.not_asked: dict[Ref, str] = {}
+        """Why an engine may not be asked from here, where it may not."""
         self._documents: dict[Ref, tuple[str, ModelDeployment | None]] = {}
         # By uid: a pod of the same name is another pod.
         self._assessed: dict[str, _Assessed] = {}
@@ -110,6 +112,7 @@ class Deriver:
         self.traffic.pop(ref, None)
         self.depend_on_nodes.discard(ref)
         self._answers.pop(ref, None)
+        self.not_asked.pop(ref, None)
         self._documents.pop(ref, None)
 
     def tidy(self, pods: Mapping[Key, Pod]) -> None:
@@ -168,6 +171,10 @@ class Deriver:
             self.depend_on_nodes.discard(ref)
         asked, answer = self._answer(ref, _signature(workload, pods))
         assessment = assess(workload, replicas, _answers_with(answer, ref, document) if asked else None)
+        if assessment.phase is Phase.WARMING_UP and asked and ref in self.not_asked and not answer:
+            # Its pods are ready: what is missing is missing here.
+            why = self.not_asked[ref]
+            assessment = Assessment(Phase.UNKNOWN, f"ready; whether it answers is not visible to you: {why}")
         if ours and document is None:
             evidence = (f"annotation {SPEC_ANNOTATION} of Deployment {ref}",)
             assessment = Assessment(assessment.phase, "its spec annotation cannot be read", evidence, "apply it again")

@@ -120,6 +120,15 @@ class Picture:
             self._dirty.add(ref)
             self._advance()
 
+    def set_not_asked(self, ref: Ref, why: str) -> None:
+        """Why the engine may not be asked by these credentials; empty when it may."""
+        if self._deriver.not_asked.get(ref, "") != why and ref in self.objects.workloads:
+            self._deriver.not_asked[ref] = why
+            if not why:
+                del self._deriver.not_asked[ref]
+            self._dirty.add(ref)
+            self._advance()
+
     def set_findings(self, pod: Pod, findings: LogFindings) -> None:
         """What the log of a pod told."""
         ref = self.objects.owner_ref(pod)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from genai_tui.domain.counters import Count, PodReading
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref, Traffic
 from genai_tui.engines.metrics import EngineSample, increase, known_total, parse_sample
-from genai_tui.errors import GenaiTuiError
+from genai_tui.errors import GenaiTuiError, NotPermitted
 from genai_tui.store.picture import Picture
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,10 @@ class Sampler:
     async def _served_names(self, row: DeploymentRow) -> tuple[str, ...] | None:
         try:
             data = json.loads(await self._fetch(row, "/v1/models", None))
+            self._picture.set_not_asked(row.ref, "")
             return tuple(str(entry["id"]) for entry in data["data"])
+        except NotPermitted as error:
+            self._picture.set_not_asked(row.ref, error.problem.what)
         except GenaiTuiError as error:
             log.debug("%s does not answer: %s", row.ref, error)
         except (ValueError, KeyError, TypeError) as error:

@@ -145,6 +145,10 @@ async def test_a_role_without_logs_or_events_says_so_where_they_would_be(
         app = pilot.app
         await wait_until(pilot, lambda: "chat" in page(app))
         assert "may not get pods/log in namespace team-a" in await said(pilot, "l")
+        found = app.services.picture.deployments  # type: ignore[attr-defined]
+        await wait_until(
+            pilot, lambda: any("may not get services/proxy" in str(row.assessment.cause) for row in found())
+        )
         await pilot.press("enter", "2")
         words = "not visible to you: namespace-viewer may not list events in namespace team-a"
         await wait_until(pilot, lambda: words in " ".join(page(app).split()))
