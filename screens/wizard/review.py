@@ -115,6 +115,11 @@ class ReviewPane(Vertical):
         self._refresh()
 
     @property
+    def asking(self) -> bool:
+        """Whether the server's answer is on its way."""
+        return self._asking
+
+    @property
     def stops(self) -> tuple[Check, ...]:
         """What the pre-flight says cannot work."""
         return tuple(c for c in self._preview.checks if c.level is Level.STOP) if self._preview is not None else ()

@@ -87,6 +87,8 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         self._resume = draft
         self._at = at
         self._review_first = review
+        self._save_next = False
+        """Saving was asked for before the server had said what it thinks of it."""
         self._visited: set[str] = set()
         self._begun: Ref | None = None
         """What a save created before it was refused: saving it again is no duplicate."""
@@ -211,6 +213,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
 
     async def _open(self, title: str) -> None:
         self._visited.add(self._step)
+        self._save_next = False
         self.keep_now()
         self._step = title
         steps = self.query_one("#wizard-steps", ContentSwitcher)
@@ -304,6 +307,7 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
         try:
             preview = await self.preview(document)
         except GenaiTuiError as error:
+            self._save_next = False
             if isinstance(error, BadInput) and error.fields:
                 self._refused(error.fields)
             else:
@@ -313,6 +317,9 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
             self._refused(preview.problems)
         else:
             pane.show_preview(preview)
+            if self._save_next:
+                self._save_next = False
+                await self.action_save()
 
     def _refused(self, problems: tuple[FieldProblem, ...]) -> None:
         self.state.refuse(DEPLOYMENT_FORM.place(self.state.draft, problems))
@@ -335,6 +342,10 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
             pane.focus_first()
         elif self.services.session.read_only:
             pane.show_failure(Problem("This console is read-only", next_step="start it without --read-only to deploy"))
+        elif pane.asking:
+            # What cannot work must be known before it is saved, however fast the keys come.
+            self._save_next = True
+            self.notify("it is saved as soon as the server has answered; f3 goes back", timeout=4)
         elif pane.stops:
             self._save_anyway(self.state.document, pane)
         else:

@@ -29,15 +29,21 @@ from tests.fakes.services import FakeOperations, FakeServices
 
 @dataclass
 class FormOperations(FakeOperations):
-    """Also remembers `create_only` and `base`, keeps failing until told otherwise, and asks about `disputed`."""
+    """Also remembers `create_only` and `base`, keeps failing until told otherwise, and asks about `disputed`.
+
+    Previews wait for `answering`, where there is one.
+    """
 
     created_only: list[bool] = field(default_factory=list)
     apply_failure: Exception | None = None
     preview_failure: Exception | None = None
     bases: list[AnyDocument | None] = field(default_factory=list)
     disputed: tuple[Dispute, ...] = ()
+    answering: asyncio.Event | None = None
 
     async def preview(self, document: AnyDocument) -> Preview:
+        if self.answering is not None:
+            await self.answering.wait()
         self.failure = self.preview_failure
         return await super().preview(document)
 

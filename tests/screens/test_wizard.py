@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from decimal import Decimal
@@ -325,6 +326,31 @@ async def test_a_stop_of_the_preflight_is_asked_about_before_it_is_saved(world: 
         await pilot.press("ctrl+s")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         await pilot.press("y")
+        await wait_until(pilot, lambda: len(world.operations.applied) == 1)
+
+
+async def test_a_save_before_the_server_has_answered_waits_for_what_it_says(world: FormWorld) -> None:
+    stop = Check("secret hf", Level.STOP, "it does not exist; HF_TOKEN needs its key token")
+    world.operations.answer = Preview((), {"Deployment a/b": "created"}, "", None, (), checks=(stop,))
+    world.form_operations.answering = asyncio.Event()
+    async with wizard(world, model="smollm2-135m") as pilot:
+        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")
+        await wait_until(pilot, lambda: form_of(pilot).query_one(StepRail).current == REVIEW)
+        assert world.operations.applied == []
+        world.form_operations.answering.set()
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("n")
+        assert world.operations.applied == []
+        # Going back takes the wish back; without a stop it is fulfilled.
+        world.form_operations.answering.clear()
+        world.operations.answer = None
+        await pilot.press("f3", "ctrl+s", "ctrl+s", "f3")
+        world.form_operations.answering.set()
+        await wait_until(pilot, lambda: world.previewed == 2)
+        assert world.operations.applied == []
+        world.form_operations.answering.clear()
+        await pilot.press("ctrl+s", "ctrl+s")
+        world.form_operations.answering.set()
         await wait_until(pilot, lambda: len(world.operations.applied) == 1)
 
 
