@@ -330,7 +330,7 @@ of ours beside it.
             self.notify(why, title="Sharing cannot be changed", severity="warning")
             return
         text = f"In {self.services.session.context}: {event.text}"
-        if not await self.app.push_screen_wait(ConfirmDialog(f"Share {self._ref} so?", text, yes="Share")):
+        if not await self.app.push_screen_wait(ConfirmDialog(f"Change who may call {self._ref}?", text, yes="Share")):
             return
         spec = document.spec.model_copy(update={"sharing": event.sharing})
         operations, wanted = self.services.operations, document.model_copy(update={"spec": spec})

@@ -17,7 +17,7 @@ from genai_tui.domain.cluster import Event, Kind, Node, Observed, Pod, Workload
 from genai_tui.domain.watching import Removed, Upserted
 from genai_tui.errors import BadInput, Conflict, CredentialsRejected, GenaiTuiError, NotFound, NotPermitted, Refused
 from genai_tui.kube.codec import RESOURCES, Codec
-from genai_tui.kube.refusals import Busy, Gone, refusal
+from genai_tui.kube.refusals import Busy, Gone, Modified, refusal
 from tests.sandbox.test_replay import read
 
 Json = dict[str, Any]
@@ -122,7 +122,7 @@ REFUSALS: list[tuple[str, type[GenaiTuiError], str]] = [
     ("22-list-bad-continue", Refused, "continue key is not valid"),
     ("31-apply-conflict-409", Conflict, "genai-tui owns 1 field this would change: .spec.replicas"),
     ("35-apply-immutable-selector-422", BadInput, "spec.selector: Invalid value"),
-    ("39-put-conflict-409", Conflict, "the object has been modified"),
+    ("39-put-conflict-409", Modified, "the object has been modified"),
     ("42-forbidden-403", NotPermitted, "alice may not list deployments.apps in namespace rec"),
     ("43-forbidden-cluster-403", NotPermitted, "alice may not list nodes in the whole cluster"),
     ("44-unauthorized-401", CredentialsRejected, "missing, wrong or expired; log in again"),
