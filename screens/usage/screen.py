@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import ClassVar
 
 from textual import on, work
@@ -39,6 +40,9 @@ WINDOWS = {
 CUSTOM = "other"
 HERE, EVERYWHERE = "this cluster", "all clusters"
 READ_EVERY_S = 5.0
+SLOW_AFTER_S = 1.0
+# A ledger that takes long to read is read again by itself after so many times as long: others use it too.
+_RESTS = 10
 # Where Enter leads: from what costs to who caused it.
 _INWARDS = (Dimension.DEPLOYMENT, Dimension.ORGANIZATION, Dimension.USER, Dimension.KEY, Dimension.MODEL)
 
@@ -86,6 +90,7 @@ engines' own counters say.
         self._only: dict[Dimension, str] = {}
         self._left: list[tuple[Dimension, Key]] = []
         self._window_text = ""
+        self._asking, self._rest_until = 0, 0.0
         self._wanted: Curve | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -98,6 +103,7 @@ engines' own counters say.
         yield Static("", id="usage-totals", markup=False)
         yield Static("", id="usage-budgets", markup=False)
         yield Static("", id="usage-problem", markup=False)
+        yield Static("", id="usage-busy", markup=False)
         yield TrendChart(id="usage-trend")
         yield VirtualTable[Key](COLUMNS, id="usage-table")
         yield Static("", id="usage-empty", markup=False)
@@ -108,7 +114,7 @@ engines' own counters say.
 
     def on_mount(self) -> None:
         """Read now, and every few seconds while the screen can be seen."""
-        for name in ("crumbs", "empty", "budgets", "problem", "table", "trend", "totals", "filter"):
+        for name in ("crumbs", "empty", "budgets", "busy", "problem", "table", "trend", "totals", "filter"):
             self.query_one(f"#usage-{name}").display = False
         self._table.focus()
         self.set_interval(READ_EVERY_S, self._read_again)
@@ -119,7 +125,7 @@ engines' own counters say.
         self.action_read()
 
     def _read_again(self) -> None:
-        if self.is_current:
+        if self.is_current and not self._asking and monotonic() >= self._rest_until:
             self.action_read()
 
     @property
@@ -149,6 +155,9 @@ engines' own counters say.
         await self._read()
 
     async def _read(self) -> None:
+        began = monotonic()
+        slow = self.set_timer(SLOW_AFTER_S, partial(self._say, "busy", "◌ reading the ledger ..."))
+        self._asking += 1
         try:
             reading = await read(
                 self.services.usage, self.services.budgets, self.services.session.server, self._asked()
@@ -157,6 +166,12 @@ engines' own counters say.
             log.warning("the ledger cannot be read: %s", error)
             self._show_problem(explain(error).problem)
             return
+        finally:
+            slow.stop()
+            self._asking -= 1
+            self._rest_until = monotonic() + _RESTS * (monotonic() - began)
+            if not self._asking:
+                self._say("busy", "")
         self._show(reading)
 
     def _show_problem(self, problem: Problem) -> None:

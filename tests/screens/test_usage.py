@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -20,7 +22,7 @@ from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
 from genai_tui.errors import GenaiTuiError
 from genai_tui.metering.ledger import Ledger
-from screens.usage import UsageScreen
+from screens.usage import UsageScreen, screen
 from screens.widgets.trend_chart import TrendChart
 from tests.fakes.services import NOW, FakeServices, FakeUsage
 from tests.fakes.tour import CHAT
@@ -308,3 +310,29 @@ async def test_a_budget_that_is_nearly_used_up_is_warned_of(tmp_path: Path) -> N
         await wait_until(pilot, lambda: "✖ user bob: 150% of this month's budget, €0.0015 of €0.001" in page(pilot.app))
         assert "▲ organization org-a: 89% of this month's budget" in page(pilot.app)
         assert "user alice" not in page(pilot.app)
+
+
+@dataclass
+class SlowUsage(AskedUsage):
+    """Answers when it is let."""
+
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def usage(self, *asked: Any, **more: Any) -> tuple[UsageLine, ...]:
+        lines = await super().usage(*asked, **more)
+        await self.let.wait()
+        return lines
+
+
+async def test_a_slow_ledger_is_said_to_be_read_and_not_asked_again_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "READ_EVERY_S", 0.01)
+    monkeypatch.setattr(screen, "SLOW_AFTER_S", 0.1)
+    world = FakeServices()
+    usage = world.usage = SlowUsage(lines=(CHAT_LINE,))
+    async with showing(world, None) as pilot:
+        await pilot.app.switch_mode("usage")
+        await wait_until(pilot, lambda: "reading the ledger" in page(pilot.app))
+        assert len(usage.windows) == 1
+        usage.let.set()
+        await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
+        assert "reading the ledger" not in page(pilot.app)
