@@ -36,7 +36,7 @@ class PricesDialog(Dialog[None]):
 def price_text(price: Price | None) -> str:
     """A price in one line."""
     if price is None:
-        return "none"
+        return "no price"
     parts = [
         ("input", price.input_per_million),
         ("cached", price.cached_per_million),

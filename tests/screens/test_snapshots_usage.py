@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import pytest
 from textual.pilot import Pilot
 
-from genai_tui.domain.money import Cost
+from genai_tui.domain.budgets import Budget
+from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.trends import UsagePoint
-from genai_tui.domain.usage import Source, UsageLine
+from genai_tui.domain.usage import Dimension, Source, UsageLine
 from genai_tui.errors import GenaiTuiError
 from tests.fakes.services import NOW, FakeServices
 from tests.screens.console import Console, page, wait_until
@@ -54,11 +55,13 @@ def look(
     usage: AskedUsage,
     until: str,
     *keys: str,
+    budgets: tuple[Budget, ...] = (),
     then: str = "",
     theme: str = "dark",
 ) -> bool:
     world = FakeServices()
     world.usage = usage
+    world.budgets.held = budgets
 
     async def before(pilot: Pilot[Any]) -> None:
         await pilot.app.switch_mode("usage")
@@ -121,6 +124,33 @@ def test_inside_a_group(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 def test_asking_for_a_file(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, busy(), "team-b/summarize", "x", then="Write usage")
+
+
+class BudgetedUsage(AskedUsage):
+    """What two organizations cost, beside what is grouped otherwise."""
+
+    async def usage(self, by: Dimension, *window: Any, **more: Any) -> tuple[UsageLine, ...]:
+        if by is not Dimension.ORGANIZATION:
+            return await super().usage(by, *window, **more)
+        spent = (("org-a", "92.1"), ("org-b", "260"), ("org-c", "3"))
+        return tuple(line(name, Source.GATEWAY, 900, 4_000_000, 1_000_000, cost) for name, cost in spent)
+
+
+def test_budgets_that_are_nearly_used_up(snap_compare: Compare, size: tuple[int, int]) -> None:
+    amounts = (("org-a", 100), ("org-b", 250), ("org-c", 50))
+    held = tuple(Budget(Dimension.ORGANIZATION, name, Decimal(amount), "USD") for name, amount in amounts)
+    usage = BudgetedUsage(lines=LINES, points=traffic(), earlier=EARLIER)
+    assert look(snap_compare, size, usage, "org-b", budgets=held)
+
+
+def test_the_prices_of_a_deployment(snap_compare: Compare, size: tuple[int, int]) -> None:
+    first, second = (Price("USD", Decimal(amount), Decimal("0.60")) for amount in ("0.20", "0.25"))
+    third = replace(second, cached_per_million=Decimal("0.025"))
+    usage = busy()
+    usage.prices = tuple(
+        (NOW - timedelta(days=days), price) for days, price in ((90, first), (60, None), (30, second), (1, third))
+    )
+    assert look(snap_compare, size, usage, "team-b/summarize", "p", then="Prices of")
 
 
 def test_empty(snap_compare: Compare, size: tuple[int, int]) -> None:
