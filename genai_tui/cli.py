@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from genai_tui.arguments import parser
 from genai_tui.domain.naming import SYSTEM_NAMESPACE
 from genai_tui.errors import BadInput, CredentialsRejected, ExitCode, explain
+from genai_tui.known_secrets import hide
 from genai_tui.logs import log_to
 from genai_tui.settings import Settings, resolve, state_directory
 
@@ -64,7 +65,7 @@ def _report(error: Exception) -> int:
         for problem in fields:
             place = f"line {problem.line}: " if problem.line else ""
             field = f"{problem.field}: " if problem.field else ""
-            sys.stderr.write(" ".join(f"genai-tui: {place}{field}{problem.message}".split()) + "\n")
+            sys.stderr.write(" ".join(hide(f"genai-tui: {place}{field}{problem.message}").split()) + "\n")
     else:
         sys.stderr.write(f"genai-tui: {explained.problem.line}\n")
     return explained.exit_code

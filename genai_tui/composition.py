@@ -27,6 +27,7 @@ from genai_tui.engines.parts import PORT
 from genai_tui.errors import GenaiTuiError, TimedOut
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known
+from genai_tui.known_secrets import remember
 from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import reach
 from genai_tui.kube.access import Access
@@ -281,6 +282,7 @@ class _Wiring:
         names = detail.row.served_names if detail is not None else ()
         model = ref.name if not names or ref.name in names else names[0]
         key = os.environ.get(ENGINE_KEY) if self._ways.wants_key(ref) else None
+        remember(key)
         return Target(route.client, route.base, model, key or None)
 
     def _know(self, ref: Ref) -> Known:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from genai_tui.domain.disputes import Dispute
 from genai_tui.domain.problems import FieldProblem, Problem
+from genai_tui.known_secrets import hide
 
 if TYPE_CHECKING:
     from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
@@ -52,6 +53,8 @@ class GenaiTuiError(Exception):
     exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "", detail: str = "") -> None:
+        # Others' words come in here, such as a plugin's: they are shown, recorded and logged from here on.
+        what, why, next_step, detail = (hide(text) for text in (what, why, next_step, detail))
         super().__init__(what)
         self.problem = Problem(what=what, why=why, next_step=next_step, detail=detail)
 
@@ -220,7 +223,7 @@ def explain(error: BaseException) -> Explained:
     """Turn any exception into words. Never raises and never returns an empty sentence."""
     if isinstance(error, GenaiTuiError):
         return Explained(error.problem, error.exit_code)
-    text = str(error).strip()
+    text = hide(str(error)).strip()
     what = f"{type(error).__name__}: {text}" if text else f"unexpected {type(error).__name__}"
     return Explained(
         Problem(what=what, why="this is a defect of genai-tui", next_step="report it with the log file"),

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-_SECRETS = re.compile(
-    r"(?i)(bearer\s+|authorization['\"]?\s*[:=]\s*['\"]?|token['\"]?\s*[:=]\s*['\"]?)[A-Za-z0-9._~+/=-]{8,}"
-    r"|\b(?:sk|hf|nvapi)[-_][A-Za-z0-9_-]{8,}"
-)
+from genai_tui.known_secrets import hide
 
 
 class Redacting(logging.Filter):
-    """Takes bearer tokens and keys of known forms out of every record, its traceback included."""
+    """Takes the secrets of this process, and what has the form of one, out of every record, its traceback included."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; every record passes."""
@@ -22,13 +18,8 @@ class Redacting(logging.Filter):
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
-        record.msg, record.args = redact(text), ()
+        record.msg, record.args = hide(text), ()
         return True
-
-
-def redact(text: str) -> str:
-    """The text with every bearer token and key of a known form replaced."""
-    return _SECRETS.sub(lambda match: f"{match.group(1) or ''}[redacted]", text)
 
 
 def log_to(directory: Path, level: int = logging.INFO) -> Path:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from genai_tui.errors import CredentialsRejected
+from genai_tui.known_secrets import remember
 from genai_tui.kube import openid, plugins
 from genai_tui.kube.convert import moment
 from genai_tui.kube.kubeconfig import ExecPlugin, OpenIdConnect, Target
@@ -88,6 +89,7 @@ def load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) ->
     Raises:
         CredentialsRejected: it cannot be read, does not fit its key, or the key is encrypted.
     """
+    remember(key.decode("ascii", "replace").strip(), *key.decode("ascii", "replace").split("\n")[1:-2])
     handle, name = tempfile.mkstemp(prefix="genai-tui-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -110,6 +112,7 @@ class Credentials(httpx.Auth):
         self._context = context
         self._token = _usable(target.user.token, "the kubeconfig")
         self._openid = target.user.openid
+        remember(target.user.password)
         self._expires: datetime | None = None
         self._read_at: float | None = None
         self._generation = 0
@@ -241,6 +244,7 @@ def _usable(token: str | None, source: str) -> str | None:
     Raises:
         CredentialsRejected: it has spaces, line breaks or other characters no token has.
     """
+    remember(token)
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise CredentialsRejected(f"the token from {source} holds characters no token has", why="it may be cut or torn")
     return token or None

@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 
 from genai_tui.errors import CredentialsRejected
+from genai_tui.known_secrets import remember
 from genai_tui.kube.kubeconfig import OpenIdConnect
 
 _EARLY = timedelta(seconds=10)
@@ -53,6 +54,7 @@ async def renew(entry: OpenIdConnect) -> OpenIdConnect:
     Raises:
         CredentialsRejected: there is nothing to renew it with, or the provider refuses.
     """
+    remember(entry.refresh_token, entry.client_secret)
     if not (entry.issuer and entry.refresh_token):
         why = "it keeps no refresh-token" if entry.issuer else "it names no idp-issuer-url"
         raise CredentialsRejected("the id-token of the kubeconfig has expired", why=why, next_step=_LOG_IN)
@@ -72,6 +74,7 @@ async def renew(entry: OpenIdConnect) -> OpenIdConnect:
         id_token=str(got.get("id_token") or ""),
         refresh_token=str(got.get("refresh_token") or entry.refresh_token),
     )
+    remember(fresh.id_token, fresh.refresh_token)
     if not fresh.id_token:
         raise CredentialsRejected("the identity provider sent no id_token", why=entry.issuer, next_step=_LOG_IN)
     _write_back(entry, fresh)

@@ -15,8 +15,10 @@ import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from genai_tui.domain.redaction import names_secret
 from genai_tui.domain.text import printable
 from genai_tui.errors import CredentialsRejected
+from genai_tui.known_secrets import remember
 from genai_tui.kube.kubeconfig import ExecPlugin, Target
 
 Lend = Callable[[], AbstractContextManager[None]]
@@ -102,6 +104,7 @@ def _not_run(plugin: ExecPlugin, error: OSError | ValueError) -> CredentialsReje
 
 
 def _environment(plugin: ExecPlugin, target: Target, *, interactive: bool) -> dict[str, str]:
+    remember(*(value for name, value in plugin.env.items() if names_secret(name)))
     info = json.dumps(_info(plugin, target, interactive=interactive))
     return {**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": info}
 

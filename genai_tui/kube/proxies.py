@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from genai_tui.errors import BadInput
+from genai_tui.known_secrets import remember_url
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -26,6 +27,7 @@ def proxy_for(server: str, proxy_url: str | None, environment: Mapping[str, str]
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
+    remember_url(proxy)
     try:
         parts = urlsplit(proxy)
         usable = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
