@@ -39,6 +39,8 @@ def default_rbac() -> list[Kept]:
     groups = ["apps", "batch", "discovery.k8s.io", "events.k8s.io", "networking.k8s.io", "storage.k8s.io"]
     view: list[Object] = [
         {"apiGroups": [""], "resources": readable, "verbs": list(READ)},
+        # As the roles of docs/rbac: without it nobody can say whether an engine answers.
+        {"apiGroups": [""], "resources": ["services/proxy", "pods/proxy"], "verbs": ["get"]},
         {"apiGroups": groups, "resources": ["*"], "verbs": list(READ)},
     ]
     work = ["configmaps", "services", "persistentvolumeclaims", "pods", "secrets", "pods/portforward", "pods/exec",
