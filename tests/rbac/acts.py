@@ -21,6 +21,7 @@ from genai_tui.domain.monitoring import EngineReport
 from genai_tui.domain.rows import Phase, Ref
 from genai_tui.errors import NotPermitted
 from genai_tui.files import read_documents
+from genai_tui.kube import reach
 from genai_tui.services import Services
 
 Role = Literal["viewer", "operator", "administrator"]
@@ -44,12 +45,9 @@ _MADE = {
 
 @dataclass(frozen=True)
 class Act:
-    """`forwarded` asks for the way to engines by port-forward."""
-
     name: str
     role: Role
     do: Callable[[Services], Awaitable[object]]
-    forwarded: bool = False
 
 
 def document() -> ModelDeployment:
@@ -134,6 +132,16 @@ async def _chat(services: Services, ref: Ref = CHAT) -> None:
     assert isinstance(events[-1], Answered)
 
 
+async def _forward(services: Services) -> None:
+    """The way of a conversation that the proxy cannot carry, opened as `reaching` opens it."""
+    detail = services.picture.deployment(CHAT)
+    assert detail is not None
+    connection = services.operations._connection  # type: ignore[attr-defined]
+    pod = detail.replicas[0].pod.meta.name
+    async with reach.by_port_forward(connection, CHAT.namespace, pod, 8000) as route:
+        assert (await route.client.get("/v1/models")).is_success
+
+
 async def _catalogue(services: Services) -> None:
     (model,) = [row.document for row in services.picture.models() if row.name == "smollm2-135m"]
     assert isinstance(model, Model)
@@ -168,7 +176,7 @@ ACTS = (
     Act("delete", "operator", lambda s: s.operations.delete("ModelDeployment", CACHED.name, CACHED.namespace)),
     Act("chat", "operator", _chat),
     Act("chat with what others made", "operator", lambda s: _chat(s, THEIRS)),
-    Act("chat through a port-forward", "operator", _chat, forwarded=True),
+    Act("open a port-forward to an engine", "operator", _forward),
     Act("change the catalogue", "administrator", _catalogue),
     Act("make, list and revoke an API key", "administrator", _keys),
 )

@@ -160,34 +160,32 @@ async def listening() -> AsyncIterator[tuple[str, int]]:
         await task
 
 
-def settings(server: Served, scope: str, role: str, state: Path, **more: Any) -> Settings:
+def settings(server: Served, scope: str, role: str, state: Path) -> Settings:
     """As its holder starts the console: of one namespace only where the role is of one."""
     path = server.kubeconfig(f"{scope}-{role}", "team-a")
-    return Settings(kubeconfig=str(path), namespace="team-a" if scope == "namespace" else None, state=state, **more)
+    return Settings(kubeconfig=str(path), namespace="team-a" if scope == "namespace" else None, state=state)
 
 
 async def done(server: Served, scope: str, role: str, state: Path, acts: list[Act], noted: Noted) -> dict[str, Any]:
     """What each act was granted, by its name; a refusal where there was one."""
     found: dict[str, Any] = {}
-    for forwarded, group in itertools.groupby(acts, lambda act: act.forwarded):
-        more = {"reach": "port-forward"} if forwarded else {}
-        services = build_services(settings(server, scope, role, state, **more))
-        try:
+    services = build_services(settings(server, scope, role, state))
+    try:
+        noted.granted, noted.refused = set(), set()
+        await services.start()
+        await services.settle()
+        for act in acts:
+            try:
+                await act.do(services)
+            except NotPermitted as error:
+                found[act.name] = error
+            else:
+                found[act.name] = (set(noted.granted), set(noted.refused))
             noted.granted, noted.refused = set(), set()
-            await services.start()
-            await services.settle()
-            for act in group:
-                try:
-                    await act.do(services)
-                except NotPermitted as error:
-                    found[act.name] = error
-                else:
-                    found[act.name] = (set(noted.granted), set(noted.refused))
-                noted.granted, noted.refused = set(), set()
-        finally:
-            await services.close()
-            # What the package runs behind a port-forward ends by itself, a moment after it was let go.
-            await until(lambda: not any("port forward" in thread.name for thread in threading.enumerate()))
+    finally:
+        await services.close()
+        # What the package runs behind a port-forward ends by itself, a moment after it was let go.
+        await until(lambda: not any("port forward" in thread.name for thread in threading.enumerate()))
     return found
 
 
