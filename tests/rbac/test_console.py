@@ -112,8 +112,8 @@ async def test_a_viewer_goes_everywhere_and_is_told_before_what_is_missing(
 
 async def test_who_sees_nothing_is_told_so_and_by_whom(named: tuple[Served, Noted], tmp_path: Path) -> None:
     server, _ = named
-    server.authz.tokens["nobody"] = Identity("nora", ())
-    given = Settings(kubeconfig=str(server.kubeconfig("nobody", "team-a")), state=tmp_path / "state")
+    server.authz.tokens["token-nobody"] = Identity("nora", ())
+    given = Settings(kubeconfig=str(server.kubeconfig("token-nobody", "team-a")), state=tmp_path / "state")
     async with console(given, size=(80, 24)) as pilot:
         app = pilot.app
         await wait_until(pilot, lambda: "Deployments are not listed" in page(app))

@@ -25,7 +25,10 @@ __all__ = ["named", "world"]
 def kubeconfig(server: Served, path: Path) -> Path:
     """One file with three contexts."""
     whole: dict[str, Any] = yaml.safe_load(server.kubeconfig("admin").read_text(encoding="utf-8"))
-    whole["users"] = [{"name": who, "user": {"token": who}} for who in ("admin", "cluster-viewer", "namespace-viewer")]
+    whole["users"] = [
+        {"name": who, "user": {"token": who if who == "admin" else f"token-{who}"}}
+        for who in ("admin", "cluster-viewer", "namespace-viewer")
+    ]
     whole["contexts"] = [
         {"name": "all", "context": {"cluster": "c", "user": "admin"}},
         {"name": "prod-eu", "context": {"cluster": "c", "user": "cluster-viewer"}},

@@ -102,7 +102,7 @@ def world(tmp_path: Path) -> Iterator[tuple[Served, Noted]]:
         server.agent.apps = {8000: ENGINE, 9400: PlainTextResponse("")}
         for scope, role in ROLES:
             group = f"team-a-{role}s" if scope == "namespace" else f"genai-tui-{role}s"
-            server.authz.tokens[f"{scope}-{role}"] = Identity(f"{scope}-{role}", (group,))
+            server.authz.tokens[f"token-{scope}-{role}"] = Identity(f"{scope}-{role}", (group,))
         noted = Noted()
         noted.watch(server.authz)
         yield server, noted
@@ -162,7 +162,7 @@ async def listening() -> AsyncIterator[tuple[str, int]]:
 
 def settings(server: Served, scope: str, role: str, state: Path) -> Settings:
     """As its holder starts the console: of one namespace only where the role is of one."""
-    path = server.kubeconfig(f"{scope}-{role}", "team-a")
+    path = server.kubeconfig(f"token-{scope}-{role}", "team-a")
     return Settings(kubeconfig=str(path), namespace="team-a" if scope == "namespace" else None, state=state)
 
 
