@@ -101,11 +101,11 @@ class GenaiTui(App[None]):
     }
     DEFAULT_MODE = "deployments"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
-    COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", id="app.help", tooltip="All keys of this screen"),
         Binding("f1", "help", "Help", id="app.help", tooltip="All keys of this screen, also while typing"),
-        Binding("colon", "command_palette", "Command", key_display=":", id="app.command", show=False,
+        # Textual adds a key of its own for the palette only where there is none yet.
+        Binding("colon,ctrl+p", "command_palette", "Command", id="app.command", show=False,
                 tooltip="Do anything by its name"),
         Binding("escape", "back", "Back", id="app.back", show=False, tooltip="To the screen before"),
         Binding("f6", "context", "ctx", id="app.context", show=False,

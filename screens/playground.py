@@ -59,7 +59,7 @@ Ask a running model, and read what the answer used: tokens as the engine counts 
 and the cost at the price in force. `first` is the time from sending to the first token. Every question becomes a row
 of the usage ledger, also when it is stopped or fails.
 
-`ctrl+r` asks the last question again, `f6` changes it first; what was answered before stays beside it, and `f7` shows
+`ctrl+r` asks the last question again, `f8` changes it first; what was answered before stays beside it, and `f9` shows
 it again: the conversation goes on from what is shown. Every try was answered and paid, and is in the sums.
 
 Leave a setting empty for the engine's own default. The gauge shows how much of the context the conversation takes;
@@ -77,9 +77,9 @@ begin a new one when it is nearly full.
         Binding("f5", "copy", "Copy", id="chat.copy", priority=True, tooltip="Copy the last answer"),
         Binding("ctrl+r", "retry", "Retry", id="chat.retry", priority=True,
                 tooltip="Ask the last question again; the answer that is there is kept beside the new one"),
-        Binding("f6", "edit", "Edit question", show=False, id="chat.edit", priority=True,
+        Binding("f8", "edit", "Edit question", show=False, id="chat.edit", priority=True,
                 tooltip="Change the last question and ask it instead; what was answered is kept beside"),
-        Binding("f7", "other(1)", "Another try", show=False, id="chat.other", priority=True,
+        Binding("f9", "other(1)", "Another try", show=False, id="chat.other", priority=True,
                 tooltip="Show another answer to the last question; the conversation goes on from what is shown"),
         Binding("pageup", "page(-1)", "Back up", show=False, priority=True, tooltip="Earlier answers"),
         Binding("pagedown", "page(1)", "Forward", show=False, priority=True, tooltip="Later answers"),
@@ -354,7 +354,7 @@ begin a new one when it is nearly full.
         prompt.put(self._held.turns[-1].question if self._editing else "")
         prompt.focus()
         said = (
-            "sending it takes the place of the last question; f6 again gives that up" if self._editing else "given up"
+            "sending it takes the place of the last question; f8 again gives that up" if self._editing else "given up"
         )
         self.notify(said, timeout=4)
 

@@ -73,7 +73,7 @@ class TurnView(Vertical):
         line.display = turn.problem is None or turn.usage is not None
         tries = self.query_one(".turn--tries", Static)
         tries.display = bool(turn.others)
-        tries.update(f"try {turn.place + 1} of {len(turn.others) + 1}   f7 shows another")
+        tries.update(f"try {turn.place + 1} of {len(turn.others) + 1}   f9 shows another")
         self._draw_line()
         self._draw_problem(turn)
 

@@ -141,7 +141,12 @@ async def test_the_palette_has_every_action_and_does_it() -> None:
         names = [command.name for command in Commands(screen).commands()]
         for wanted in ("delete", "describe", "scale", "quit", "go to Usage", "namespace: search", "theme: light"):
             assert any(name.startswith(wanted) for name in names), wanted
-        await pilot.press("colon")
+        for key in ("colon", "ctrl+p"):
+            await pilot.press(key)
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette))
+            await pilot.press("escape")
+            await wait_until(pilot, lambda: not isinstance(pilot.app.screen, CommandPalette))
+        await pilot.press("ctrl+p")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette))
         await pilot.press(*"theme light")
         await wait_until(pilot, lambda: "theme: light" in page(pilot.app))

@@ -203,7 +203,7 @@ async def test_a_question_asked_again_keeps_both_answers_and_goes_on_from_the_on
         # Both were answered and paid.
         assert "2 questions" in shown(pilot, "#chat-totals")
         assert "82 tokens  $0.000022" in shown(pilot, "#chat-totals")
-        await pilot.press("f7")
+        await pilot.press("f9")
         await wait_until(pilot, lambda: "try 1 of 2" in page(pilot.app))
         assert "Red." in page(pilot.app)
         playground.script = [TextDelta("Green."), end("Green.")]
@@ -219,14 +219,14 @@ async def test_a_question_asked_again_keeps_both_answers_and_goes_on_from_the_on
 async def test_a_changed_question_takes_the_place_of_the_last_one() -> None:
     world, playground = world_of(TextDelta("Red."), end("Red."))
     async with showing(world, PlaygroundScreen(CHAT)) as pilot:
-        await pilot.press("f6", "ctrl+r", "f7")
+        await pilot.press("f8", "ctrl+r", "f9")
         await ask(pilot, "A colour?")
         await wait_until(pilot, lambda: "stop" in shown(pilot, ".turn--line"))
-        await pilot.press("f6")
+        await pilot.press("f8")
         assert typed(pilot) == "A colour?"
-        await pilot.press("f6")
+        await pilot.press("f8")
         assert typed(pilot) == ""
-        await pilot.press("f6", "backspace", *" of the sky?")
+        await pilot.press("f8", "backspace", *" of the sky?")
         playground.script = [TextDelta("Blue."), end("Blue.")]
         await pilot.press("enter")
         await wait_until(pilot, lambda: "try 2 of 2" in page(pilot.app))
