@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import time
@@ -26,6 +27,10 @@ class Terminal:
         settings = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
         self._run("new-session", "-d", *self._size, *settings, " ".join(command) + "; echo ended=$?; sleep 60")
         self._run("set", "-g", "status", "off")
+
+    def record(self, file: Path) -> None:
+        """Keep every byte the program writes to the terminal from now on."""
+        self._run("pipe-pane", f"cat > {shlex.quote(str(file))}")
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, timeout=20, check=True)
