@@ -76,7 +76,6 @@ def build_services(settings: Settings) -> Services:
         server=target.server,
         namespace=settings.namespace or target.namespace,
         system_namespace=settings.system_namespace,
-        identity=None,
         read_only=settings.read_only,
         simulated=target.simulated,
         insecure=target.insecure,
@@ -159,6 +158,7 @@ class _Wiring:
             diff_documents=self._operations.diff_documents,
             retry=self._retry,
             lend_terminal=self._lend_terminal,
+            identity=lambda: self._access.identity,
             confirm_writes=self._confirm_writes,
             close=self._close,
         )

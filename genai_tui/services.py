@@ -356,16 +356,14 @@ class Drafts(Protocol):
 class Session:
     """Who is working on what: shown in the header, named by every write.
 
-    `identity` is the user as the cluster sees it, None until known. `simulated` marks the sandbox.
-    `insecure` is whether the server's certificate is not verified (insecure-skip-tls-verify). `production` is whether
-    the context is marked so: a write then asks for its name as well.
+    `simulated` marks the sandbox. `insecure` is whether the server's certificate is not verified
+    (insecure-skip-tls-verify). `production` is whether the context is marked so: a write then asks for its name too.
     """
 
     context: str
     server: str
     namespace: str | None
     system_namespace: str
-    identity: str | None
     read_only: bool
     simulated: bool
     insecure: bool = False
@@ -439,14 +437,15 @@ class Services:
     """Everything a console or a command needs, wired once.
 
     `start` connects and begins to watch; it returns when watching has begun, not when the picture is complete.
-    `settle` waits until the picture is complete and every ready deployment was asked once for its served names;
-    it raises what keeps the picture from becoming complete. `render_documents` gives the manifests of documents that
-    may refer to each other, asking the cluster only for what they do not bring along; `apply_documents` applies
-    them, with what was decided about fields that others hold, or with True only asks the server what it would do;
+    `settle` waits until the picture is complete and every ready deployment was asked once for its served names; it
+    raises what keeps the picture from becoming complete. `render_documents` gives the manifests of documents that may
+    refer to each other, asking the cluster only for what they do not bring along; `apply_documents` applies them,
+    with what was decided about fields that others hold, or with True only asks the server what it would do;
     `diff_documents` says what that would change, as a unified diff. `retry` tries at once what failed and waits to be
-    tried again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close`
-    ends everything. `confirm_writes` says how the operator is asked, in a context marked as production, before anything
-    is written: with what it is, once an act.
+    tried again. `identity` is the user as the cluster sees it, None until it has said so. `lend_terminal` says how a
+    credential plugin that talks to the operator gets the terminal. `close` ends everything. `confirm_writes` says how
+    the operator is asked, in a context marked as production, before anything is written: with what it is, once an
+    act.
     """
 
     session: Session
@@ -470,6 +469,7 @@ class Services:
     diff_documents: Callable[[Sequence[AnyDocument]], Awaitable[str]]
     retry: Callable[[], None]
     lend_terminal: Callable[[Callable[[], AbstractContextManager[None]]], None]
+    identity: Callable[[], str | None]
     confirm_writes: Callable[[Callable[[str], Awaitable[bool]]], None]
     close: Callable[[], Awaitable[None]]
 

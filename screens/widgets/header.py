@@ -75,7 +75,7 @@ def header_facts(services: Services, namespace: str | None) -> HeaderFacts:
         namespace or "",
         words,
         tone,
-        session.identity or "operator",
+        _shorten(printable(services.identity() or "")),
         session.read_only,
         session.simulated,
         sum(needs_you(row.assessment) and not row.foreign for row in services.picture.deployments()),
@@ -170,7 +170,7 @@ class HeaderBar(Widget):
             told = [*kept, ("TLS not verified" if shortened < 1 else "no TLS check", "bad")]
         if facts.read_only:
             told.append(("read-only", "waiting"))
-        elif shortened < 2:
+        elif shortened < 2 and facts.writer:
             told.append((facts.writer, "muted"))
         if facts.simulated:
             told.append(("simulated", "mark"))

@@ -566,9 +566,8 @@ class FakeServices:
         self.audit = FakeAudit()
         self.counters = FakeCounters()
         self.monitor = FakeMonitor()
-        self.session = Session(
-            context, "https://127.0.0.1:6443", namespace, "genai-tui", "operator", read_only, simulated
-        )
+        self.session = Session(context, "https://127.0.0.1:6443", namespace, "genai-tui", read_only, simulated)
+        self.user: str | None = "operator"
         self.now = NOW
         self.started = self.closed = self.retried = 0
         self.start_failure: Exception | None = None
@@ -597,6 +596,7 @@ class FakeServices:
             diff_documents=self._diff,
             retry=self._retry,
             lend_terminal=lambda lend: None,
+            identity=lambda: self.user,
             confirm_writes=lambda ask: None,
             close=self._close,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from screens.deployments import DeploymentsScreen
 from tests.fakes.services import FakeServices
-from tests.screens.console import page, showing
+from tests.screens.console import page, showing, wait_until
 
 LONG = "arn:aws:eks:eu-west-1:1234:cluster/prod"
 
@@ -35,3 +35,13 @@ async def test_a_wide_line_says_it_in_full_beside_the_round_trip() -> None:
         line = page(pilot.app).splitlines()[0]
         assert "41 ms  TLS not verified" in line
         assert "Usage" in line
+
+
+async def test_who_one_is_stands_there_once_the_cluster_has_said_so() -> None:
+    world = FakeServices()
+    world.user = None
+    async with showing(world, DeploymentsScreen(), size=(160, 48)) as pilot:
+        assert "41 ms  simulated" in page(pilot.app).splitlines()[0]
+        world.user = "vera"
+        world.picture.tell()
+        await wait_until(pilot, lambda: "41 ms  vera  simulated" in page(pilot.app).splitlines()[0])
