@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -27,7 +28,7 @@ def parser() -> Parser:
         description="Run generative-AI models on Kubernetes from a terminal. Without a command: the console.",
         allow_abbrev=False,
     )
-    top.add_argument("--version", action="version", version=f"genai-tui {_version()}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     _common(top, default=None)
     common = Parser(add_help=False, allow_abbrev=False)
     _common(common, default=argparse.SUPPRESS)
@@ -235,7 +236,11 @@ def _local(add: Add, common: Parser) -> None:
     add("doctor", "What works here, what is missing, and how to fix it.")
 
 
-def _version() -> str:
-    from importlib.metadata import version
+class _Version(argparse.Action):
+    """Says the version; looking it up takes ten milliseconds, which only who asks for it shall wait."""
 
-    return version("genai-tui")
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"genai-tui {version('genai-tui')}\n")
+        parser.exit()
