@@ -55,6 +55,8 @@ class Counting:
         """Read the counters of every deployment that has ready pods."""
         await self._read()
 
-    async def reconcile(self, since: datetime, until: datetime | None = None) -> tuple[Reconciliation, ...]:
-        """What engines counted against what is attributed, by deployment of this cluster."""
-        return await self._rows.reconcile(self._cluster, since, until if until is not None else self._clock())
+    async def reconcile(
+        self, since: datetime, until: datetime | None = None, *, only: Ref | None = None
+    ) -> tuple[Reconciliation, ...]:
+        """What engines counted against what is attributed, by deployment of this cluster, or of one alone."""
+        return await self._rows.reconcile(self._cluster, since, until or self._clock(), only)

@@ -112,8 +112,10 @@ class EngineCounters(Protocol):
         """Read the counters of every deployment that has ready pods."""
         ...
 
-    async def reconcile(self, since: datetime, until: datetime | None = None) -> Sequence[Reconciliation]:
-        """What engines counted against what is attributed, by deployment of this cluster.
+    async def reconcile(
+        self, since: datetime, until: datetime | None = None, *, only: Ref | None = None
+    ) -> Sequence[Reconciliation]:
+        """What engines counted against what is attributed, by deployment of this cluster, or of one alone.
 
         Raises:
             GenaiTuiError: the ledger cannot be used.

@@ -65,12 +65,14 @@ class CounterRows:
         rows = await self._ledger.do(lambda db: _marks(db, cluster, ref, "order by at desc limit 1"))
         return _count(rows[0]) if rows else None
 
-    async def reconcile(self, cluster: str, since: datetime, until: datetime) -> tuple[Reconciliation, ...]:
-        """Every deployment whose engines were read, or that has requests in this time, by namespace and name."""
+    async def reconcile(
+        self, cluster: str, since: datetime, until: datetime, only: Ref | None = None
+    ) -> tuple[Reconciliation, ...]:
+        """Every deployment whose engines were read, or that has requests in this time, by name; or `only` one."""
         window = {"cluster": cluster, "since": moment(since), "until": moment(until)}
 
         def read(db: sqlite3.Connection) -> tuple[Reconciliation, ...]:
-            refs = [Ref(row["namespace"], row["deployment"]) for row in db.execute(_KNOWN, window).fetchall()]
+            refs = [only] if only is not None else _known(db, window)
             return tuple(_reconciled(db, cluster, ref, since, until) for ref in refs)
 
         return await self._ledger.do(read)
@@ -142,6 +144,10 @@ def _place(cluster: str, ref: Ref) -> dict[str, str]:
 
 def _count(row: sqlite3.Row) -> Count:
     return Count(row["prompt_tokens"], row["completion_tokens"])
+
+
+def _known(db: sqlite3.Connection, window: dict[str, str]) -> list[Ref]:
+    return [Ref(row["namespace"], row["deployment"]) for row in db.execute(_KNOWN, window).fetchall()]
 
 
 def _reconciled(db: sqlite3.Connection, cluster: str, ref: Ref, since: datetime, until: datetime) -> Reconciliation:

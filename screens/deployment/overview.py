@@ -30,11 +30,17 @@ _ENGINES = {"vllm": "vLLM", "nim": "NVIDIA NIM"}
 
 
 def state_blocks(
-    detail: DeploymentDetail, now: datetime, drift: Sequence[Block] = (), *, roomy: bool = False, gone: bool = False
+    detail: DeploymentDetail,
+    now: datetime,
+    drift: Sequence[Block] = (),
+    counted: Sequence[Block] = (),
+    *,
+    roomy: bool = False,
+    gone: bool = False,
 ) -> list[Block]:
-    """How it is: phase, cause, evidence, what was changed elsewhere, replicas, traffic; with room the newest events."""
+    """How it is: phase, cause, evidence, what was changed elsewhere, replicas, traffic, tokens; the newest events."""
     phase = [Fact("phase", f"was {detail.row.assessment.phase.value}", "quiet")] if gone else _phase(detail)
-    blocks = [*phase, *drift, Space(), *_replicas(detail, now), Space(), *_traffic(detail)]
+    blocks = [*phase, *drift, Space(), *_replicas(detail, now), Space(), *_traffic(detail), *counted]
     told = happenings(detail.events)[-EVENTS:] if roomy else ()
     return [*blocks, Space(), Heading("EVENTS"), event_grid(told)] if told else blocks
 

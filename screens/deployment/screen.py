@@ -17,6 +17,7 @@ from textual.containers import Container, VerticalScroll
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
+from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.handover import sharing_text
 from genai_tui.domain.monitoring import EngineReport, GpuReport
@@ -26,6 +27,7 @@ from screens import format as shown
 from screens.deciding import written
 from screens.deployment.api import ApiPane
 from screens.deployment.choice_line import Choice, ChoiceLine
+from screens.deployment.counted import COUNTED_EVERY_S, COUNTED_OVER, counted_blocks
 from screens.deployment.drifting import DriftScreen, drift_blocks
 from screens.deployment.gpus import gpus_blocks
 from screens.deployment.logs import LogsPane
@@ -92,6 +94,7 @@ of ours beside it.
         self._tab = tab if tab in dict(TABS) else TABS[0][0]
         self._gpus: GpuReport | None = None
         self._engine: EngineReport | None = None
+        self._counted: Reconciliation | None = None
         self._next_reading: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -209,8 +212,12 @@ of ours beside it.
 
     @work(exclusive=True, group="readings", exit_on_error=False)
     async def _read(self) -> None:
-        """Ask the engines and the exporters of the nodes it runs on, and again when it is polite to."""
-        if self._tab != "gpus" or self._last is None or self._gone:
+        """Ask what the open tab shows beside the picture, and again when it is polite to."""
+        if self._last is None or self._gone:
+            return
+        if self._tab == "overview":
+            await self._read_counted()
+        if self._tab != "gpus":
             return
         monitor = self.services.monitor
         nodes = {replica.pod.node for replica in self._last.replicas if replica.pod.node}
@@ -219,6 +226,19 @@ of ours beside it.
         self._show_pane()
         if self.is_current and self._tab == "gpus":
             self._next_reading = self.set_timer(engine.again_s, self._read)
+
+    async def _read_counted(self) -> None:
+        """What engines counted and what of it is attributed; an extra, which is left out where it cannot be read."""
+        since = self.services.clock() - COUNTED_OVER
+        try:
+            found = await self.services.counters.reconcile(since, only=self._ref)
+        except GenaiTuiError as error:
+            self.log.warning(error.problem.line)
+            found = ()
+        self._counted = next(iter(found), None)
+        self._show_pane()
+        if self.is_current and self._tab == "overview":
+            self._next_reading = self.set_timer(COUNTED_EVERY_S, self._read)
 
     # Tabs -------------------------------------------------------------------------------------------------------------
 
@@ -236,7 +256,8 @@ of ours beside it.
         match self._tab:
             case "overview":
                 roomy = self.size.width >= WIDE and self.size.height >= TALL
-                state = state_blocks(detail, now, drift_blocks(self.drift), roomy=roomy, gone=self._gone)
+                counted = counted_blocks(self._counted)
+                state = state_blocks(detail, now, drift_blocks(self.drift), counted, roomy=roomy, gone=self._gone)
                 self.query_one("#overview-state", Sheet).show(state)
                 self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
             case "rollout":

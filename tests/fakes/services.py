@@ -504,9 +504,11 @@ class FakeCounters:
     async def read_now(self) -> None:
         return
 
-    async def reconcile(self, since: datetime, until: datetime | None = None) -> Sequence[Reconciliation]:
+    async def reconcile(
+        self, since: datetime, until: datetime | None = None, *, only: Ref | None = None
+    ) -> Sequence[Reconciliation]:
         self.asked.append(since)
-        return self.lines
+        return [line for line in self.lines if only is None or line.ref == only]
 
 
 @dataclass

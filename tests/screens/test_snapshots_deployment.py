@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
 from textual.pilot import Pilot
 
 from genai_tui.domain.adoption import Adoption, Leftover
+from genai_tui.domain.counters import Count, Reconciliation
 from genai_tui.domain.monitoring import EngineMoment, EngineReport, GpuReport, Quantiles
 from genai_tui.domain.rows import Ref
 from screens.deployment.screen import TABS
@@ -114,6 +116,14 @@ def test_engine_and_gpus(snap_compare: Compare, size: tuple[int, int]) -> None:
         silent={"chat-1": "not permitted: get pods/proxy in team-a"},
     )
     assert snap_compare(Console(here), terminal_size=size, run_before=open_tab(CHAT, "gpus", "p95"))
+
+
+def test_unattributed_tokens(snap_compare: Compare, size: tuple[int, int]) -> None:
+    here = world()
+    since = here.now - timedelta(hours=24)
+    counted, attributed = Count(812_044, 190_112), Count(801_000, 188_000)
+    here.counters.lines = (Reconciliation(CHAT, since, here.now, counted, attributed, restarts=1),)
+    assert snap_compare(Console(here), terminal_size=size, run_before=open_tab(CHAT, "overview", "unattributed"))
 
 
 def test_deleted(snap_compare: Compare, size: tuple[int, int]) -> None:
