@@ -120,10 +120,10 @@ class ClusterOperations(Applying):
         changed = document.model_copy(update={"spec": spec})
         was = live["spec"].get("replicas", 1)
         with act():
-            if not replicas and was:
-                self._may_write()
-                await writes.annotate(self._connection, ref.namespace, ref.name, {BEFORE_STOP_ANNOTATION: str(was)})
+            # First the stop itself: where others hold the replicas it asks, and until that is answered nothing is written.
             await self.apply(changed, base=document, resolution=resolution)
+            if not replicas and was:
+                await writes.annotate(self._connection, ref.namespace, ref.name, {BEFORE_STOP_ANNOTATION: str(was)})
 
     async def drift(self, ref: Ref) -> Drift:
         """Compare what is live with what its annotation says."""

@@ -14,6 +14,7 @@ from genai_tui.domain.disputes import Stand, all_of
 from genai_tui.domain.documents import ModelDeployment, Organization
 from genai_tui.domain.drafts import ORGANIZATION_FORM
 from genai_tui.domain.merging import merge
+from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import ChangedMeanwhile, Disputed
 from genai_tui.files import read_documents
@@ -192,6 +193,13 @@ async def test_scaling_keeps_what_another_console_saved(cluster: Served, service
     with pytest.raises(Disputed) as caught:
         await services.operations.scale(MINE, 4)
     assert [(d.path, d.theirs, d.ours) for d in caught.value.disputes] == [(".spec.replicas", "5", "4")]
+    version = live(cluster)["metadata"]["resourceVersion"]
+    with pytest.raises(Disputed) as stopping:
+        await services.operations.scale(MINE, 0)
+    assert live(cluster)["metadata"]["resourceVersion"] == version
+    await services.operations.scale(MINE, 0, all_of(stopping.value.disputes, Stand.OURS))
+    assert live(cluster)["spec"]["replicas"] == 0
+    assert live(cluster)["metadata"]["annotations"][BEFORE_STOP_ANNOTATION] == "5"
 
 
 async def test_drift_is_told_field_by_field_taken_or_put_back(cluster: Served, services: Services) -> None:

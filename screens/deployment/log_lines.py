@@ -33,6 +33,10 @@ class _Reading:
         self._at_reached: Counter[str] = Counter()
         self._to_skip: Counter[str] | None = None
 
+    def moment(self, line: LogLine) -> datetime:
+        """When a line was written; a piece of one without an end has no time of its own."""
+        return line.at or self._reached or _NEVER
+
     def begin_again(self) -> None:
         """It is read from an earlier place: skip what is known."""
         self._to_skip = Counter(self._at_reached)
@@ -63,7 +67,7 @@ class LogBuffer:
     """The newest lines of some containers, by time; knows what it has, so that reading again repeats nothing."""
 
     def __init__(self) -> None:
-        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+        self._lines: deque[tuple[datetime, LogLine]] = deque(maxlen=KEPT)
         self._readings: defaultdict[Stream, _Reading] = defaultdict(_Reading)
         self._names: dict[str, str] = {}
 
@@ -74,27 +78,31 @@ class LogBuffer:
         """The log of this container is read from an earlier place: skip what is known."""
         self._readings[pod, container].begin_again()
 
-    def take(self, lines: Iterable[LogLine]) -> tuple[list[LogLine], bool]:
-        """Keep lines; returns the new ones, and whether they follow what was there.
+    def take(self, lines: Iterable[LogLine]) -> tuple[int, list[LogLine]]:
+        """Keep lines.
 
-        Where they do not, the lines of several containers have come out of order, and all have to be drawn again.
+        Returns:
+            How many lines at the end are to be drawn again, and what then stands there: the new lines alone, or with
+            those that were written later and came sooner, from another container.
         """
-        new = [line for line in lines if self._readings[line.pod, line.container].take(line)]
-        for line in new:
-            self._names.setdefault(line.pod, NAME_TONES[len(self._names) % len(NAME_TONES)])
-        if len(self._readings) < 2:
-            self._lines.extend(new)
-            return new, True
-        new.sort(key=_moment)
-        follows = not new or not self._lines or _moment(self._lines[-1]) <= _moment(new[0])
-        self._lines.extend(new)
-        if not follows:
-            self._lines = deque(sorted(self._lines, key=_moment), maxlen=KEPT)
-        return new, follows
+        new: list[tuple[datetime, LogLine]] = []
+        for line in lines:
+            reading = self._readings[line.pod, line.container]
+            if reading.take(line):
+                new.append((reading.moment(line), line))
+                self._names.setdefault(line.pod, NAME_TONES[len(self._names) % len(NAME_TONES)])
+        later: list[tuple[datetime, LogLine]] = []
+        if len(self._readings) > 1:
+            new.sort(key=_moment)
+            while new and self._lines and _moment(self._lines[-1]) > _moment(new[0]):
+                later.append(self._lines.pop())
+        end = sorted([*reversed(later), *new], key=_moment) if later else new
+        self._lines.extend(end)
+        return len(later), [line for _, line in end]
 
     def rows(self, *, times: bool, named: bool) -> list[Row]:
         """Everything kept, as rows."""
-        return [self.row(line, times=times, named=named) for line in self._lines]
+        return [self.row(line, times=times, named=named) for _, line in self._lines]
 
     def row(self, line: LogLine, *, times: bool, named: bool) -> Row:
         """A line as it is shown: errors and warnings stand out, probes step back."""
@@ -107,15 +115,15 @@ class LogBuffer:
     def plain(self, *, named: bool) -> str:
         """Everything kept as a file: time and text of each line, and the pod it is from."""
         return "".join(
-            f"{_stamp(line.at)}{f'{line.pod} ' if named else ''}{printable(line.text)}\n" for line in self._lines
+            f"{_stamp(line.at)}{f'{line.pod} ' if named else ''}{printable(line.text)}\n" for _, line in self._lines
         )
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _moment(line: LogLine) -> datetime:
-    return line.at or _NEVER
+def _moment(kept: tuple[datetime, LogLine]) -> datetime:
+    return kept[0]
 
 
 def tone_of(text: str) -> str:

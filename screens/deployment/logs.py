@@ -217,11 +217,10 @@ class LogsPane(SearchedText):
             return
         lines = list(self._incoming)
         self._incoming.clear()
-        new, follows = self._buffer.take(lines)
-        if not follows:
-            self._draw_again()
-        elif new:
-            self.view.append(self._buffer.row(line, times=self._times, named=self._all) for line in new)
+        again, end = self._buffer.take(lines)
+        if end:
+            rows = (self._buffer.row(line, times=self._times, named=self._all) for line in end)
+            self.view.replace_end(again, rows)
             self.show_status()
 
     def _draw_again(self) -> None:

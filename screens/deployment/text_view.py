@@ -123,6 +123,14 @@ class TextView(ScrollView, can_focus=True):
             self._drop(len(self._rows) - KEPT)
         self._resized()
 
+    def replace_end(self, count: int, rows: Iterable[Row]) -> None:
+        """Show these rows instead of the last `count`."""
+        left = max(0, len(self._rows) - count)
+        del self._rows[left:], self._starts[left + 1 :]
+        self._matches = [i for i in self._matches if i < left]
+        self._match = None if self._match is None or self._match >= left else self._match
+        self.append(rows)
+
     def _drop(self, count: int) -> None:
         gone = self._starts[count]
         del self._rows[:count]

@@ -27,6 +27,7 @@ def consoles(kubeconfig: str) -> list[int]:
     return found
 
 
+# Which processes are left is read from /proc; elsewhere nothing in the standard library tells it.
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are found in /proc")
 def test_no_console_is_left_when_its_terminal_is_gone(tmp_path: Path) -> None:
     with sandbox(tmp_path / "sandbox") as ready:

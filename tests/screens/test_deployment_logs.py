@@ -231,10 +231,9 @@ def test_lines_of_several_replicas_stand_by_time_however_they_come(
     while any(waiting):
         stream = data.draw(st.sampled_from([stream for stream in waiting if stream]))
         size = data.draw(st.integers(1, len(stream)))
-        new, follows = buffer.take(stream[:size])
+        again, end = buffer.take(stream[:size])
         del stream[:size]
-        more = [buffer.row(item, times=True, named=True) for item in new]
-        shown = [*shown, *more] if follows else buffer.rows(times=True, named=True)
+        shown = shown[: len(shown) - again] + [buffer.row(item, times=True, named=True) for item in end]
     assert [row.whole for row in shown] == [row.whole for row in buffer.rows(times=True, named=True)]
     assert [row.lead.split()[0] for row in shown] == [f"{item.at:%H:%M:%S}" for item in sorted(every, key=_at)]
     for i in range(len(streams)):
