@@ -120,7 +120,7 @@ class ClusterOperations(Applying):
         changed = document.model_copy(update={"spec": spec})
         was = live["spec"].get("replicas", 1)
         with act():
-            # First the stop itself: where others hold the replicas it asks, and until that is answered nothing is written.
+            # First the stop: where others hold the replicas it asks, and nothing is written until that is answered.
             await self.apply(changed, base=document, resolution=resolution)
             if not replicas and was:
                 await writes.annotate(self._connection, ref.namespace, ref.name, {BEFORE_STOP_ANNOTATION: str(was)})

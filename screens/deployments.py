@@ -7,7 +7,7 @@ opened: the first paint does without them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
@@ -18,7 +18,6 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from genai_tui.domain.rows import Assessment, DeploymentRow, Link, Ref
-from genai_tui.domain.scaling import scale_note
 from genai_tui.errors import GenaiTuiError
 from screens.asking import talk_refusal
 from screens.base import AreaScreen
@@ -359,43 +358,18 @@ the order round, and once more takes it away.
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_scale(self) -> None:
         """Ask for a number of replicas."""
-        from screens.deciding import written
-        from screens.dialogs.number import NumberDialog
+        from screens.acting import ask_replicas
 
         row = self.current()
         detail = self.services.picture.deployment(row.ref) if row is not None else None
-        if row is None or detail is None:
-            return
-        nodes = None if self.services.picture.health.not_visible("Node") else self.services.picture.nodes()
-        note = partial(scale_note, detail.workload, nodes=nodes)
-        dialog = NumberDialog(f"Scale {row.ref} in {self.services.session.context}", row.replicas, note=note)
-        wanted = await self.app.push_screen_wait(dialog)
-        if wanted is not None and wanted != row.replicas:
-            operations, title = self.services.operations, f"Scale {row.ref} to {wanted}?"
-            scaling = written(self.app, title, lambda decided: operations.scale(row.ref, wanted, decided))
-            await self._act(scaling, f"{row.ref}: {wanted} replicas wanted")
+        if detail is not None:
+            await ask_replicas(self.app, detail.row.ref, detail.workload, offered=detail.workload.replicas)
 
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_delete(self) -> None:
         """Ask for the name, then delete."""
-        from screens.dialogs.confirm import TypedConfirmDialog
+        from screens.acting import ask_to_delete
 
         row = self.current()
-        if row is None:
-            return
-        where = self.services.session.context
-        text = f"In {where}: its pods, its Service and what is in its own cache are gone for good."
-        if await self.app.push_screen_wait(TypedConfirmDialog(f"Delete {row.ref}?", row.ref.name, text)):
-            deleting = self.services.operations.delete("ModelDeployment", row.ref.name, row.ref.namespace)
-            await self._act(deleting, f"{row.ref} is being deleted")
-
-    async def _act(self, doing: Awaitable[object], done: str) -> None:
-        """Wait for a write and say how it went; False is one that was left at a question."""
-        from screens.dialogs.problem import ProblemDialog
-
-        try:
-            if await doing is not False:
-                self.notify(done)
-                self.app.tell_unrecorded()
-        except GenaiTuiError as error:
-            self.app.push_screen(ProblemDialog(error.problem))
+        if row is not None:
+            await ask_to_delete(self.app, row.ref)

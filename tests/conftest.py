@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_textual_snapshot  # type: ignore[import-untyped]  # it has none
 from syrupy.location import PyTestLocation
 from textual.widgets import Input, TextArea
+
+if TYPE_CHECKING:
+    from tests.sandbox.serving import Served
 
 ROOT = Path(__file__).resolve().parent.parent
 _UNWANTED = ("NO_COLOR", "FORCE_COLOR", "KUBECONFIG", "COLORTERM", "XDG_", "KUBERNETES_", "TEXTUAL", "GENAI_TUI")
@@ -49,6 +53,15 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Served]:
+    """An API server on a socket of its own, with two namespaces and nothing in them."""
+    from tests.sandbox.serving import served
+
+    with served(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

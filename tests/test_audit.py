@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,9 @@ from genai_tui.sandbox import registry
 from genai_tui.sandbox.faults import Fault
 from genai_tui.sandbox.scenarios import CATALOGUE
 from genai_tui.services import Services
-from tests.sandbox.serving import Served, served
+from tests.sandbox.serving import Served
 from tests.test_disputes import edit, engine_of, kept_document, live, with_variable
-from tests.test_operations import connected, document
+from tests.test_operations import connected, document, with_catalogue
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MINE = Ref("default", "mine")
@@ -33,17 +33,8 @@ SECRET = "hf_plantedplantedplantedplanted"
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
 async def services(cluster: Served, tmp_path: Path) -> AsyncIterator[Services]:
-    opened = await connected(cluster, "admin", tmp_path / "state")
-    await opened.apply_documents(read_documents(CATALOGUE), False)
-    while not opened.picture.models() or not opened.picture.endpoints():
-        await opened.settle()
+    opened = await with_catalogue(cluster, tmp_path / "state")
     yield opened
     await opened.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,11 @@ from genai_tui.domain.merging import merge
 from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import ChangedMeanwhile, Disputed
-from genai_tui.files import read_documents
 from genai_tui.kube.manifests.deployment import read_deployment
 from genai_tui.sandbox import registry
-from genai_tui.sandbox.scenarios import CATALOGUE
 from genai_tui.services import Services
-from tests.sandbox.serving import Served, served
-from tests.test_operations import connected, document
+from tests.sandbox.serving import Served
+from tests.test_operations import connected, document, with_catalogue
 
 Json = dict[str, Any]
 MINE = Ref("default", "mine")
@@ -31,17 +29,8 @@ IMAGE = '.spec.template.spec.containers[name="engine"].image'
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
 async def services(cluster: Served, tmp_path: Path) -> AsyncIterator[Services]:
-    opened = await connected(cluster, "admin", tmp_path / "state")
-    await opened.apply_documents(read_documents(CATALOGUE), False)
-    while not opened.picture.models() or not opened.picture.endpoints():
-        await opened.settle()
+    opened = await with_catalogue(cluster, tmp_path / "state")
     await opened.operations.apply(with_variable("VLLM_LOGGING_LEVEL", "INFO"))
     yield opened
     await opened.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from genai_tui.sandbox.faults import Fault
 from genai_tui.sandbox.scenarios import CATALOGUE
 from genai_tui.services import Services
 from genai_tui.settings import Settings
-from tests.sandbox.serving import Served, served
+from tests.sandbox.serving import Served
 
 DEPLOYMENT = {
     "apiVersion": "genai-tui.dev/v1alpha1",
@@ -35,25 +35,24 @@ DEPLOYMENT = {
 }
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as server:
-        yield server
-
-
 async def connected(cluster: Served, role: str, state: Path) -> Services:
     services = build_services(Settings(kubeconfig=str(cluster.kubeconfig(role)), state=state))
     await services.start()
     return services
 
 
-@pytest.fixture
-async def services(cluster: Served, tmp_path: Path) -> AsyncIterator[Services]:
-    opened = await connected(cluster, "admin", tmp_path / "state")
+async def with_catalogue(cluster: Served, state: Path) -> Services:
+    """The administrator's services once the models and endpoints of the sandbox are there and seen."""
+    opened = await connected(cluster, "admin", state)
     await opened.apply_documents(read_documents(CATALOGUE), False)
-    await opened.settle()
     while not opened.picture.models() or not opened.picture.endpoints():
         await opened.settle()
+    return opened
+
+
+@pytest.fixture
+async def services(cluster: Served, tmp_path: Path) -> AsyncIterator[Services]:
+    opened = await with_catalogue(cluster, tmp_path / "state")
     yield opened
     await opened.close()
 

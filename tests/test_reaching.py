@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,9 @@ from genai_tui.settings import Settings
 from tests.fakes import tour
 from tests.fakes.services import FakePicture
 from tests.kube.doubles import listening
-from tests.sandbox.serving import Served, served
+from tests.sandbox.serving import Served
 
 REF = Ref("team-a", "chat")
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as server:
-        yield server
 
 
 class OneDeployment(FakePicture):

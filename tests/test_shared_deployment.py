@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,13 @@ from screens.dialogs.confirm import ConfirmDialog
 from screens.dialogs.disputes import DisputesDialog
 from screens.wizard.review import ReviewPane
 from screens.wizard.screen import WizardScreen
-from tests.sandbox.serving import Served, served
+from tests.sandbox.serving import Served
 from tests.sandbox.test_kubectl import BINARIES
 from tests.screens.console import page, wait_until
 from tests.test_operations import connected, document
 
 MINE = Ref("default", "mine")
 pytestmark = pytest.mark.skipif(not BINARIES, reason="no kubectl is installed")
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as server:
-        yield server
 
 
 async def ready(cluster: Served, role: str, state: Path) -> Services:

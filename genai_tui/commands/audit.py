@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from genai_tui.commands.output import Format, Row, as_json, as_table, as_yaml, confirm, note, timestamp, write
-from genai_tui.commands.usage import parse_duration
+from genai_tui.commands.output import Format, Row, as_table, confirm, note, timestamp, write, wrote_stable
+from genai_tui.commands.usage import before
 from genai_tui.domain.audit import Write
 from genai_tui.errors import BadInput
 from genai_tui.services import Services
@@ -19,23 +19,17 @@ async def audit(services: Services, since: str, form: Format, *, everywhere: boo
     Raises:
         BadInput: `since` is no duration.
     """
-    try:
-        start = services.clock() - parse_duration(since)
-    except OverflowError as error:
-        raise BadInput(f"'{since}' is longer than time is kept", next_step="write it as 24h or 7d") from error
+    start = before(services.clock(), since)
     cluster = None if everywhere else services.session.server
     found = await services.audit.writes(start, cluster=cluster, limit=limit)
     items = [write_item(row) for row in found]
-    if form == "json":
-        write(as_json({"items": items}))
-    elif form == "yaml":
-        write(as_yaml({"items": items}))
-    elif not items:
-        write(f"nothing was written in the last {since} from this machine")
-    elif diffs:
-        write("\n".join(_in_full(row) for row in found))
-    else:
-        write(as_table(COLUMNS, [tuple(item[column] for column in COLUMNS) for item in items]))
+    if not wrote_stable({"items": items}, form):
+        if not items:
+            write(f"nothing was written in the last {since} from this machine")
+        elif diffs:
+            write("\n".join(_in_full(row) for row in found))
+        else:
+            write(as_table(COLUMNS, [tuple(item[column] for column in COLUMNS) for item in items]))
     if len(items) == limit:
         note(f"only the newest {limit} are shown; --limit shows more")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genai_tui.commands.output import Format, as_json, as_table, as_yaml, note, write
+from genai_tui.commands.output import Format, as_table, note, write, wrote_stable
 from genai_tui.domain.budgets import Standing, month_of, parse_budget
 from genai_tui.domain.money import plain
 from genai_tui.domain.usage import Dimension
@@ -47,11 +47,9 @@ async def list_budgets(services: Services, form: Format) -> None:
     """Print every budget of this cluster with what its month cost so far."""
     found = await standings(services.budgets, services.usage, services.session.server, services.clock())
     items = [_item(standing) for standing in found]
-    if form == "json":
-        write(as_json({"month": month_of(services.clock()).name, "items": items}))
-    elif form == "yaml":
-        write(as_yaml({"month": month_of(services.clock()).name, "items": items}))
-    elif not items:
+    if wrote_stable({"month": month_of(services.clock()).name, "items": items}, form):
+        return
+    if not items:
         write("no budgets; `genai-tui budgets set --organization O --amount 250 --currency EUR` sets one")
     else:
         columns = ("scope", "name", "budget", "spent", "used", "currency", "state")

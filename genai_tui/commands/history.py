@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from genai_tui.commands.explain import find_ref
-from genai_tui.commands.output import Format, Row, as_json, as_table, as_yaml, confirm, timestamp, write
+from genai_tui.commands.output import Format, Row, as_table, confirm, timestamp, write, wrote_stable
 from genai_tui.domain.revisions import Revision, gone_back
 from genai_tui.errors import BadInput, NotFound
 from genai_tui.services import Services
@@ -20,11 +20,7 @@ async def history(services: Services, name: str, namespace: str | None, form: Fo
     await services.settle()
     ref = find_ref(services, name, namespace)
     items = [revision_item(revision) for revision in await services.operations.revisions(ref)]
-    if form == "json":
-        write(as_json({"items": items}))
-    elif form == "yaml":
-        write(as_yaml({"items": items}))
-    else:
+    if not wrote_stable({"items": items}, form):
         columns = ("revision", "current", "created", "model", "image", "replicas", "ready")
         write(as_table(columns, [tuple(item[column] for column in columns) for item in items]))
 

@@ -7,14 +7,13 @@ import contextlib
 import signal
 from collections.abc import Sequence
 
-from genai_tui.commands.output import Format, Row, as_json, as_table, as_yaml, note, timestamp, write
-from genai_tui.commands.usage import parse_duration
+from genai_tui.commands.output import Format, Row, as_table, note, timestamp, write, wrote_stable
+from genai_tui.commands.usage import before
 from genai_tui.domain.counters import Count, EngineCounters, Reconciliation
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.problems import Problem
-from genai_tui.errors import BadInput, GenaiTuiError, NotFound
+from genai_tui.errors import GenaiTuiError, NotFound
 from genai_tui.services import Services
-from genai_tui.usage_files import as_csv
 
 _COLUMNS = ("deployment", "since", "until", "counted", "attributed", "unattributed", "no usage", "restarts")
 LOOK_EVERY_S = 1.0
@@ -67,10 +66,7 @@ async def reconcile(services: Services, name: str | None, namespace: str | None,
     Raises:
         NotFound: nothing is known of a deployment of that name.
     """
-    try:
-        start = services.clock() - parse_duration(since)
-    except OverflowError as error:
-        raise BadInput(f"'{since}' is longer than time is kept", next_step="write it as 24h or 7d") from error
+    start = before(services.clock(), since)
     await services.settle()
     await services.counters.read_now()
     found = await services.counters.reconcile(start)
@@ -82,17 +78,12 @@ async def reconcile(services: Services, name: str | None, namespace: str | None,
             raise NotFound(f"neither counters nor requests of a deployment {name} are known{hint}")
         lines = named
     items = [line_item(line) for line in lines]
-    if form == "json":
-        write(as_json({"items": items}))
-    elif form == "yaml":
-        write(as_yaml({"items": items}))
-    elif form == "csv":
-        write(as_csv(items))
-    elif not items:
-        write("no engine was read yet; the console and `genai-tui meter` read them while they run")
-    else:
-        write(as_table(_COLUMNS, [_cells(line) for line in lines]))
-        _explain(lines)
+    if not wrote_stable({"items": items}, form):
+        if items:
+            write(as_table(_COLUMNS, [_cells(line) for line in lines]))
+            _explain(lines)
+        else:
+            write("no engine was read yet; the console and `genai-tui meter` read them while they run")
     if services.counters.problem is not None:
         note(f"genai-tui: {services.counters.problem.line}")
 

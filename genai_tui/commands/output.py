@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 from genai_tui.errors import BadInput
+from genai_tui.usage_files import as_csv
 
 Format = Literal["table", "wide", "json", "yaml", "csv"]
 Row = Mapping[str, object]
@@ -53,6 +54,19 @@ def as_yaml(value: object) -> str:
     import yaml
 
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+
+
+def wrote_stable(document: Mapping[str, object], form: Format) -> bool:
+    """Print a document as JSON or YAML, its `items` alone as CSV; False where `form` is one for people."""
+    if form == "json":
+        write(as_json(document))
+    elif form == "yaml":
+        write(as_yaml(document))
+    elif form == "csv":
+        write(as_csv(cast(Sequence[Row], document["items"])))
+    else:
+        return False
+    return True
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

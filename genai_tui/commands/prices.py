@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from genai_tui.commands.output import Format, Row, as_json, as_table, as_yaml, timestamp, write
+from genai_tui.commands.output import Format, Row, as_table, timestamp, write, wrote_stable
 from genai_tui.domain.money import Price, plain
 from genai_tui.domain.rows import Ref
 from genai_tui.services import Services
-from genai_tui.usage_files import as_csv
 
 
 async def prices(services: Services, name: str, form: Format) -> None:
@@ -17,13 +16,9 @@ async def prices(services: Services, name: str, form: Format) -> None:
     ref = Ref(namespace or services.session.namespace or "default", deployment)
     history = await services.usage.price_history(services.session.server, ref.namespace, ref.name)
     items = [_item(at, price) for at, price in history]
-    if form == "json":
-        write(as_json({"items": items}))
-    elif form == "yaml":
-        write(as_yaml({"items": items}))
-    elif form == "csv":
-        write(as_csv(items))
-    elif not items:
+    if wrote_stable({"items": items}, form):
+        return
+    if not items:
         write(f"no price of {ref} is known here; it is kept when it is applied, or asked, from this machine")
     else:
         write(as_table(("from", "currency", "input", "cached", "output"), [tuple(item.values()) for item in items]))

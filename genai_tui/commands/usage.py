@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from genai_tui.commands.output import Format, as_json, as_table, as_yaml, write
+from genai_tui.commands.output import Format, as_table, write, wrote_stable
 from genai_tui.domain import durations
 from genai_tui.domain.usage import Dimension, UsageLine
 from genai_tui.errors import BadInput
 from genai_tui.services import Services
-from genai_tui.usage_files import as_csv, line_item
+from genai_tui.usage_files import line_item
 
 
 def parse_duration(text: str) -> timedelta:
@@ -25,21 +25,28 @@ def parse_duration(text: str) -> timedelta:
         raise BadInput(what, next_step=next_step) from error
 
 
-async def usage(services: Services, since: str, by: str, form: Format) -> None:
-    """Print sums since `since` ago, by one dimension. Sources and currencies are never added up."""
+def before(now: datetime, since: str) -> datetime:
+    """The time so long ago as `since` says, such as `24h`.
+
+    Raises:
+        BadInput: it is no duration, or longer than there is time.
+    """
     try:
-        start = services.clock() - parse_duration(since)
+        return now - parse_duration(since)
     except OverflowError as error:
         raise BadInput(f"'{since}' is longer than time is kept", next_step="write it as 24h or 7d") from error
+
+
+async def usage(services: Services, since: str, by: str, form: Format) -> None:
+    """Print sums since `since` ago, by one dimension. Sources and currencies are never added up."""
+    start = before(services.clock(), since)
     dimension = Dimension(by)
     lines = await services.usage.usage(dimension, start)
     items = [line_item(dimension, line) for line in lines]
-    if form == "json":
-        write(as_json({"items": items}))
-    elif form == "yaml":
-        write(as_yaml({"items": items}))
-    elif form == "csv":
-        write(as_csv(items) or "no usage\n")
+    if form == "csv" and not items:
+        write("no usage")
+    elif wrote_stable({"items": items}, form):
+        return
     elif not items:
         write(f"no requests in the last {since}; the playground and `genai-tui chat` record what they ask")
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from functools import partial
 from typing import ClassVar
 
 from textual import work
@@ -14,15 +12,13 @@ from genai_tui.domain.revisions import rolled_back
 from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.domain.scaling import scale_note
 from genai_tui.errors import GenaiTuiError
-from screens import format as shown
+from screens.acting import act, ask_replicas, ask_to_delete, scale
 from screens.asking import talk_refusal
 from screens.base import ConsoleScreen
-from screens.deciding import written
 from screens.deployment.history import HistoryDialog
 from screens.deployment.overview import fix_fields
-from screens.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from screens.dialogs.confirm import ConfirmDialog
 from screens.dialogs.difference import DifferenceDialog
-from screens.dialogs.number import NumberDialog
 from screens.dialogs.problem import ProblemDialog
 
 VERBS = {
@@ -145,7 +141,8 @@ class ActingScreen(ConsoleScreen):
     async def action_scale(self) -> None:
         """Ask for a number of replicas."""
         if self._last is not None:
-            await self._ask_replicas(f"Scale {self._ref} in {self.services.session.context}", self._last.row.replicas)
+            workload = self._last.workload
+            await ask_replicas(self.app, self._ref, workload, offered=workload.replicas)
 
     @work(exclusive=True, group="act", exit_on_error=False)
     async def action_stop(self) -> None:
@@ -154,28 +151,13 @@ class ActingScreen(ConsoleScreen):
             return
         workload = self._last.workload
         if not workload.replicas:
-            await self._ask_replicas(f"Start {self._ref} in {self.services.session.context}", workload.before_stop or 1)
+            offered = workload.before_stop or 1
+            await ask_replicas(self.app, self._ref, workload, verb="Start", offered=offered)
             return
         means = scale_note(workload, 0, ()).removeprefix("stops it: ")
         text = f"In {self.services.session.context}: {means} until Z starts it again."
         if await self.app.push_screen_wait(ConfirmDialog(f"Stop {self._ref}?", text, yes="Stop")):
-            await self._scale(0)
-
-    async def _ask_replicas(self, title: str, offered: int) -> None:
-        if self._last is None:
-            return
-        workload, picture = self._last.workload, self.services.picture
-        nodes = None if picture.health.not_visible("Node") else picture.nodes()
-        note = partial(scale_note, workload, nodes=nodes)
-        wanted = await self.app.push_screen_wait(NumberDialog(title, offered, note=note))
-        if wanted is not None and wanted != workload.replicas:
-            await self._scale(wanted)
-
-    async def _scale(self, wanted: int) -> None:
-        operations, ref = self.services.operations, self._ref
-        said = f"{ref}: {shown.plural(wanted, 'replica')} wanted" if wanted else f"{ref} is being stopped"
-        title = f"Scale {ref} to {wanted}?"
-        await self.act(written(self.app, title, lambda decided: operations.scale(ref, wanted, decided)), said)
+            await scale(self.app, self._ref, 0)
 
     @work(exclusive=True, group="act", exit_on_error=False)
     async def action_pause(self) -> None:
@@ -195,7 +177,7 @@ class ActingScreen(ConsoleScreen):
             text = "changes of its pods wait until it is resumed. What runs goes on answering."
         if await self.app.push_screen_wait(ConfirmDialog(title, where + text, yes=yes)):
             done = f"the rollout of {self._ref} {'goes on' if paused else 'is paused'}"
-            await self.act(self.services.operations.pause(self._ref, paused=not paused), done)
+            await act(self.app, self.services.operations.pause(self._ref, paused=not paused), done)
 
     @work(exclusive=True, group="act", exit_on_error=False)
     async def action_restart(self) -> None:
@@ -208,24 +190,9 @@ class ActingScreen(ConsoleScreen):
             "Requests fail until a new one is ready." if stops else "One after the other; the others go on answering."
         )
         if await self.app.push_screen_wait(ConfirmDialog(f"Restart {self._ref}?", text, yes="Restart")):
-            await self.act(self.services.operations.restart(self._ref), f"{self._ref} is being restarted")
+            await act(self.app, self.services.operations.restart(self._ref), f"{self._ref} is being restarted")
 
     @work(exclusive=True, group="act", exit_on_error=False)
     async def action_delete(self) -> None:
         """Ask for the name, then delete."""
-        text = (
-            f"In {self.services.session.context}: its pods, its Service and what is in its own cache are gone for good."
-        )
-        dialog = TypedConfirmDialog(f"Delete {self._ref}?", self._ref.name, text)
-        if await self.app.push_screen_wait(dialog):
-            deleting = self.services.operations.delete("ModelDeployment", self._ref.name, self._ref.namespace)
-            await self.act(deleting, f"{self._ref} is being deleted")
-
-    async def act(self, doing: Awaitable[object], done: str) -> None:
-        """Wait for a write and say how it went; False is one that was left at a question."""
-        try:
-            if await doing is not False:
-                self.notify(done)
-                self.app.tell_unrecorded()
-        except GenaiTuiError as error:
-            self.app.push_screen(ProblemDialog(error.problem))
+        await ask_to_delete(self.app, self._ref)

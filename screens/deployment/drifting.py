@@ -11,6 +11,7 @@ from genai_tui.domain.disputes import OURSELVES, Dispute, Drift, Stand, all_of, 
 from genai_tui.domain.drafts import DEPLOYMENT_FORM
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import GenaiTuiError
+from screens.acting import act
 from screens.deciding import written
 from screens.deployment.acting import ActingScreen
 from screens.deployment.sheet import Bit, Block, Grid, Heading, Space, Text
@@ -130,5 +131,5 @@ class DriftScreen(ActingScreen):
             title,
             lambda decided: operations.apply(document, base=document, resolution={**ours, **decided}),
         )
-        await self.act(putting, f"{self._ref} is as asked for again")
+        await act(self.app, putting, f"{self._ref} is as asked for again")
         self._compare()

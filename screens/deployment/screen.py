@@ -24,6 +24,7 @@ from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.rows import Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
+from screens.acting import act
 from screens.deciding import written
 from screens.deployment.api import ApiPane
 from screens.deployment.choice_line import Choice, ChoiceLine
@@ -361,7 +362,7 @@ of ours beside it.
             lambda decided: operations.apply(wanted, base=document, resolution=decided),
         )
         self.query_one(SharingPane).applied()
-        await self.act(applying, f"{self._ref} is shared with {sharing_text(event.sharing)}")
+        await act(self.app, applying, f"{self._ref} is shared with {sharing_text(event.sharing)}")
 
 
 def _pane_id(name: str) -> str:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
-from tests.sandbox.serving import Served, served
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as server:
-        yield server
+from tests.sandbox.serving import Served
 
 
 @pytest.fixture
