@@ -15,8 +15,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+import msgspec
 
 from genai_tui.errors import GenaiTuiError
 from genai_tui.services import SavedDraft
@@ -26,15 +27,13 @@ _SUFFIX = ".json"
 _SET_ASIDE = ".unreadable"
 
 
-class _Stored(BaseModel):
+class _Stored(msgspec.Struct, frozen=True):
     """A draft as it stands in its file."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
     key: str
     title: str
     fields: dict[str, str]
-    saved: AwareDatetime
+    saved: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class DraftFiles:
@@ -60,7 +59,7 @@ class DraftFiles:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._directory.chmod(0o700)
-            self._write(self._path(key), stored.model_dump_json(indent=1))
+            self._write(self._path(key), msgspec.json.format(msgspec.json.encode(stored), indent=1))
         except OSError as error:
             raise GenaiTuiError(
                 "the form cannot be kept as a draft",
@@ -93,10 +92,10 @@ class DraftFiles:
         except OSError:
             return []
 
-    def _write(self, path: Path, text: str) -> None:
+    def _write(self, path: Path, text: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=self._directory, prefix=".", suffix=".tmp")  # mode 0600
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "wb") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -107,10 +106,10 @@ class DraftFiles:
 
     def _read(self, path: Path) -> SavedDraft | None:
         try:
-            stored = _Stored.model_validate_json(path.read_bytes())
+            stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError, ValueError) as error:
+        except (OSError, ValueError) as error:
             self._put_aside(path, error)
             return None
         return SavedDraft(stored.key, stored.title, stored.fields, stored.saved)

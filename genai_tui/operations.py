@@ -32,10 +32,7 @@ from genai_tui.kube.manifests.catalogue import config_map_name
 from genai_tui.object_texts import difference_of, to_yaml, without_values
 from genai_tui.rendering import document_of
 from genai_tui.revisions import revisions_of
-from genai_tui.services import (
-    LogLine,
-    Permission,
-)
+from genai_tui.services import LogLine
 
 Json = dict[str, Any]
 
@@ -174,13 +171,3 @@ class ClusterOperations(Applying):
         return kube_logs.lines(
             self._connection, ref.namespace, pod, container=container, follow=follow, previous=previous, tail=tail
         )
-
-    def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:
-        """What is known now."""
-        if self._session.read_only and verb not in ("get", "list", "watch"):
-            return Permission(False, "this is a read-only session")
-        return self._access.permission(verb, resource, namespace)
-
-    async def check_permissions(self, namespace: str) -> None:
-        """Ask the cluster."""
-        await self._access.check(namespace)

@@ -11,32 +11,22 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import Literal, get_args
 
 import httpx
 
 from genai_tui.domain.cluster import ContainerSpec
 from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Ref
 from genai_tui.engines.parts import PORT
-from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted, Unreachable
+from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted, Unreachable
 from genai_tui.kube import reach
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.foreign import identify
 from genai_tui.services import ClusterPicture
+from genai_tui.settings import Way
 
 log = logging.getLogger(__name__)
-Way = Literal["auto", "proxy", "port-forward"]
 ANSWER_LIMIT_S = 30.0
 KEY_VARIABLE = "VLLM_API_KEY"
-
-
-def parse_way(text: str) -> Way:
-    """What an operator insists on. Raises BadInput."""
-    for way in get_args(Way):
-        if text == way:
-            found: Way = way
-            return found
-    raise BadInput(f"'{text}' is no way to an engine", next_step=f"use one of {', '.join(get_args(Way))}")
 
 
 class Ways:

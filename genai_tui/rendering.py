@@ -14,7 +14,6 @@ from genai_tui.enforcing import GatewayObjects
 from genai_tui.errors import (
     BadInput,
 )
-from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.catalogue import render_entry
 from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deployment, render_deployment
@@ -35,10 +34,8 @@ PriceNoted = Callable[[Ref, ModelDeployment], Any]
 class Rendering:
     """Renders documents, and knows what speaks against them before a server is asked."""
 
-    def __init__(
-        self, connection: Connection, access: Access, picture: ClusterPicture, session: Session, noted: PriceNoted
-    ) -> None:
-        self._connection, self._access, self._picture, self._session = connection, access, picture, session
+    def __init__(self, connection: Connection, picture: ClusterPicture, session: Session, noted: PriceNoted) -> None:
+        self._connection, self._picture, self._session = connection, picture, session
         self._noted = noted
         self._gateways = GatewayObjects(connection, picture, session)
         self._preflight = Preflight(connection, picture)

@@ -1,7 +1,8 @@
 """The ports the screens see, and the one frozen value that holds them.
 
 Screens and commands import this module and `genai_tui.domain`; what stands behind the ports is wired in
-`genai_tui.composition`. Every coroutine raises `genai_tui.errors.GenaiTuiError`, already in words.
+`genai_tui.composition` and `genai_tui.wiring`. Every coroutine raises `genai_tui.errors.GenaiTuiError`, already in
+words.
 """
 
 from __future__ import annotations
@@ -10,36 +11,39 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from genai_tui.domain.adoption import Adoption
-from genai_tui.domain.audit import AuditTrail
-from genai_tui.domain.chat import ChatEvent, ChatRequest
-from genai_tui.domain.counters import EngineCounters
-from genai_tui.domain.disputes import UNDECIDED, Dispute, Drift, Resolution
-from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
-from genai_tui.domain.enforcement import Enforcement
-from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
-from genai_tui.domain.monitoring import EngineReport, GpuReport
-from genai_tui.domain.pace import Usual
-from genai_tui.domain.places import ContextEntry
-from genai_tui.domain.preflight import Check
-from genai_tui.domain.problems import FieldProblem
-from genai_tui.domain.revisions import Revision
-from genai_tui.domain.rows import (
-    DeploymentDetail,
-    DeploymentRow,
-    EndpointRow,
-    Health,
-    ModelRow,
-    NodeDetail,
-    NodeRow,
-    OrganizationRow,
-    Ref,
-)
-from genai_tui.usage_ports import Budgets, UsageReports
+from genai_tui.domain.disputes import UNDECIDED
 
-AnyDocument = Model | Endpoint | Organization | ModelDeployment
+if TYPE_CHECKING:  # ports are types: to know them loads nothing
+    from genai_tui.domain.adoption import Adoption
+    from genai_tui.domain.audit import AuditTrail
+    from genai_tui.domain.chat import ChatEvent, ChatRequest
+    from genai_tui.domain.counters import EngineCounters
+    from genai_tui.domain.disputes import Dispute, Drift, Resolution
+    from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
+    from genai_tui.domain.enforcement import Enforcement
+    from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
+    from genai_tui.domain.monitoring import EngineReport, GpuReport
+    from genai_tui.domain.pace import Usual
+    from genai_tui.domain.places import ContextEntry
+    from genai_tui.domain.preflight import Check
+    from genai_tui.domain.problems import FieldProblem
+    from genai_tui.domain.revisions import Revision
+    from genai_tui.domain.rows import (
+        DeploymentDetail,
+        DeploymentRow,
+        EndpointRow,
+        Health,
+        ModelRow,
+        NodeDetail,
+        NodeRow,
+        OrganizationRow,
+        Ref,
+    )
+    from genai_tui.usage_ports import Budgets, UsageReports
+
+AnyDocument: TypeAlias = "Model | Endpoint | Organization | ModelDeployment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,25 @@ class Permission:
     reason: str = ""
 
 
+class Permissions(Protocol):
+    """What this identity may do. Unknown counts as allowed: the server has the last word."""
+
+    @property
+    def identity(self) -> str | None:
+        """The user as the cluster sees it; None until it has said so."""
+        ...
+
+    def permission(self, verb: str, resource: str, namespace: str) -> Permission:
+        """What is known now, at once: allowed until the cluster has said otherwise (`check` asks).
+
+        `resource` is `group/resource` or `resource`, e.g. `apps/deployments`, `pods/log`.
+        """
+        ...
+
+    async def check(self, namespace: str) -> None:
+        """Ask the cluster what this identity may do in `namespace`, so that `permission` knows."""
+
+
 class Operations(Protocol):
     """What can be done to the cluster. Nothing here runs without the operator's explicit act."""
 
@@ -292,16 +315,6 @@ class Operations(Protocol):
     ) -> AsyncGenerator[LogLine, None]:
         """Lines of one pod's log, oldest first; ends when the container ends or `follow` is False."""
         ...
-
-    def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:
-        """What is known now, at once: allowed until the cluster has said otherwise (`check_permissions` asks).
-
-        `resource` is `group/resource` or `resource`, e.g. `apps/deployments`, `pods/log`.
-        """
-        ...
-
-    async def check_permissions(self, namespace: str) -> None:
-        """Ask the cluster what this identity may do in `namespace`, so that `permission` knows."""
 
 
 class Playground(Protocol):
@@ -442,14 +455,14 @@ class Services:
     refer to each other, asking the cluster only for what they do not bring along; `apply_documents` applies them,
     with what was decided about fields that others hold, or with True only asks the server what it would do;
     `diff_documents` says what that would change, as a unified diff. `retry` tries at once what failed and waits to be
-    tried again. `identity` is the user as the cluster sees it, None until it has said so. `lend_terminal` says how a
-    credential plugin that talks to the operator gets the terminal. `close` ends everything. `confirm_writes` says how
-    the operator is asked, in a context marked as production, before anything is written: with what it is, once an
-    act.
+    tried again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close` ends
+    everything. `confirm_writes` says how the operator is asked, in a context marked as production, before anything is
+    written: with what it is, once an act.
     """
 
     session: Session
     picture: ClusterPicture
+    access: Permissions
     operations: Operations
     playground: Playground
     usage: UsageReports
@@ -469,7 +482,6 @@ class Services:
     diff_documents: Callable[[Sequence[AnyDocument]], Awaitable[str]]
     retry: Callable[[], None]
     lend_terminal: Callable[[Callable[[], AbstractContextManager[None]]], None]
-    identity: Callable[[], str | None]
     confirm_writes: Callable[[Callable[[str], Awaitable[bool]]], None]
     close: Callable[[], Awaitable[None]]
 

@@ -10,12 +10,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from genai_tui.domain.naming import SYSTEM_NAMESPACE
 
 DEFAULT = "default"
 OPTION = "option"
+Way = Literal["auto", "proxy", "port-forward"]
+"""To engines (docs/cli.md)."""
 
 
 def _directory(variable: str, fallback: str) -> Path:
@@ -46,7 +48,7 @@ class Settings:
 
     `kubeconfig` and `context` None mean what kubectl would use ($KUBECONFIG or ~/.kube/config, current context,
     else the pod's own service account). `namespace` None means the context's own for commands that need one, and
-    all namespaces for lists when `all_namespaces`. `reach` is the way to engines: auto, proxy or port-forward.
+    all namespaces for lists when `all_namespaces`. `reach` is the way to engines.
     `production` has the names, or shell patterns, of contexts in which each write asks for the context's name.
     `sources` says for each setting of the file, by its name there, where its value comes from.
     """
@@ -57,7 +59,7 @@ class Settings:
     all_namespaces: bool = False
     system_namespace: str = SYSTEM_NAMESPACE
     read_only: bool = False
-    reach: str = "auto"
+    reach: Way = "auto"
     production: tuple[str, ...] = ()
     state: Path = field(default_factory=state_directory)
     cache: Path = field(default_factory=cache_directory)

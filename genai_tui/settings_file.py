@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
@@ -15,6 +15,7 @@ from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.strict import Name
 from genai_tui.domain.text import printable
 from genai_tui.errors import BadInput
+from genai_tui.settings import Way
 
 _LARGEST = 100_000
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -41,7 +42,7 @@ class SettingsFile(BaseModel):
         SYSTEM_NAMESPACE, description="The namespace where models, endpoints, organizations and keys are kept."
     )
     read_only: StrictBool = Field(default=False, description="Refuse everything that writes to a cluster.")
-    reach: Literal["auto", "proxy", "port-forward"] = Field("auto", description="The way to engines.")
+    reach: Way = Field("auto", description="The way to engines.")
     production: tuple[Annotated[StrictStr, AfterValidator(_pattern)], ...] = Field(
         (), description="Contexts, by name or shell pattern, in which each write asks for the context's name."
     )

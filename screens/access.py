@@ -213,7 +213,7 @@ Last used is what the ledger of this machine has seen within 90 days.
         verb, resource = needed
         if action in ("new", "delete") and self.is_mounted and self.view != ORGANIZATIONS:
             resource = "secrets"
-        permission = self.services.operations.permission(verb, resource, self.services.session.system_namespace)
+        permission = self.services.access.permission(verb, resource, self.services.session.system_namespace)
         return "" if permission.allowed else permission.reason
 
     def commands(self) -> Iterable[tuple[str, Callable[[], object], str]]:

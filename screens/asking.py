@@ -11,4 +11,4 @@ def talk_refusal(services: Services, row: DeploymentRow) -> str:
     resource = "pods/proxy" if row.foreign else "services/proxy"
     if services.playground.way(row.ref).startswith("port-forward"):
         resource = "pods/portforward"
-    return services.operations.permission("create", resource, row.ref.namespace).reason
+    return services.access.permission("create", resource, row.ref.namespace).reason

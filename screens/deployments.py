@@ -214,10 +214,10 @@ the order round, and once more takes it away.
             return ""
         if action == "chat":
             return talk_refusal(self.services, row)
-        return self.services.operations.permission("get", "pods/log", row.ref.namespace).reason
+        return self.services.access.permission("get", "pods/log", row.ref.namespace).reason
 
     def _missing(self, action: str, namespace: str) -> str:
-        permission = self.services.operations.permission(_VERBS[action], "apps/deployments", namespace)
+        permission = self.services.access.permission(_VERBS[action], "apps/deployments", namespace)
         return "" if permission.allowed else permission.reason
 
     @on(VirtualTable.Moved)
@@ -234,7 +234,7 @@ the order round, and once more takes it away.
     async def _learn(self, namespace: str) -> None:
         """Ask what this identity may do there; until it is known, everything is offered."""
         try:
-            await self.services.operations.check_permissions(namespace)
+            await self.services.access.check(namespace)
         except GenaiTuiError as error:
             self._checked.discard(namespace)
             self.log.warning(error.problem.line)

@@ -248,6 +248,23 @@ def test_render_needs_no_cluster_when_the_file_has_everything(program: Program, 
     assert kinds == ["ConfigMap", "ConfigMap", "Deployment", "Service"]
 
 
+def test_what_the_first_paint_does_not_show_is_loaded_after_it(program: Program) -> None:
+    """A third of the time to the first paint was spent on what acts, counts and validates."""
+    code = (
+        "import sys\nfrom genai_tui.composition import build_services\nfrom genai_tui.settings import Settings\n"
+        f"services = build_services(Settings(kubeconfig={program.kubeconfig!r}))\n"
+        "import screens.app, screens.deployments\n"
+        "assert services.access.permission('patch', 'apps/deployments', 'default').allowed\n"
+        "assert services.drafts.saved() == ()\n"
+        "late = ('genai_tui.wiring', 'genai_tui.domain.documents', 'pydantic', 'sqlite3')\n"
+        "loaded = [m for m in late if m in sys.modules]\nassert not loaded, loaded\n"
+        "assert not services.audit.problem\nassert 'genai_tui.wiring' in sys.modules\n"
+    )
+    environment = {**os.environ, "XDG_STATE_HOME": str(program.home / "state")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
 def test_commands_load_neither_the_screens_nor_the_typed_client(program: Program) -> None:
     code = (
         "import sys, contextlib\nfrom genai_tui.cli import main\n"

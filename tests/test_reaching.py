@@ -14,10 +14,10 @@ from genai_tui.composition import build_services
 from genai_tui.domain.deployment import EnvVar, SecretKey
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import DeploymentDetail, Ref
-from genai_tui.errors import BadInput, NotFound, Unreachable
+from genai_tui.errors import NotFound, Unreachable
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
-from genai_tui.reaching import Ways, parse_way
+from genai_tui.reaching import Ways
 from genai_tui.sandbox import registry
 from genai_tui.settings import Settings
 from tests.fakes import tour
@@ -67,11 +67,6 @@ async def test_the_way_follows_from_what_stands_in_it(cluster: Served, picture: 
         assert Ways(connection, picture, "port-forward").describe(REF) == "port-forward, as asked for"
         assert Ways(connection, picture, "proxy").describe(REF).startswith("the API server's proxy, as asked for")
         assert Ways(connection, picture).describe(Ref("team-a", "none")) == ""
-
-
-def test_an_unknown_way_is_refused_with_those_there_are() -> None:
-    with pytest.raises(BadInput, match="'tunnel' is no way to an engine"):
-        parse_way("tunnel")
 
 
 async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -136,7 +136,7 @@ async def _connected(services: Services) -> list[Check]:
         if sync.value not in ("live", "absent"):
             checks.append(Check(f"list {kind}", Verdict.NOTE, sync.value, f"ask for list and watch on {kind}"))
     namespace = session.namespace or "default"
-    await services.operations.check_permissions(namespace)
+    await services.access.check(namespace)
     checks += [_permission(services, verb, resource, namespace) for verb, resource in _WANTED]
     return checks
 
@@ -151,7 +151,7 @@ _WANTED = (
 
 
 def _permission(services: Services, verb: str, resource: str, namespace: str) -> Check:
-    permission = services.operations.permission(verb, resource, namespace)
+    permission = services.access.permission(verb, resource, namespace)
     name = f"may {verb} {resource}"
     if permission.allowed:
         return Check(name, Verdict.OK, f"in {namespace}")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from genai_tui.domain.cluster import Event, Node, Pod, ReplicaSet, Sync, Workload
-from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 from genai_tui.domain.problems import FieldChange, Problem
+
+if TYPE_CHECKING:
+    from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 
 
 class Phase(StrEnum):

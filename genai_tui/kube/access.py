@@ -67,8 +67,8 @@ class _Known:
 class Access:
     """Answers from the cluster's reviews, by namespace. Unknown counts as allowed: the server has the last word."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, *, read_only: bool = False) -> None:
+        self._connection, self._read_only = connection, read_only
         self._known: dict[str, _Known] = {}
         self.identity: str | None = None
 
@@ -116,6 +116,8 @@ class Access:
 
     def permission(self, verb: str, resource: str, namespace: str) -> Permission:
         """What the last review said; `resource` is `group/plural`, `plural`, or `plural/subresource` of core."""
+        if self._read_only and verb not in ("get", "list", "watch"):
+            return Permission(False, "this is a read-only session")
         known = self._known.get(namespace)
         if known is None or known.permits(verb, resource):
             return Permission(True)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 from genai_tui.domain.cluster import ContainerSpec, Event, Key, Node, Pod, Workload
-from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
 from genai_tui.domain.pace import StartKind
 from genai_tui.domain.phases import Diagnose, Surroundings, assess_replica
@@ -34,6 +34,9 @@ from genai_tui.domain.rows import (
 from genai_tui.domain.startup import StartUp, stages
 from genai_tui.store.objects import Objects, gpu_requests
 
+if TYPE_CHECKING:
+    from genai_tui.domain.documents import ModelDeployment
+
 GPU_RESOURCES = re.compile(r"nvidia\.com/(gpu|mig-).*|amd\.com/gpu.*|gpu\.intel\.com/(i915|xe)")
 """Whole GPUs, MIG instances (`nvidia.com/mig-1g.10gb`), time-sliced (`nvidia.com/gpu.shared`), partitioned AMD ones."""
 PRODUCT_LABELS = ("nvidia.com/gpu.product", "amd.com/gpu.product-name", "gpu.intel.com/product")
@@ -52,7 +55,7 @@ class Engine:
 
 
 Identify = Callable[[tuple[ContainerSpec, ...]], Engine | None]
-ReadDeployment = Callable[[str, str, Mapping[str, str]], ModelDeployment | None]
+ReadDeployment: TypeAlias = "Callable[[str, str, Mapping[str, str]], ModelDeployment | None]"
 Nodes = Callable[[], Sequence[NodeRow]]
 Signature = tuple[int, tuple[str, ...]]
 """What an answer of an engine holds for: the generation of the deployment, and its ready pods."""

@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 from genai_tui.domain.cluster import PICTURED, ConfigMap, Key, Kind, Pod, Sync
-from genai_tui.domain.documents import Endpoint, Model, Organization
 from genai_tui.domain.naming import KIND_LABEL
 from genai_tui.domain.pace import Start, StartKind, Usual, finished, usual
 from genai_tui.domain.problems import Problem
@@ -32,12 +32,15 @@ from genai_tui.services import Changes
 from genai_tui.store.deriving import Deriver, LogFindings, Signature
 from genai_tui.store.objects import Objects
 
+if TYPE_CHECKING:
+    from genai_tui.domain.documents import Endpoint, Model, Organization
+
 MIN_INTERVAL_S = 0.25
 HISTORY = 20_000
 REQUIRED = (Kind.DEPLOYMENT, Kind.REPLICASET, Kind.POD, Kind.CONFIGMAP)
 """Kinds without which the picture says nothing; the others may be missing (a Role cannot list nodes)."""
-Entry = Model | Endpoint | Organization
-ReadEntry = Callable[[Mapping[str, str], Mapping[str, str], str], Entry | str]
+Entry: TypeAlias = "Model | Endpoint | Organization"
+ReadEntry: TypeAlias = "Callable[[Mapping[str, str], Mapping[str, str], str], Entry | str]"
 
 
 @dataclass(slots=True)
@@ -315,7 +318,13 @@ class Picture:
         """The catalogue's models."""
         used = self._used("model")
         return [
-            ModelRow(name, entry if isinstance(entry, Model) else None, used.get(name, 0), created, _problem(entry))
+            ModelRow(
+                name,
+                entry if not isinstance(entry, str) and entry.kind == "Model" else None,
+                used.get(name, 0),
+                created,
+                _problem(entry),
+            )
             for name, entry, created in self._entries("model")
         ]
 
@@ -324,7 +333,11 @@ class Picture:
         used = self._used("endpoint")
         return [
             EndpointRow(
-                name, entry if isinstance(entry, Endpoint) else None, used.get(name, 0), created, _problem(entry)
+                name,
+                entry if not isinstance(entry, str) and entry.kind == "Endpoint" else None,
+                used.get(name, 0),
+                created,
+                _problem(entry),
             )
             for name, entry, created in self._entries("endpoint")
         ]
@@ -332,7 +345,12 @@ class Picture:
     def organizations(self) -> Sequence[OrganizationRow]:
         """The catalogue's organizations."""
         return [
-            OrganizationRow(name, entry if isinstance(entry, Organization) else None, created, _problem(entry))
+            OrganizationRow(
+                name,
+                entry if not isinstance(entry, str) and entry.kind == "Organization" else None,
+                created,
+                _problem(entry),
+            )
             for name, entry, created in self._entries("organization")
         ]
 

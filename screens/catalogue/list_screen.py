@@ -183,7 +183,7 @@ class CatalogueScreen(AreaScreen):
         verb = {"new": "create", "edit": "patch", "delete": "delete"}.get(action)
         if verb is None:
             return ""
-        permission = self.services.operations.permission(verb, "configmaps", self.services.session.system_namespace)
+        permission = self.services.access.permission(verb, "configmaps", self.services.session.system_namespace)
         return "" if permission.allowed else permission.reason
 
     # Narrowing --------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class ActingScreen(ConsoleScreen):
     def refusal(self, action: str) -> str:
         """Why it cannot be done to this deployment by this identity now."""
         if action == "adopt":
-            return self.services.operations.permission("create", "apps/deployments", self._ref.namespace).reason
+            return self.services.access.permission("create", "apps/deployments", self._ref.namespace).reason
         if action not in VERBS and action != "chat":
             return ""
         if self._last is None:
@@ -92,7 +92,7 @@ class ActingScreen(ConsoleScreen):
             return missing or waiting
         if self._last.row.foreign:
             return f"{self._ref} was made by {self._last.row.managed_by}: nothing here writes to it"
-        return self.services.operations.permission(VERBS[action], "apps/deployments", self._ref.namespace).reason
+        return self.services.access.permission(VERBS[action], "apps/deployments", self._ref.namespace).reason
 
     # Into other screens -----------------------------------------------------------------------------------------------
 

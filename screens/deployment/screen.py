@@ -128,7 +128,7 @@ of ours beside it.
 
     async def _learn(self) -> None:
         try:
-            await self.services.operations.check_permissions(self._ref.namespace)
+            await self.services.access.check(self._ref.namespace)
         except GenaiTuiError as error:
             # Unknown counts as permitted: the cluster has the last word when something is done.
             self.log.warning(error.problem.line)

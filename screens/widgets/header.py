@@ -75,7 +75,7 @@ def header_facts(services: Services, namespace: str | None) -> HeaderFacts:
         namespace or "",
         words,
         tone,
-        _shorten(printable(services.identity() or "")),
+        _shorten(printable(services.access.identity or "")),
         session.read_only,
         session.simulated,
         sum(needs_you(row.assessment) and not row.foreign for row in services.picture.deployments()),

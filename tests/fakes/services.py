@@ -185,15 +185,13 @@ class FakePicture:
 class FakeOperations:
     """Remembers what was done in `calls`, e.g. `("delete", "ModelDeployment", "team-a/chat")`.
 
-    `failure` is raised by the next write; `refused` holds (verb, resource, namespace) that are not permitted, with
-    an empty namespace for everywhere.
+    `failure` is raised by the next write.
     """
 
     calls: list[tuple[str, ...]] = field(default_factory=list)
     applied: list[AnyDocument] = field(default_factory=list)
     resolutions: list[Resolution] = field(default_factory=list)
     failure: Exception | None = None
-    refused: set[tuple[str, str, str]] = field(default_factory=set)
     enforced: Enforcement = field(
         default_factory=lambda: Enforcement(
             None, Claim.RECORDED, ("its endpoint is bound to no gateway of the cluster",)
@@ -294,7 +292,16 @@ class FakeOperations:
         if follow:
             await asyncio.Event().wait()
 
-    def permission(self, verb: str, resource: str, namespace: str = "") -> Permission:
+
+@dataclass
+class FakeAccess:
+    """Permits all but `refused`, which holds (verb, resource, namespace); namespace "" is every namespace."""
+
+    refused: set[tuple[str, str, str]] = field(default_factory=set)
+    identity: str | None = "operator"
+    checked: list[str] = field(default_factory=list)
+
+    def permission(self, verb: str, resource: str, namespace: str) -> Permission:
         if {(verb, resource, namespace), (verb, resource, "")} & self.refused:
             group, _, plural = resource.rpartition("/")
             named = f"{plural}.{group}" if group else plural
@@ -302,8 +309,8 @@ class FakeOperations:
             return Permission(False, f"operator may not {verb} {named}{where}")
         return Permission(True)
 
-    async def check_permissions(self, namespace: str) -> None:
-        self.calls.append(("check_permissions", namespace))
+    async def check(self, namespace: str) -> None:
+        self.checked.append(namespace)
 
 
 @dataclass
@@ -557,6 +564,7 @@ class FakeServices:
         context: str = "tour",
     ) -> None:
         self.picture = FakePicture(tour.rows() if rows is None else rows)
+        self.access = FakeAccess()
         self.operations = FakeOperations()
         self.playground = FakePlayground()
         self.usage = FakeUsage()
@@ -569,7 +577,6 @@ class FakeServices:
         self.counters = FakeCounters()
         self.monitor = FakeMonitor()
         self.session = Session(context, "https://127.0.0.1:6443", namespace, "genai-tui", read_only, simulated)
-        self.user: str | None = "operator"
         self.now = NOW
         self.started = self.closed = self.retried = 0
         self.start_failure: Exception | None = None
@@ -579,6 +586,7 @@ class FakeServices:
         return Services(
             session=self.session,
             picture=self.picture,
+            access=self.access,
             operations=self.operations,
             playground=self.playground,
             usage=self.usage,
@@ -598,7 +606,6 @@ class FakeServices:
             diff_documents=self._diff,
             retry=self._retry,
             lend_terminal=lambda lend: None,
-            identity=lambda: self.user,
             confirm_writes=lambda ask: None,
             close=self._close,
         )

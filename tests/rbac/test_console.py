@@ -35,7 +35,7 @@ async def console(given: Settings, *, size: tuple[int, int] = (110, 32)) -> Asyn
     async with app.run_test(size=size, notifications=True) as pilot:
         await wait_until(pilot, lambda: services.picture.health.link is Link.LIVE)
         # The permissions are known: until then everything is offered.
-        refused = services.operations.permission
+        refused = services.access.permission
         await wait_until(pilot, lambda: not refused("create", "configmaps", "genai-tui").allowed)
         yield pilot
 

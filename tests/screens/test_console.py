@@ -156,7 +156,7 @@ async def test_the_palette_has_every_action_and_does_it() -> None:
 
 async def test_the_palette_says_why_not() -> None:
     world = FakeServices()
-    world.operations.refused.add(("patch", "apps/deployments", ""))
+    world.access.refused.add(("patch", "apps/deployments", ""))
     async with home(world) as pilot:
         found = {command.name: command.help for command in Commands(pilot.app.screen).commands()}
         assert "operator may not patch deployments.apps" in found["scale"]

@@ -25,10 +25,6 @@ from tests.screens.home import home, names, sent, table, toasts
 DELETE = ("delete", "apps/deployments", "team-a")
 
 
-def writes(world: FakeServices) -> list[tuple[str, ...]]:
-    return [call for call in world.operations.calls if call[0] != "check_permissions"]
-
-
 async def on(pilot: Pilot[Any], name: str) -> None:
     """Go down to a row."""
     for _ in range(table(pilot).row_count):
@@ -97,7 +93,7 @@ async def test_what_another_tool_made_is_marked_and_not_written_to() -> None:
         assert "was made by kserve: change it there" in toasts(pilot)
         await pilot.press("c")
         assert sent(pilot) == [("playground", tour.FOREIGN)]
-    assert writes(world) == []
+    assert world.operations.calls == []
 
 
 async def test_text_from_the_cluster_cannot_write_to_the_terminal() -> None:
@@ -226,12 +222,12 @@ async def test_delete_asks_for_the_name_and_calls_once() -> None:
         assert "Delete team-a/chat?" in page(pilot.app)
         await pilot.press("enter", *"cha", "enter")
         assert "that is not chat" in page(pilot.app)
-        assert writes(world) == []
+        assert world.operations.calls == []
         await pilot.press("t", "enter")
-        await wait_until(pilot, lambda: writes(world))
+        await wait_until(pilot, lambda: world.operations.calls)
         assert "team-a/chat is being deleted" in toasts(pilot)
         assert names(pilot) == ["embed", "chat", "chat-long", "summarize"], "the row goes when the watch says so"
-    assert writes(world) == [("delete", "ModelDeployment", "team-a/chat")]
+    assert world.operations.calls == [("delete", "ModelDeployment", "team-a/chat")]
 
 
 async def test_leaving_the_question_deletes_nothing() -> None:
@@ -241,7 +237,7 @@ async def test_leaving_the_question_deletes_nothing() -> None:
         await dialog(pilot, TypedConfirmDialog)
         await pilot.press("escape")
         await wait_until(pilot, lambda: pilot.app.focused is table(pilot))
-    assert writes(world) == []
+    assert world.operations.calls == []
 
 
 async def test_scale_says_what_the_number_means() -> None:
@@ -257,8 +253,8 @@ async def test_scale_says_what_the_number_means() -> None:
         await pilot.press("ctrl+u", "0")
         assert "stops it" in page(pilot.app)
         await pilot.press("enter")
-        await wait_until(pilot, lambda: writes(world))
-    assert writes(world) == [("scale", "team-a/chat-long", "0")]
+        await wait_until(pilot, lambda: world.operations.calls)
+    assert world.operations.calls == [("scale", "team-a/chat-long", "0")]
 
 
 async def test_a_refused_write_is_told_with_what_to_do() -> None:
@@ -291,22 +287,22 @@ async def test_read_only_has_no_writing_keys_at_all() -> None:
         await pilot.press("question_mark")
         await wait_until(pilot, lambda: "Here" in page(pilot.app))
         assert "Delete it" not in page(pilot.app)
-    assert writes(world) == []
+    assert world.operations.calls == []
 
 
 async def test_a_missing_permission_names_verb_resource_and_namespace() -> None:
     world = FakeServices()
-    world.operations.refused.add(DELETE)
+    world.access.refused.add(DELETE)
     async with home(world) as pilot:
         await on(pilot, "chat")
-        await wait_until(pilot, lambda: ("check_permissions", "team-a") in world.operations.calls)
+        await wait_until(pilot, lambda: "team-a" in world.access.checked)
         await pilot.press("ctrl+d")
         await pilot.pause()
         assert "operator may not delete deployments.apps in namespace team-a" in toasts(pilot)
         await on(pilot, "summarize")
         await pilot.press("ctrl+d")
         await dialog(pilot, TypedConfirmDialog)
-    assert writes(world) == []
+    assert world.operations.calls == []
 
 
 # Fresh, old, empty, broken --------------------------------------------------------------------------------------------

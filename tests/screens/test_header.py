@@ -39,9 +39,9 @@ async def test_a_wide_line_says_it_in_full_beside_the_round_trip() -> None:
 
 async def test_who_one_is_stands_there_once_the_cluster_has_said_so() -> None:
     world = FakeServices()
-    world.user = None
+    world.access.identity = None
     async with showing(world, DeploymentsScreen(), size=(160, 48)) as pilot:
         assert "41 ms  simulated" in page(pilot.app).splitlines()[0]
-        world.user = "vera"
+        world.access.identity = "vera"
         world.picture.tell()
         await wait_until(pilot, lambda: "41 ms  vera  simulated" in page(pilot.app).splitlines()[0])

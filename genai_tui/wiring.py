@@ -1,0 +1,277 @@
+"""What feeds the picture of one session, and what stands behind the ports that act: loaded after the first paint."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from genai_tui.api_keys import ClusterKeys
+from genai_tui.auditing import Recorder
+from genai_tui.counting import Counting
+from genai_tui.domain.cluster import PICTURED, Kind, Pod
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.enforcement import hostname_of
+from genai_tui.domain.rows import Ref
+from genai_tui.engines.failures import diagnose
+from genai_tui.engines.parts import PORT
+from genai_tui.errors import CredentialsRejected, GenaiTuiError, TimedOut, Unreachable
+from genai_tui.inference.client import Target
+from genai_tui.inference.playground import EnginePlayground, Known
+from genai_tui.known_secrets import remember
+from genai_tui.kube import logs as kube_logs
+from genai_tui.kube import reach
+from genai_tui.kube.access import Access
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.reads import ping, watch
+from genai_tui.metering.audit import AuditRows
+from genai_tui.metering.budgets import BudgetRows
+from genai_tui.metering.counters import CounterRows
+from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.starts import StartRows
+from genai_tui.operations import ClusterOperations
+from genai_tui.reaching import Ways
+from genai_tui.services import LogLine, Session
+from genai_tui.settings import Settings
+from genai_tui.store.monitoring import ClusterMonitor
+from genai_tui.store.picture import Picture
+from genai_tui.store.sampling import Sampler
+from genai_tui.store.starts import StartWatcher
+from genai_tui.undoing import Trail
+
+log = logging.getLogger(__name__)
+
+SETTLE_LIMIT_S = 30.0
+PING_EVERY_S = 5.0
+ASK_AGAIN_S = 30.0
+LOG_TAIL = 1_000
+ENGINE_KEY = "GENAI_TUI_ENGINE_KEY"
+"""Holds the key of engines that ask for one; it is sent to no other."""
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+class Wiring:
+    """The adapters of one session and the tasks that feed its picture.
+
+    Args:
+        settings: of this run.
+        session: who works on what.
+        connection: to the cluster; closed with the wiring.
+        access: what the identity may do there.
+        picture: what is fed.
+    """
+
+    def __init__(
+        self, settings: Settings, session: Session, connection: Connection, access: Access, picture: Picture
+    ) -> None:
+        self._session, self._connection, self._access, self._picture = session, connection, access, picture
+        self._scope = settings.namespace
+        self._ledger = Ledger(settings.state / "ledger.db")
+        self._ways = Ways(connection, picture, settings.reach)
+        self.counters = Counting(CounterRows(self._ledger), session.server, self._read_counters, now)
+        self._sampler = Sampler(picture, self._ways.fetch, keep=self.counters.keep)
+        self._start_rows = StartRows(self._ledger, session.server)
+        self._starts = StartWatcher(picture, self._tail, diagnose, finished=self._remember_start)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wanted_now = asyncio.Event()
+        self.operations = ClusterOperations(connection, picture, session, self._note_price)
+        self.playground = EnginePlayground(
+            self._resolve, self._know, self._ledger.record, cluster=session.server, clock=now, way=self._ways.describe
+        )
+        self.usage = self._ledger
+        self.budgets = BudgetRows(self._ledger, session.server, now)
+        self.keys = ClusterKeys(connection, picture, session, self.settle, now)
+        rows = AuditRows(self._ledger)
+        recorder = connection.journal = Recorder(rows, session, access, now)
+        self.audit = Trail(rows, recorder, self.operations, session)
+        self.monitor = ClusterMonitor(picture, self._fetch_pod, self._ways.fetch, now)
+
+    # -- feeding the picture ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to watch."""
+        if self._tasks:
+            return
+        for kind in PICTURED:
+            self._tasks.append(asyncio.create_task(self._feed(kind), name=f"watch {kind}"))
+        self._tasks.append(asyncio.create_task(self._pulse(), name="ping"))
+        self._tasks.append(asyncio.create_task(self._sampler.run(), name="sample engines"))
+        self._tasks.append(asyncio.create_task(self._starts.run(), name="read logs of starts"))
+        self._tasks.append(asyncio.create_task(self._learn_access(), name="ask for permissions"))
+        self._tasks.append(asyncio.create_task(self._recall_starts(), name="recall starts"))
+
+    async def _feed(self, kind: Kind) -> None:
+        fallback = self._session.namespace or "default"
+        watching = watch(self._connection, kind, self._namespace_of(kind), fallback=fallback, pause=self._pause)
+        async for batch in watching:
+            self._picture.feed(batch)
+
+    def _namespace_of(self, kind: Kind) -> str | None:
+        """Catalogue entries are in the system namespace; pods everywhere, since they hold GPUs others wait for."""
+        if kind is Kind.CONFIGMAP:
+            return self._session.system_namespace
+        return None if kind is Kind.POD else self._scope
+
+    async def _pulse(self) -> None:
+        while True:
+            try:
+                self._picture.set_link(await ping(self._connection), None)
+            except GenaiTuiError as error:
+                self._picture.set_link(None, error.problem)
+            await self._pause(PING_EVERY_S)
+
+    async def _learn_access(self) -> None:
+        while True:
+            try:
+                await self._access.identify()
+                for namespace in (self._session.namespace or "default", self._session.system_namespace):
+                    await self._access.check(namespace)
+                self._picture.tell()
+                return
+            except GenaiTuiError as error:
+                log.info("permissions are not known: %s", error.problem.line)
+                await self._pause(ASK_AGAIN_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, or until the operator wants it tried now."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted_now.wait(), seconds)
+
+    def retry(self) -> None:
+        """Try at once what failed and waits to be tried again."""
+        self._connection.credentials.try_again()
+        wanted, self._wanted_now = self._wanted_now, asyncio.Event()
+        wanted.set()
+
+    async def settle(self) -> None:
+        """Wait for the whole picture. Raises what keeps it from being whole."""
+        await self.start()
+        try:
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                while not self._picture.complete:
+                    self._raise_failure()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(1.0):
+                            await self._picture.changed()
+                await asyncio.gather(self._sampler.once(), self._starts.once())
+        except TimeoutError as error:
+            raise TimedOut(f"{self._session.server} did not list everything in {SETTLE_LIMIT_S:.0f} s") from error
+
+    def _raise_failure(self) -> None:
+        """A command does not wait for an outage to end: it says what is wrong."""
+        health = self._picture.health
+        if health.problem is not None and any(sync.value == "stale" for _, sync in health.kinds):
+            problem = health.problem
+            failed = next(
+                (t.exception() for t in self._tasks if t.done() and not t.cancelled() and t.exception()), None
+            )
+            if failed is not None:
+                raise failed
+            raise _same_kind(problem.what)(
+                problem.what, why=problem.why, next_step=problem.next_step, detail=problem.detail
+            )
+
+    async def _read_counters(self) -> None:
+        await self._sampler.read_counters()
+
+    # -- reaching engines ---------------------------------------------------------------------------------------
+
+    async def _fetch_pod(self, pod: Pod, port: int) -> bytes:
+        route = reach.by_pod(self._connection, pod.meta.namespace, pod.meta.name, port)
+        return (await self._connection.request("GET", f"{route.base}/metrics", accept="*/*", patience=0)).content
+
+    async def _tail(self, pod: Pod, container: str, previous: bool) -> Sequence[LogLine]:
+        lines = kube_logs.lines(
+            self._connection,
+            pod.meta.namespace,
+            pod.meta.name,
+            container=container,
+            follow=False,
+            previous=previous,
+            tail=LOG_TAIL,
+        )
+        async with contextlib.aclosing(lines) as found:
+            return [line async for line in found]
+
+    async def _resolve(self, ref: Ref) -> Target:
+        detail = self._picture.deployment(ref)
+        route = await self._ways.to(ref)
+        names = detail.row.served_names if detail is not None else ()
+        model = ref.name if not names or ref.name in names else names[0]
+        key = os.environ.get(ENGINE_KEY) if self._ways.wants_key(ref) else None
+        remember(key)
+        return Target(route.client, route.base, model, key or None)
+
+    def _know(self, ref: Ref) -> Known:
+        detail = self._picture.deployment(ref)
+        document = detail.document if detail is not None else None
+        pricing = document.spec.pricing if document is not None else None
+        endpoint = next(
+            (e.document for e in self._picture.endpoints() if document and e.name == document.spec.endpoint), None
+        )
+        public = endpoint is not None and endpoint.spec.exposure == "gateway"
+        address = _cluster_address(ref)
+        if endpoint is not None and public:
+            address = f"https://{hostname_of(ref.name, endpoint.spec.hostname)}"
+        model = detail.row.model if detail is not None else None
+        return Known(model or ref.name, pricing.price if pricing is not None else None, address)
+
+    async def _recall_starts(self) -> None:
+        try:
+            self._picture.remember_starts(await self._start_rows.newest())
+        except GenaiTuiError as error:
+            log.warning("how long starts take is not known: %s", error.problem.line)
+
+    async def _remember_start(self, pod: Pod) -> None:
+        start = self._picture.finished_start(pod)
+        if start is None:
+            return
+        self._picture.remember_starts([start])
+        try:
+            await self._start_rows.add(start)
+        except GenaiTuiError as error:
+            log.warning("a start is not in the ledger: %s", error.problem.line)
+
+    async def _note_price(self, ref: Ref, document: ModelDeployment) -> None:
+        price = document.spec.pricing.price if document.spec.pricing is not None else None
+        await self._ledger.note_price(self._session.server, ref.namespace, ref.name, price, now())
+
+    # -- the rest -----------------------------------------------------------------------------------------------
+
+    async def render_documents(self, documents: Sequence[Any]) -> Sequence[Any]:
+        """Manifests; the cluster is asked only when a document refers to something the file does not bring along."""
+        models = {d.metadata.name for d in documents if isinstance(d, Model)}
+        endpoints = {d.metadata.name for d in documents if isinstance(d, Endpoint)}
+        deployments = [d for d in documents if isinstance(d, ModelDeployment)]
+        if any(d.spec.model not in models or d.spec.endpoint not in endpoints for d in deployments):
+            await self.settle()
+        return await self.operations.render_documents(documents)
+
+    async def close(self) -> None:
+        """End the watches, close the connection and the ledger."""
+        # One cancellation can be lost to a wait that ends at the same moment (python/cpython#81839): insist.
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=0.5)
+        await self._ways.close()
+        await self._connection.close()
+        await self._ledger.close()
+
+
+def _cluster_address(ref: Ref) -> str:
+    """The Service's address inside the cluster."""
+    return f"http://{ref.name}.{ref.namespace}.svc.cluster.local:{PORT}"
+
+
+def _same_kind(what: str) -> type[GenaiTuiError]:
+    return CredentialsRejected if "credential" in what else Unreachable
