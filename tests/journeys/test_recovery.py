@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from genai_tui import composition
+from genai_tui import wiring
 from genai_tui.composition import build_services, render_for_sandbox
 from genai_tui.domain.naming import DEPLOYMENT_LABEL
 from genai_tui.kube import reads
@@ -71,7 +71,7 @@ class Cluster:
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     # The same rules on a shorter scale.
     monkeypatch.setattr(reads, "MAX_PAUSE_S", 0.3)
-    monkeypatch.setattr(composition, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(wiring, "PING_EVERY_S", 0.1)
     world = World()
     build(world, "tour", render_for_sandbox)
     world.clock.advance(300)

@@ -159,6 +159,8 @@ def test_choosing(snap_compare: Compare, size: tuple[int, int]) -> None:
         await wait_until(
             pilot, lambda: "Talk to which deployment?" in page(pilot.app) and "summarize" in page(pilot.app)
         )
+        # To look at a dialog's page draws it without what is behind it: let the console draw it.
+        pilot.app.screen.refresh()
         await pilot.pause()
         for blinking in (*pilot.app.screen.query(Input), *pilot.app.screen.query(TextArea)):
             blinking.cursor_blink = False
