@@ -18,7 +18,7 @@ from genai_tui.domain.disputes import UNDECIDED
 if TYPE_CHECKING:  # ports are types: to know them loads nothing
     from genai_tui.domain.adoption import Adoption
     from genai_tui.domain.audit import AuditTrail
-    from genai_tui.domain.chat import ChatEvent, ChatRequest
+    from genai_tui.domain.chat import ChatEvent, ChatRequest, Message
     from genai_tui.domain.counters import EngineCounters
     from genai_tui.domain.disputes import Dispute, Drift, Resolution
     from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
@@ -332,8 +332,17 @@ class Playground(Protocol):
         """How requests get there from here, and why that way; empty when not known."""
         ...
 
-    async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
-        """A request in the given language that runs as printed; the key is read from $API_KEY."""
+    async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
+        """How many tokens a conversation is to the engine (`/tokenize`); None where it cannot tell."""
+        ...
+
+    async def sample_code(
+        self, ref: Ref, language: Literal["curl", "python", "node"], request: ChatRequest | None = None
+    ) -> str:
+        """A request in the given language that runs as printed: this one, or a short question.
+
+        The key is read from $API_KEY.
+        """
         ...
 
 

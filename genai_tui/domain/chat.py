@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from genai_tui.domain.money import Cost
 from genai_tui.domain.rows import Ref
@@ -20,13 +21,34 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """OpenAI's sampling parameters; None leaves the engine's default."""
+    """How tokens are chosen; None leaves the engine's default.
+
+    `top_k`, `min_p` and `repetition_penalty` are vLLM's and llama.cpp's, the others OpenAI's.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    top_k: int | None = None
+    min_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an answer is to be: a JSON object, with the chances of each token, or a call of one of `tools`.
+
+    `top_logprobs` is how many other tokens are told with each (0 for none of them); None asks for no chances.
+    `tools` are OpenAI's tool objects.
+    """
+
+    json_object: bool = False
+    top_logprobs: int | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +58,7 @@ class ChatRequest:
     ref: Ref
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
+    output: Output = Output()
     source: Literal["playground", "cli"] = "playground"
 
 
@@ -61,6 +84,23 @@ class ThoughtDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function the model wants called, with its arguments as the JSON text it wrote."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChance:
+    """A token of an answer with its log probability, and others that might have stood there, likeliest first."""
+
+    token: str
+    logprob: float
+    others: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The end of an answer. `usage` None: the engine reported none (shown so, never as 0); `cost` None: no price."""
 
@@ -69,6 +109,8 @@ class Answered:
     usage: TokenUsage | None
     timings: Timings
     cost: Cost | None
+    tool_calls: tuple[ToolCall, ...] = ()
+    chances: tuple[TokenChance, ...] = ()
 
 
 ChatEvent = TextDelta | ThoughtDelta | Answered

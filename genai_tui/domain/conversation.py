@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from genai_tui.domain.chat import Answered, Message
+from genai_tui.domain.chat import Answered, Message, TokenChance
 from genai_tui.domain.money import Cost, total
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.usage import TokenUsage
@@ -100,6 +101,17 @@ def messages(system: str, turns: Iterable[Turn], question: str) -> tuple[Message
         if turn.carried:
             said += [Message("user", turn.question), Message("assistant", turn.answer)]
     return (*said, Message("user", question))
+
+
+def perplexity(chances: Sequence[TokenChance]) -> float | None:
+    """How many tokens the model chose between, on the average: exp of the negative mean log probability.
+
+    None without chances. The definition is that of https://huggingface.co/docs/transformers/perplexity.
+    """
+    if not chances:
+        return None
+    # One token at a log probability of -inf would be an infinity that nobody can read.
+    return math.exp(min(100.0, -sum(chance.logprob for chance in chances) / len(chances)))
 
 
 def context_used(turns: Iterable[Turn]) -> int | None:

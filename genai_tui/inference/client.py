@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from genai_tui.domain.chat import ChatRequest, Message, TextDelta, ThoughtDelta
+from genai_tui.domain.chat import ChatRequest, Message, TextDelta, ThoughtDelta, TokenChance, ToolCall
 from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused
 from genai_tui.inference.refusals import broken, cut, refusal
@@ -50,7 +50,7 @@ def messages_body(messages: tuple[Message, ...]) -> list[dict[str, str]]:
 
 def chat_body(request: ChatRequest, model: str) -> dict[str, Any]:
     """The request's body: streamed, and with usage asked for."""
-    sampling = request.sampling
+    sampling, output = request.sampling, request.output
     body: dict[str, Any] = {
         "model": model,
         "messages": messages_body(request.messages),
@@ -63,6 +63,15 @@ def chat_body(request: ChatRequest, model: str) -> dict[str, Any]:
         "max_tokens": sampling.max_tokens,
         "seed": sampling.seed,
         "stop": list(sampling.stop) or None,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "repetition_penalty": sampling.repetition_penalty,
+        "response_format": {"type": "json_object"} if output.json_object else None,
+        "logprobs": True if output.top_logprobs is not None else None,
+        "top_logprobs": output.top_logprobs,
+        "tools": list(output.tools) or None,
     }
     return body | {name: value for name, value in optional.items() if value is not None}
 
@@ -89,6 +98,8 @@ class Answer:
 
     def __init__(self) -> None:
         self.parts: list[str] = []
+        self.chances: list[TokenChance] = []
+        self._calls: dict[int, ToolCall] = {}
         self.usage: TokenUsage | None = None
         self.reason = ""
         self.done = False
@@ -101,6 +112,11 @@ class Answer:
     def text(self) -> str:
         """The answer without thoughts."""
         return "".join(self.parts)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The functions to be called, in the model's order."""
+        return tuple(self._calls[index] for index in sorted(self._calls))
 
     @property
     def complete(self) -> bool:
@@ -146,6 +162,8 @@ class Answer:
         self.reason = choice.get("finish_reason") or self.reason
         # `message` is the whole answer of a server that does not stream.
         delta = choice.get("delta") or choice.get("message") or {}
+        self._take_chances(choice.get("logprobs"))
+        self._take_calls(delta.get("tool_calls"))
         text = delta.get("content")
         if isinstance(text, str) and text:
             self._arrived()
@@ -157,6 +175,29 @@ class Answer:
             self._arrived()
             return ThoughtDelta(thought, self.usage)
         return None
+
+    def _take_chances(self, given: object) -> None:
+        """OpenAI's `logprobs.content` of one piece."""
+        content = given.get("content") if isinstance(given, dict) else None
+        for entry in content if isinstance(content, list) else ():
+            chance = _chance(entry)
+            if chance is not None:
+                top = entry.get("top_logprobs")
+                others = (_chance(other) for other in (top if isinstance(top, list) else ()))
+                self.chances.append(TokenChance(*chance, tuple(o for o in others if o is not None and o != chance)))
+
+    def _take_calls(self, given: object) -> None:
+        """Pieces of tool calls: the name comes first, the arguments bit by bit."""
+        for at, piece in enumerate(given if isinstance(given, list) else ()):
+            function = piece.get("function") if isinstance(piece, dict) else None
+            if not isinstance(function, dict):
+                continue
+            self._arrived()
+            index = piece.get("index")
+            index = index if isinstance(index, int) else at
+            before = self._calls.get(index, ToolCall("", ""))
+            name, arguments = function.get("name") or "", function.get("arguments") or ""
+            self._calls[index] = ToolCall(before.name or str(name), before.arguments + str(arguments))
 
     def _arrived(self) -> None:
         self._last = time.perf_counter()
@@ -176,6 +217,15 @@ class Answer:
             spent = self._last - self._first
             rate = (self.usage.completion - 1) / spent if spent > 0 else None
         return Timings(ttft, (ended - self._sent) * 1000, rate)
+
+
+def _chance(entry: object) -> tuple[str, float] | None:
+    if not isinstance(entry, dict):
+        return None
+    token, logprob = entry.get("token"), entry.get("logprob")
+    if not isinstance(token, str) or not isinstance(logprob, int | float):
+        return None
+    return token, float(logprob)
 
 
 def _status_in(error: object) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest
+from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import RequestRecord, Source, Timings
@@ -94,7 +94,9 @@ class EnginePlayground:
         except GenaiTuiError as error:
             unkept = error
         timings = answer.timings() or Timings(None, 0.0, None)
-        yield Answered(answer.text, answer.reason, answer.usage, timings, cost)
+        yield Answered(
+            answer.text, answer.reason, answer.usage, timings, cost, answer.tool_calls, tuple(answer.chances)
+        )
         if unkept is not None:
             raise unkept
 
@@ -124,6 +126,10 @@ class EnginePlayground:
         """How requests get there from here, and why that way; empty when not known."""
         return self._way(ref)
 
-    async def sample_code(self, ref: Ref, language: Language) -> str:
+    async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
+        """Asked from the engine's /tokenize."""
+        return await serving.count_tokens(await self._resolve(ref), tuple(messages))
+
+    async def sample_code(self, ref: Ref, language: Language, request: ChatRequest | None = None) -> str:
         """A request in code to the deployment's public address."""
-        return sample(language, self._know(ref).base_url, ref.name)
+        return sample(language, self._know(ref).base_url, ref.name, request)

@@ -1,4 +1,4 @@
-"""System prompt and sampling: four fields, checked as they are typed. Empty leaves the engine's default."""
+"""System prompt and sampling beside the conversation, checked as they are typed. Empty leaves the engine's default."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label, Static, TextArea
 
-from genai_tui.domain.chat import Sampling
+from genai_tui.domain.chat import Output, Sampling
 from genai_tui.domain.problems import FieldProblem
-from genai_tui.domain.sampling import MAX_TOKENS, NAMES, TEMPERATURE, TOP_P, read_sampling
+from genai_tui.domain.sampling import FIELDS, MAX_TOKENS, NAMES, TEMPERATURE, TOP_P, read_settings
+from genai_tui.domain.text import printable
 
 SYSTEM = "system"
 
 
 class ChatSettings(Vertical):
-    """The fields, and below them what is wrong with one."""
+    """The fields, and below them what else is set and what is wrong."""
 
     FIELDS: ClassVar[tuple[str, ...]] = (TEMPERATURE, TOP_P, MAX_TOKENS)
 
@@ -29,6 +30,7 @@ class ChatSettings(Vertical):
     def __init__(self) -> None:
         super().__init__(id="chat-settings")
         self.context_length: int | None = None
+        self._others: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """One group a field, so that they stand in a row or below each other as the style sheet says."""
@@ -40,11 +42,12 @@ class ChatSettings(Vertical):
                 with Horizontal(classes="setting"):
                     yield Label(NAMES[field], classes="setting--label")
                     yield Input(placeholder="default", id=field, compact=True, select_on_focus=False)
+        yield Static("", id="chat-more", markup=False)
         yield Static("", id="chat-wrong", markup=False)
 
     def on_mount(self) -> None:
         """Nothing is wrong yet."""
-        self.query_one("#chat-wrong").display = False
+        self.check()
 
     @property
     def system(self) -> str:
@@ -53,18 +56,24 @@ class ChatSettings(Vertical):
 
     @property
     def texts(self) -> Mapping[str, str]:
-        """What is typed, by field."""
-        return {field: self.query_one(f"#{field}", Input).value for field in self.FIELDS} | {SYSTEM: self.system}
+        """What is typed, by field; those that stand on the page of all settings too."""
+        return (
+            self._others
+            | {field: self.query_one(f"#{field}", Input).value for field in self.FIELDS}
+            | {SYSTEM: self.system}
+        )
 
     def put(self, texts: Mapping[str, str]) -> None:
         """Show what was typed before."""
+        self._others = {field.name: texts.get(field.name, "") for field in FIELDS if field.name not in self.FIELDS}
         for field in self.FIELDS:
             self.query_one(f"#{field}", Input).value = texts.get(field, "")
         self.query_one(f"#{SYSTEM}", TextArea).text = texts.get(SYSTEM, "")
+        self.check()
 
-    def read(self) -> tuple[Sampling, tuple[FieldProblem, ...]]:
+    def read(self) -> tuple[Sampling, Output, tuple[FieldProblem, ...]]:
         """What the fields mean, and what is wrong with them."""
-        return read_sampling(self.texts, self.context_length)
+        return read_settings(self.texts, self.context_length)
 
     def go_to(self, field: str) -> None:
         """Put the cursor into a field."""
@@ -79,10 +88,14 @@ class ChatSettings(Vertical):
 
     def check(self) -> None:
         """Mark the wrong fields and say what is wrong with each."""
-        _, problems = self.read()
+        _, _, problems = self.read()
         wrong = {problem.field: problem.message for problem in problems}
         for field in self.FIELDS:
             self.query_one(f"#{field}").set_class(field in wrong, "-wrong")
+        more = self.query_one("#chat-more", Static)
+        also = [f"{NAMES[name]} {_short(text)}" for name, text in self._others.items() if text.strip()]
+        more.display = bool(also)
+        more.update("also  " + "   ".join(also) if also else "")
         line = self.query_one("#chat-wrong", Static)
         line.display = bool(wrong)
         line.update("\n".join(f"{NAMES[field]}: {message}" for field, message in wrong.items()))
@@ -91,3 +104,9 @@ class ChatSettings(Vertical):
     def _next_field(self, event: Input.Submitted) -> None:
         event.stop()
         self.screen.focus_next()
+
+
+def _short(text: str, most: int = 16) -> str:
+    """One line, so that a list of tools takes no more room than a number."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -43,6 +43,7 @@ class TurnView(Vertical):
         yield Static(f"› {safe_lines(self.turn.question)}", classes="turn--question", markup=False)
         yield Static("", classes="turn--thoughts", markup=False)
         yield Markdown("", classes="turn--answer", parser_factory=answer_parser, open_links=False)
+        yield Static("", classes="turn--calls", markup=False)
         yield Static("", classes="turn--line", markup=False)
         yield Static("", classes="turn--tries", markup=False)
         with Vertical(classes="turn--problem"):
@@ -67,6 +68,10 @@ class TurnView(Vertical):
         markdown.display = bool(turn.answer)
         if fresh:
             await markdown.append(safe_lines(fresh))
+        calls = self.query_one(".turn--calls", Static)
+        wanted = turn.end.tool_calls if turn.end is not None else ()
+        calls.display = bool(wanted)
+        calls.update("\n".join(safe_lines(f"⚒ {call.name}({call.arguments})") for call in wanted))
         self._running = running
         line = self.query_one(".turn--line", Static)
         line.set_class(running, "-running")

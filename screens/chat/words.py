@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len
 
-from genai_tui.domain.conversation import Totals, Turn
+from genai_tui.domain.conversation import Totals, Turn, perplexity
 from genai_tui.domain.text import printable
 from genai_tui.domain.usage import TokenUsage
 from screens.format import count, milliseconds, money, percent, plural, rate
@@ -22,7 +22,9 @@ def safe_lines(text: str) -> str:
 
 def answer_line(turn: Turn, width: int = 0) -> str:
     """Counts, speed, cost and how it ended."""
-    return facts_line([*_usage(turn.usage), *_speed(turn), *_cost(turn), _ending(turn)], width)
+    sure = perplexity(turn.end.chances) if turn.end is not None else None
+    unsure = "" if sure is None else f"perplexity {sure:.2f}  f12 tokens"
+    return facts_line([*_usage(turn.usage), *_speed(turn), *_cost(turn), unsure, _ending(turn)], width)
 
 
 def running_line(turn: Turn, width: int = 0) -> str:
@@ -31,6 +33,15 @@ def running_line(turn: Turn, width: int = 0) -> str:
         return "waiting for the first token"
     state = "answering" if turn.answer else "thinking"
     return facts_line([state, *_usage(turn.running_usage, unknown=""), *_cost(turn)], width)
+
+
+def next_line(tokens: int | None, most: int | None) -> str:
+    """What is typed, as the engine counts it with all that goes along; empty when that is not known."""
+    if tokens is None:
+        return ""
+    if most is not None and tokens >= most:
+        return f"▲ {count(tokens)} tokens to send, the context has {count(most)}: shorten it, or ctrl+n"
+    return f"{count(tokens)} tokens to send"
 
 
 def totals_line(sums: Totals) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.audit import Undo, Write
 from genai_tui.domain.budgets import Budget
-from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta
+from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message, TextDelta
 from genai_tui.domain.cluster import Sync
 from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
@@ -323,6 +323,9 @@ class FakePlayground:
     asked: list[ChatRequest] = field(default_factory=list)
     hold: asyncio.Event | None = None
     """When set, the answer waits for it after the first word."""
+    tokens: int | None = None
+    """What the engine counts for every text; None is one that cannot."""
+    counted: list[tuple[Message, ...]] = field(default_factory=list)
 
     async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         self.asked.append(request)
@@ -338,10 +341,16 @@ class FakePlayground:
     async def context_length(self, ref: Ref) -> int | None:
         return 4096
 
+    async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
+        self.counted.append(tuple(messages))
+        return self.tokens
+
     def way(self, ref: Ref) -> str:
         return ""
 
-    async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
+    async def sample_code(
+        self, ref: Ref, language: Literal["curl", "python", "node"], request: ChatRequest | None = None
+    ) -> str:
         return f"# {language} for {ref}\n"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +15,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message, Sampling, TextDelta, ThoughtDelta
+from genai_tui.domain.chat import (
+    Answered,
+    ChatEvent,
+    ChatRequest,
+    Message,
+    Output,
+    Sampling,
+    TextDelta,
+    ThoughtDelta,
+    TokenChance,
+    ToolCall,
+)
+from genai_tui.domain.conversation import perplexity
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import RequestRecord, Source, TokenUsage
@@ -140,6 +154,70 @@ async def test_the_request_asks_for_usage_and_says_only_what_was_set(tmp_path: P
     assert b"bearer sk-secret" in first.request.lower()
     assert set(second.body) == {"model", "messages", "stream", "stream_options"}
     assert {row.source for row in rows} == {Source.CLI, Source.PLAYGROUND}
+
+
+async def test_every_setting_is_sent_by_the_name_the_engine_knows(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    sampling = Sampling(
+        seed=7, top_k=40, min_p=0.05, presence_penalty=0.5, frequency_penalty=-0.5, repetition_penalty=1.1
+    )
+    async with stage(tmp_path, replay("vllm-0.32/chat-stream")) as it:
+        await it.ask(ChatRequest(REF, QUESTION.messages, sampling, Output(True, 2, (tool,))))
+    (exchange,) = it.engine.exchanges
+    sent = {k: v for k, v in exchange.body.items() if k not in ("model", "messages", "stream", "stream_options")}
+    assert sent == {
+        "seed": 7,
+        "top_k": 40,
+        "min_p": 0.05,
+        "presence_penalty": 0.5,
+        "frequency_penalty": -0.5,
+        "repetition_penalty": 1.1,
+        "response_format": {"type": "json_object"},
+        "logprobs": True,
+        "top_logprobs": 2,
+        "tools": [tool],
+    }
+
+
+def played(*deltas: dict[str, object]) -> Script:
+    """A stream of these choices, as OpenAI's API writes it."""
+    choices = [{"index": 0, **delta} for delta in deltas]
+    text = "".join(f"data: {json.dumps({'choices': [choice]})}\n\n" for choice in choices)
+    return answer("200 OK", f"{text}data: [DONE]\n\n".encode(), "text/event-stream")
+
+
+async def test_tool_calls_come_in_pieces_and_are_told_whole(tmp_path: Path) -> None:
+    """The form of https://platform.openai.com/docs/guides/function-calling#streaming."""
+    script = played(
+        {"delta": {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": ""}}]}},
+        {"delta": {"tool_calls": [{"index": 0, "function": {"arguments": '{"city": '}}]}},
+        {"delta": {"tool_calls": [{"index": 1, "id": "b", "function": {"name": "now", "arguments": "{}"}}]}},
+        {"delta": {"tool_calls": [{"index": 0, "function": {"arguments": '"Oslo"}'}}]}},
+        {"delta": {"tool_calls": "none"}},
+        {"delta": {}, "finish_reason": "tool_calls"},
+    )
+    async with stage(tmp_path, script) as it:
+        (last,) = await it.ask()
+    assert isinstance(last, Answered)
+    assert last.tool_calls == (ToolCall("weather", '{"city": "Oslo"}'), ToolCall("now", "{}"))
+    assert (last.text, last.finish_reason) == ("", "tool_calls")
+    assert last.timings.ttft_ms is not None, "a call is an answer that began"
+
+
+async def test_the_chances_of_tokens_come_with_the_answer(tmp_path: Path) -> None:
+    blue = {"token": "Blue", "logprob": -0.1, "top_logprobs": [{"token": "Blue", "logprob": -0.1}, {"token": "Red"}]}
+    red = {"token": ".", "logprob": -0.7, "top_logprobs": [{"token": "!", "logprob": -1}, 3]}
+    script = played(
+        {"delta": {"content": "Blue"}, "logprobs": {"content": [blue, "odd", {"token": 3}]}},
+        {"delta": {"content": "."}, "logprobs": {"content": [red]}, "finish_reason": "stop"},
+        {"delta": {}, "logprobs": {"content": 3}},
+    )
+    async with stage(tmp_path, script) as it:
+        *_, last = await it.ask()
+    assert isinstance(last, Answered)
+    assert last.chances == (TokenChance("Blue", -0.1), TokenChance(".", -0.7, (("!", -1.0),)))
+    assert perplexity(last.chances) == pytest.approx(math.exp(0.4))
+    assert perplexity(()) is None
 
 
 async def test_running_figures_come_with_the_pieces_where_the_engine_gives_them(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from shutil import which
 import httpx
 import pytest
 
-from genai_tui.domain.chat import Message
+from genai_tui.domain.chat import ChatRequest, Message, Output, Sampling
+from genai_tui.domain.rows import Ref
 from genai_tui.errors import EngineRefused, Unreachable
-from genai_tui.inference.client import Target
+from genai_tui.inference.client import Target, chat_body
 from genai_tui.inference.samples import Language, sample
 from genai_tui.inference.serving import ServedModel, context_length, count_tokens, models
-from tests.inference.engine_server import answer, replay, serve
+from tests.inference.engine_server import Exchange, answer, replay, serve
 
 HELLO = (Message("user", "Hello"),)
 OPENAI_STUB = """
@@ -58,8 +59,8 @@ async def test_what_cannot_be_read_or_reached_is_said() -> None:
                 await models(Target(http, "http://127.0.0.1:1", "tiny"))
 
 
-@pytest.mark.parametrize("language", ["curl", "python", "node"])
-def test_sample_code_runs_as_printed(tmp_path: Path, language: Language) -> None:
+def run_sample(tmp_path: Path, language: Language, request: ChatRequest | None = None) -> tuple[Exchange, str]:
+    """Run it as printed: what was asked, and what it wrote."""
     programs = {"curl": ["bash"], "python": [sys.executable], "node": ["node"]}
     files = {"curl": "sample.sh", "python": "sample.py", "node": "sample.mjs"}
     # Python is always here; curl and Node are not needed to develop this, only to try what we print for them.
@@ -70,7 +71,7 @@ def test_sample_code_runs_as_printed(tmp_path: Path, language: Language) -> None
     (stub / "index.mjs").write_text(OPENAI_STUB)
     (stub / "package.json").write_text('{"name": "openai", "main": "index.mjs"}')
     with serve(replay("vllm-0.32/chat")) as engine:
-        (tmp_path / files[language]).write_text(sample(language, engine.url, "chat"))
+        (tmp_path / files[language]).write_text(sample(language, engine.url, "chat", request))
         done = subprocess.run(
             [*programs[language], files[language]],
             cwd=tmp_path,
@@ -81,11 +82,28 @@ def test_sample_code_runs_as_printed(tmp_path: Path, language: Language) -> None
             check=True,
         )
     (exchange,) = engine.exchanges
+    return exchange, done.stdout
+
+
+@pytest.mark.parametrize("language", ["curl", "python", "node"])
+def test_sample_code_runs_as_printed(tmp_path: Path, language: Language) -> None:
+    exchange, out = run_sample(tmp_path, language)
     assert exchange.body["model"] == "chat"
     assert exchange.body["messages"] == [{"role": "user", "content": "Name three colours."}]
     assert b"bearer sk-mine" in exchange.request.lower()
-    assert "WhatStack" in done.stdout
-    assert "34" in done.stdout
+    assert "WhatStack" in out
+    assert "34" in out
+
+
+@pytest.mark.parametrize("language", ["curl", "python", "node"])
+def test_a_conversation_in_code_sends_what_the_playground_sends(tmp_path: Path, language: Language) -> None:
+    tool = {"type": "function", "function": {"name": "weather", "strict": True, "parameters": {"default": None}}}
+    said = (Message("system", "it's\nbrief"), Message("user", 'Say "é🙂\\" $HOME'), Message("assistant", "`x`"), *HELLO)
+    sampling = Sampling(temperature=0.5, top_k=3, seed=7, stop=("\n", "it's"), repetition_penalty=1.1)
+    request = ChatRequest(Ref("team-a", "chat"), said, sampling, Output(True, 2, (tool,)))
+    exchange, _ = run_sample(tmp_path, language, request)
+    wanted = chat_body(request, "chat")
+    assert exchange.body == {name: value for name, value in wanted.items() if not name.startswith("stream")}
 
 
 def test_a_sample_for_an_address_inside_the_cluster_says_how_to_reach_it() -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from genai_tui.domain.chat import ChatRequest
 from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import Assessment, DeploymentDetail, DeploymentRow, Phase, Ref, ReplicaRow
 from genai_tui.services import LogLine
@@ -88,7 +89,9 @@ class SamplePlayground(FakePlayground):
 
     sample: str = ""
 
-    async def sample_code(self, ref: Ref, language: Literal["curl", "python", "node"]) -> str:
+    async def sample_code(
+        self, ref: Ref, language: Literal["curl", "python", "node"], request: ChatRequest | None = None
+    ) -> str:
         return self.sample or await super().sample_code(ref, language)
 
 

@@ -13,7 +13,18 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Markdown
 
-from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message, Sampling, TextDelta, ThoughtDelta
+from genai_tui.domain.chat import (
+    Answered,
+    ChatEvent,
+    ChatRequest,
+    Message,
+    Output,
+    Sampling,
+    TextDelta,
+    ThoughtDelta,
+    TokenChance,
+    ToolCall,
+)
 from genai_tui.domain.money import Cost
 from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused, GenaiTuiError, Unreachable
@@ -103,6 +114,69 @@ async def test_settings_are_sent_and_an_empty_one_is_left_to_the_engine() -> Non
     (request,) = world.playground.asked
     assert request.messages == (Message("system", "Brief"), Message("user", "Hi"))
     assert request.sampling == Sampling(temperature=0.7, max_tokens=64)
+
+
+async def test_every_setting_is_on_one_page_and_stays_when_one_comes_back() -> None:
+    world = FakeServices()
+    tool = '{"type": "function", "function": {"name": "weather"}}'
+    async with showing(world, PlaygroundScreen(CHAT), size=WIDE) as pilot:
+        await pilot.press("ctrl+g", *"0.7", *["down"] * 8, *"7", "down")
+        await paste(pilot, "END")
+        await pilot.press("down", *"5", "down", "right", "down")
+        await paste(pilot, tool)
+        await pilot.press("escape")
+        assert shown(pilot, "#chat-more") == f"also  seed 7   stop END   logprobs 5   answer json   tools {tool[:15]}…"
+        await ask(pilot, "Hi")
+        await wait_until(pilot, lambda: world.playground.asked)
+        await pilot.press("ctrl+g", "ctrl+l", "escape")
+        assert shown(pilot, "#chat-more") == ""
+        await ask(pilot, "Again")
+        await wait_until(pilot, lambda: len(world.playground.asked) == 2)
+    first, second = world.playground.asked
+    assert first.sampling == Sampling(temperature=0.7, seed=7, stop=("END",))
+    assert first.output == Output(True, 5, ({"type": "function", "function": {"name": "weather"}},))
+    assert (second.sampling, second.output) == (Sampling(), Output())
+
+
+async def test_what_is_wrong_on_the_page_of_all_settings_is_said_there_and_nothing_is_sent() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("ctrl+g", *["down"] * 3, *"0")
+        await wait_until(pilot, lambda: "must be at least 1, not 0" in page(pilot.app))
+        await pilot.press("escape")
+        await ask(pilot, "Hi")
+        await wait_until(pilot, lambda: "Settings of each question" in page(pilot.app))
+    assert world.playground.asked == []
+
+
+async def test_what_is_typed_is_counted_before_it_is_sent_and_too_much_is_said() -> None:
+    world = FakeServices()
+    world.playground.tokens = 41
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("f3", *"Brief", "f3", *"Hello")
+        await wait_until(pilot, lambda: "41 tokens to send" in shown(pilot, "#chat-totals"))
+        assert world.playground.counted[-1] == (Message("system", "Brief"), Message("user", "Hello"))
+        world.playground.tokens = 5000
+        await pilot.press(*" there")
+        await wait_until(pilot, lambda: "5,000 tokens to send, the context has 4,096" in shown(pilot, "#chat-totals"))
+        world.playground.tokens = None
+        await pilot.press("x")
+        await wait_until(pilot, lambda: "to send" not in shown(pilot, "#chat-totals"))
+
+
+async def test_calls_of_tools_are_shown_and_chances_one_key_away() -> None:
+    whole = Answered("", "tool_calls", TokenUsage(34, 7, 41), Timings(82.4, 197.0, 61.2), None)
+    call = ToolCall("weather", '{"city": "Oslo\x1b[31m"}')
+    world, _ = world_of(replace(whole, tool_calls=(call,), chances=(TokenChance("Blue", -0.1),)))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("f12")
+        assert "How sure" not in page(pilot.app)
+        await ask(pilot, "Weather?")
+        await wait_until(pilot, lambda: "⚒ weather(" in page(pilot.app))
+        assert "\x1b" not in shown(pilot, ".turn--calls")
+        assert typed(pilot) == "", "a call is an answer"
+        await pilot.press("f12")
+        await wait_until(pilot, lambda: "Blue" in page(pilot.app) and "90" in page(pilot.app))
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])

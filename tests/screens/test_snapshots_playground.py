@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from genai_tui.domain.chat import Answered, TextDelta
+from genai_tui.domain.chat import Answered, ChatRequest, TextDelta, TokenChance, ToolCall
 from genai_tui.domain.money import Cost
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Timings, TokenUsage
@@ -53,8 +54,16 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
 class WithSamples(Scripted):
     """Shows real code."""
 
-    async def sample_code(self, ref: Ref, language: Language) -> str:
-        return sample(language, f"http://{ref.name}.{ref.namespace}.svc.cluster.local:8000", ref.name)
+    async def sample_code(self, ref: Ref, language: Language, request: ChatRequest | None = None) -> str:
+        return sample(language, f"http://{ref.name}.{ref.namespace}.svc.cluster.local:8000", ref.name, request)
+
+
+CHANCES = (
+    TokenChance("Blue", -0.21, (("Red", -1.9), ("Green", -3.4))),
+    TokenChance(" it", -0.92, ((",", -1.1), (".", -1.6))),
+    TokenChance(" is", -0.004),
+    TokenChance(".\n", -0.3, (("!", -1.4),)),
+)
 
 
 def look(compare: Compare, size: tuple[int, int], ref: Ref, steps: Steps) -> bool:
@@ -150,6 +159,37 @@ def test_code(snap_compare: Compare, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
         await pilot.press("f4")
         await wait_until(pilot, lambda: "curl -sS" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_every_setting(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        await pilot.press("ctrl+g", *"0.7", "down", "down", "down", *"40", "down", *"1,5")
+        await wait_until(pilot, lambda: "write 1.5, with a point" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_tokens_calls_and_what_else_is_set(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        playground.tokens = 41
+        await pilot.press("ctrl+g", *["down"] * 8, *"7", *["down"] * 2, *"5", "escape")
+        called = replace(answered("", 34, 12), tool_calls=(ToolCall("weather", '{"city": "Oslo"}'),), chances=CHANCES)
+        playground.script = [called]
+        await ask(pilot, "How is the weather in Oslo?", "1 question")
+        await paste(pilot, "And in Bergen?")
+        await wait_until(pilot, lambda: "41 tokens to send" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_chances(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        playground.script = [TextDelta("Blue it is."), replace(answered("Blue it is.", 34, 4), chances=CHANCES)]
+        await ask(pilot, "Name a colour.", "1 question")
+        await pilot.press("f12")
+        await wait_until(pilot, lambda: "How sure" in page(pilot.app))
 
     assert look(snap_compare, size, CHAT, steps)
 

@@ -1,0 +1,328 @@
+"""A conversation as it is held: asked, drawn five times a second at most, counted, kept.
+
+Data path: `services.playground.ask` yields events; they are collected and drawn five times a second at most, so that
+a fast engine floods neither the event loop nor an SSH line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import replace
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Input, Static, TextArea
+
+from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta, ThoughtDelta
+from genai_tui.domain.conversation import Turn, context_used, messages, totals, tried_again
+from genai_tui.domain.form_facts import Choice
+from genai_tui.domain.problems import Problem
+from genai_tui.domain.rows import DeploymentDetail, Ref
+from genai_tui.errors import GenaiTuiError, explain
+from screens.base import ConsoleScreen
+from screens.chat.all_settings import SettingsDialog
+from screens.chat.facts import side, title, warning
+from screens.chat.memory import Held, held
+from screens.chat.prompt import Prompt
+from screens.chat.settings import ChatSettings
+from screens.chat.turns import Turns
+from screens.chat.words import context_line, facts_line, next_line, totals_line
+from screens.format import phase_text
+from screens.forms.picker import PickerScreen
+
+log = logging.getLogger(__name__)
+DRAWS_PER_SECOND = 5
+_ALMOST_FULL = 0.9
+_COUNT_AFTER_S = 0.4
+"""Typing pauses so long before what is typed is counted."""
+_EMPTY = (
+    "Nothing was asked yet. What is typed below goes to {ref}; each answer shows its tokens, its speed and its cost, "
+    "and is one row of the usage ledger."
+)
+
+
+class ConversationScreen(ConsoleScreen):
+    """A conversation with one deployment, and what is said around it; its keys are in `screens.playground`.
+
+    Args:
+        ref: the deployment; None asks which.
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
+
+    def __init__(self, ref: Ref | None = None) -> None:
+        super().__init__()
+        self._ref = ref
+        self._held = Held()
+        self._most: int | None = None
+        self._live: Turn | None = None
+        self._ticks: Timer | None = None
+        self._editing = False
+        self._counting: Timer | None = None
+        self._next: int | None = None
+        self._said: dict[str, str | Content] = {}
+
+    def compose_body(self) -> ComposeResult:
+        """Whom one talks to, the settings, the conversation, the line to ask."""
+        with Horizontal(id="chat-title"):
+            yield Static("", id="chat-who", markup=False)
+            yield Static("", id="chat-context", markup=False)
+        with Horizontal(id="chat-middle"):
+            with Vertical(id="chat-side"):
+                yield ChatSettings()
+                yield Static("", id="chat-facts", markup=False)
+            with Vertical(id="chat-main"):
+                yield Static("", id="chat-warning", markup=False)
+                yield Turns()
+                yield Static("", id="chat-totals", markup=False)
+                yield Prompt("ask something: enter sends, ctrl+j makes a new line")
+
+    def on_mount(self) -> None:
+        """Open the conversation, or ask with whom."""
+        self._ticks = self.set_interval(1 / DRAWS_PER_SECOND, self._draw_live, pause=True)
+        self.query_one(Prompt).focus()
+        if self._ref is None:
+            self._refresh_words()
+            self.call_after_refresh(self.action_pick)
+        else:
+            self._talk_to(self._ref)
+
+    # Whom one talks to ------------------------------------------------------------------------------------------------
+
+    def _talk_to(self, ref: Ref) -> None:
+        self._ref, self._held, self._most, self._next = ref, held(self.app, ref), None, None
+        prompt, settings = self.query_one(Prompt), self.query_one(ChatSettings)
+        with self.prevent(TextArea.Changed, Input.Changed):
+            prompt.put(self._held.typed)
+            settings.put(self._held.settings)
+        prompt.past = [turn.question for turn in self._held.turns]
+        self._show_turns()
+        self._learn_context(ref)
+
+    @on(ChatSettings.Changed)
+    def _keep_settings(self, event: ChatSettings.Changed) -> None:
+        event.stop()
+        self._held.settings = self.query_one(ChatSettings).texts
+
+    def _show_turns(self) -> None:
+        self.query_one(Turns).show(self._held.turns)
+        self._refresh_words()
+
+    @work(exclusive=True, group="context", exit_on_error=False)
+    async def _learn_context(self, ref: Ref) -> None:
+        """The engine's own word counts; until it is heard, the deployment's setting."""
+        document = self._detail.document if self._detail is not None else None
+        wanted = document.spec.engine.context_length if document is not None else None
+        self._most = wanted if isinstance(wanted, int) else None
+        try:
+            self._most = await self.services.playground.context_length(ref) or self._most
+        except GenaiTuiError as error:
+            log.info("the context of %s is not known: %s", ref, error.problem.line)
+        settings = self.query_one(ChatSettings)
+        settings.context_length = self._most
+        settings.check()
+        self._refresh_words()
+
+    @property
+    def _detail(self) -> DeploymentDetail | None:
+        return self.services.picture.deployment(self._ref) if self._ref is not None else None
+
+    @work(exclusive=True, group="dialog")
+    async def action_pick(self) -> None:
+        """Choose the deployment to talk to; those that answer come first."""
+        rows = sorted(self.services.picture.deployments(), key=lambda row: (not row.ready, str(row.ref)))
+        choices = [Choice(str(row.ref), f"{row.model or ''}  {phase_text(row.assessment)}") for row in rows]
+        none = "there is no deployment to talk to: esc, then n makes one"
+        chosen = await self.app.push_screen_wait(
+            PickerScreen("Talk to which deployment?", choices, current=str(self._ref or ""), empty=none)
+        )
+        if chosen is not None:
+            self._stop_asking()
+            self._talk_to(rows[chosen].ref)
+        elif self._ref is None:
+            self.dismiss()
+
+    # Asking -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def asking(self) -> bool:
+        """Whether an answer is on its way."""
+        return self._live is not None
+
+    @on(Prompt.Sent)
+    def _sent(self, event: Prompt.Sent) -> None:
+        event.stop()
+        settings = self.query_one(ChatSettings)
+        _, _, problems = settings.read()
+        if problems:
+            self._go_to(problems[0].field)
+        elif self.asking:
+            self.notify("an answer is on its way: esc stops it", severity="warning", timeout=3)
+        elif self._ref is not None:
+            event.prompt.put("")
+            event.prompt.past.append(event.text)
+            self._ask(self._ref, event.text, self._taken_back() if self._editing else None)
+
+    def _taken_back(self) -> Turn | None:
+        """The last turn, out of the conversation: another try comes in its place."""
+        self._editing = False
+        if not self._held.turns:
+            return None
+        self.query_one(Turns).take_last()
+        return self._held.turns.pop()
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def _ask(self, ref: Ref, question: str, instead: Turn | None = None) -> None:
+        request = self._request(ref, question)
+        self._live = Turn(question)
+        self.refresh_bindings()
+        await self._begin(self._live)
+        unkept: Problem | None = None
+        try:
+            async with aclosing(self.services.playground.ask(request)) as events:
+                async for event in events:
+                    self._live = _with(self._live, event)
+        except asyncio.CancelledError:
+            self._live = replace(self._live, stopped=True)
+            raise
+        except Exception as error:
+            problem = explain(error).problem
+            if not isinstance(error, GenaiTuiError):
+                log.exception("asking %s failed", ref)
+            # After a whole answer only the ledger can fail: the answer stands.
+            if self._live.end is not None:
+                unkept = problem
+            else:
+                self._live = replace(self._live, problem=problem)
+        finally:
+            await self._end(tried_again(instead, self._live) if instead is not None else self._live, self._held)
+        if unkept is not None:
+            self.notify(unkept.line, title="this answer is not in the ledger", severity="error", timeout=20)
+
+    def _request(self, ref: Ref, question: str) -> ChatRequest:
+        settings = self.query_one(ChatSettings)
+        sampling, output, _ = settings.read()
+        return ChatRequest(ref, messages(settings.system, self._held.turns, question), sampling, output)
+
+    async def _begin(self, turn: Turn) -> None:
+        self._refresh_words()
+        await self.query_one(Turns).begin(turn)
+        if self._ticks is not None:
+            self._ticks.resume()
+
+    async def _end(self, turn: Turn, conversation: Held) -> None:
+        """Keep the turn; a question that got no answer goes back to where it can be sent again."""
+        self._live = None
+        self.refresh_bindings()
+        conversation.turns.append(turn)
+        if self._ticks is not None:
+            self._ticks.pause()
+        if not self.is_mounted:
+            return
+        await self.query_one(Turns).draw(turn, running=False)
+        prompt = self.query_one(Prompt)
+        called = turn.end is not None and turn.end.tool_calls
+        if not turn.answer and not called and not prompt.text:
+            prompt.put(turn.question)
+        self._refresh_words()
+
+    async def _draw_live(self) -> None:
+        if self._live is not None:
+            await self.query_one(Turns).draw(self._live, running=True)
+            self._refresh_counts()
+
+    def _stop_asking(self) -> None:
+        self.workers.cancel_group(self, "ask")
+
+    def _go_to(self, field: str) -> None:
+        if field in ChatSettings.FIELDS:
+            self.query_one(ChatSettings).go_to(field)
+        else:
+            self.action_all_settings()
+
+    def action_all_settings(self) -> None:
+        """Every setting on one page."""
+        settings = self.query_one(ChatSettings)
+
+        def keep(changed: Mapping[str, str] | None) -> None:
+            if changed is not None:
+                settings.put(changed)
+                self._held.settings = settings.texts
+
+        self.app.push_screen(SettingsDialog(settings.texts, self._most), keep)
+
+    # Words around the conversation ------------------------------------------------------------------------------------
+
+    def refresh_from_picture(self) -> None:
+        """The deployment changed."""
+        self._refresh_words()
+
+    def _refresh_words(self) -> None:
+        if self._ref is None:
+            return
+        detail = self._detail
+        self._say("#chat-who", title(self._ref, detail))
+        self._say("#chat-warning", warning(self._ref, detail))
+        asked = self._held.turns or self.asking
+        self._say("#chat-empty", "" if asked else _EMPTY.format(ref=self._ref))
+        self._refresh_counts()
+
+    def _say(self, selector: str, words: str | Content) -> None:
+        """Change words that stand around; the same ones are not drawn again, none take no room."""
+        if self._said.get(selector) != words:
+            self._said[selector] = words
+            line = self.query_one(selector, Static)
+            line.update(words)
+            line.set_class(not words, "-nothing")
+
+    def _refresh_counts(self) -> None:
+        turns = [*self._held.turns, self._live] if self._live is not None else self._held.turns
+        used = context_used(turns)
+        self._say("#chat-context", context_line(used, self._most))
+        full = bool(used and self._most and used >= _ALMOST_FULL * self._most)
+        self.query_one("#chat-context").set_class(full, "-full")
+        to_send = next_line(self._next, self._most)
+        self._say("#chat-totals", facts_line([to_send, totals_line(totals(self._held.turns))]))
+        self.query_one("#chat-totals").set_class(to_send.startswith("▲"), "-full")
+        self._say("#chat-facts", side(self._detail, turns, self._most))
+
+    @on(TextArea.Changed, "#chat-prompt")
+    def _grow(self, event: TextArea.Changed) -> None:
+        """The prompt is as high as its text, within bounds; that is content, not look."""
+        event.stop()
+        self._held.typed = event.text_area.text
+        event.text_area.styles.height = min(6, max(1, event.text_area.wrapped_document.height))
+        if self._counting is not None:
+            self._counting.stop()
+        self._counting = self.set_timer(_COUNT_AFTER_S, self._count)
+
+    @work(exclusive=True, group="count", exit_on_error=False)
+    async def _count(self) -> None:
+        """Ask the engine how many tokens would be sent; one that cannot tell leaves it unknown."""
+        question = self.query_one(Prompt).text.strip()
+        self._next = None
+        if question and self._ref is not None:
+            try:
+                said = self._request(self._ref, question).messages
+                self._next = await self.services.playground.count_tokens(self._ref, said)
+            except GenaiTuiError as error:
+                log.info("what is typed is not counted: %s", error.problem.line)
+        self._refresh_counts()
+
+
+def _with(turn: Turn, event: ChatEvent) -> Turn:
+    """The turn after one more event."""
+    match event:
+        case TextDelta(text, usage, cost):
+            turn = replace(turn, answer=turn.answer + text)
+        case ThoughtDelta(text, usage, cost):
+            turn = replace(turn, thoughts=turn.thoughts + text)
+        case Answered():
+            return replace(turn, end=event)
+    return turn if usage is None else replace(turn, running_usage=usage, running_cost=cost)

@@ -1,0 +1,55 @@
+"""The conversation as it is seen: a view for each turn, the newest at the end and in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from genai_tui.domain.conversation import Turn
+from screens.chat.turn_view import TurnView
+
+_NEAR_THE_END = 2
+
+
+class Turns(VerticalScroll):
+    """Turns below each other."""
+
+    def __init__(self) -> None:
+        super().__init__(id="chat-turns", can_focus=False)
+        self._newest: TurnView | None = None
+
+    def compose(self) -> ComposeResult:
+        """What is said while there is none."""
+        yield Static("", id="chat-empty", markup=False)
+
+    def show(self, turns: Iterable[Turn]) -> None:
+        """Other turns."""
+        self.query(TurnView).remove()
+        self.mount(*(TurnView(turn) for turn in turns))
+        self.scroll_end(animate=False)
+
+    async def begin(self, turn: Turn) -> None:
+        """A new turn at the end."""
+        self._newest = TurnView(turn)
+        await self.mount(self._newest)
+        self.scroll_end(animate=False)
+
+    async def draw(self, turn: Turn, *, running: bool) -> None:
+        """Draw the new turn as it is now; the end stays in sight for those who look at the end."""
+        if self._newest is None or not self._newest.is_mounted:
+            return
+        follow = self.scroll_y >= self.max_scroll_y - _NEAR_THE_END
+        await self._newest.draw(turn, running=running)
+        if follow:
+            self.scroll_end(animate=False)
+
+    def take_last(self) -> None:
+        """Remove the last turn from sight."""
+        self.query(TurnView).last().remove()
+
+    def page(self, by: int) -> None:
+        """Scroll by pages."""
+        self.scroll_page_up(animate=False) if by < 0 else self.scroll_page_down(animate=False)
