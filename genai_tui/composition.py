@@ -87,6 +87,8 @@ def build_services(settings: Settings) -> Services:
         usage=_later(lambda: wiring().usage),
         budgets=_later(lambda: wiring().budgets),
         drafts=DraftFiles(settings.state / "drafts"),
+        conversations=_later(lambda: wiring().conversations),
+        prompts=_later(lambda: wiring().prompts),
         preferences=FilePreferences(settings.state),
         places=_Places(settings),
         clock=lambda: datetime.now(UTC),

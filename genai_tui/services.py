@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from genai_tui.domain.disputes import UNDECIDED
 
 if TYPE_CHECKING:  # ports are types: to know them loads nothing
+    from genai_tui.chat_ports import Playground, Shelf
     from genai_tui.domain.adoption import Adoption
     from genai_tui.domain.audit import AuditTrail
-    from genai_tui.domain.chat import ChatEvent, ChatRequest, Message
+    from genai_tui.domain.conversation import SavedConversation, SavedPrompt
     from genai_tui.domain.counters import EngineCounters
     from genai_tui.domain.disputes import Dispute, Drift, Resolution
     from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
@@ -317,35 +318,6 @@ class Operations(Protocol):
         ...
 
 
-class Playground(Protocol):
-    """Talking to a deployment. Every finished request becomes a ledger row with the price in force."""
-
-    def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        """Stream the answer. Closing the iterator stops the engine. The last event is `Answered`."""
-        ...
-
-    async def context_length(self, ref: Ref) -> int | None:
-        """The longest context in tokens, as the engine itself says (`max_model_len`); None when it does not."""
-        ...
-
-    def way(self, ref: Ref) -> str:
-        """How requests get there from here, and why that way; empty when not known."""
-        ...
-
-    async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
-        """How many tokens a conversation is to the engine (`/tokenize`); None where it cannot tell."""
-        ...
-
-    async def sample_code(
-        self, ref: Ref, language: Literal["curl", "python", "node"], request: ChatRequest | None = None
-    ) -> str:
-        """A request in the given language that runs as printed: this one, or a short question.
-
-        The key is read from $API_KEY.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class SavedDraft:
     """A form somebody typed and did not finish."""
@@ -477,6 +449,8 @@ class Services:
     usage: UsageReports
     budgets: Budgets
     drafts: Drafts
+    conversations: Shelf[SavedConversation]
+    prompts: Shelf[SavedPrompt]
     preferences: Preferences
     places: Places
     clock: Callable[[], datetime]

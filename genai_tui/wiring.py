@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from genai_tui import shelves
 from genai_tui.api_keys import ClusterKeys
 from genai_tui.auditing import Recorder
 from genai_tui.counting import Counting
@@ -86,6 +87,8 @@ class Wiring:
         self.playground = EnginePlayground(
             self._resolve, self._know, self._ledger.record, cluster=session.server, clock=now, way=self._ways.describe
         )
+        self.conversations = shelves.conversations(settings.state)
+        self.prompts = shelves.prompts(settings.state)
         self.usage = self._ledger
         self.budgets = BudgetRows(self._ledger, session.server, now)
         self.keys = ClusterKeys(connection, picture, session, self.settle, now)

@@ -8,14 +8,20 @@ from textual import work
 from textual.binding import Binding, BindingType
 
 from genai_tui.domain.chat import TokenChance
-from genai_tui.domain.conversation import other_try
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, other_try
+from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from screens.chat.chances import ChancesDialog
 from screens.chat.code_dialog import LANGUAGES, CodeDialog, Language
 from screens.chat.conversation_screen import ConversationScreen
+from screens.chat.keeping import CONVERSATION, PROMPT, KeepDialog, Saved, SavedScreen, Wanted
+from screens.chat.memory import held
 from screens.chat.prompt import Prompt
 from screens.chat.settings import SYSTEM, ChatSettings
 from screens.chat.turns import Turns
+from screens.chat.words import short
+from screens.dialogs.confirm import ConfirmDialog
+from screens.format import plural
 
 
 class PlaygroundScreen(ConversationScreen):
@@ -32,6 +38,9 @@ of the usage ledger, also when it is stopped or fails.
 
 `ctrl+r` asks the last question again, `f8` changes it first; what was answered before stays beside it, and `f9` shows
 it again: the conversation goes on from what is shown. Every try was answered and paid, and is in the sums.
+
+`ctrl+s` keeps the conversation or its system prompt by a name on this machine (a file that only you can read), `ctrl+o`
+opens what was kept; a conversation goes on with the deployment it was held with.
 
 Leave a setting empty for the engine's own default; `ctrl+g` shows all there are: penalties, seed, stop texts, JSON
 answers, tools, and the chances of each token, which `f12` lists. What is typed is counted by the engine before it is
@@ -57,6 +66,10 @@ begin a new one when it is nearly full.
                 tooltip="Change the last question and ask it instead; what was answered is kept beside"),
         Binding("f9", "other(1)", "Another try", show=False, id="chat.other", priority=True,
                 tooltip="Show another answer to the last question; the conversation goes on from what is shown"),
+        Binding("ctrl+s", "keep", "Keep", show=False, id="chat.keep", priority=True,
+                tooltip="Keep this conversation, or its system prompt, by a name on this machine"),
+        Binding("ctrl+o", "open", "Open", show=False, id="chat.open", priority=True,
+                tooltip="Open a conversation or a system prompt that was kept"),
         Binding("pageup", "page(-1)", "Back up", show=False, priority=True, tooltip="Earlier answers"),
         Binding("pagedown", "page(1)", "Forward", show=False, priority=True, tooltip="Later answers"),
     ]  # fmt: skip
@@ -113,6 +126,7 @@ begin a new one when it is nearly full.
         self._stop_asking()
         self._editing = False
         self._held.turns.clear()
+        self._held.name, self._held.kept = "", ()
         self._show_turns()
         self.query_one(Prompt).focus()
 
@@ -124,6 +138,76 @@ begin a new one when it is nearly full.
             return
         self.app.copy_to_clipboard(answers[-1])
         self.notify(f"copied {len(answers[-1]):,} characters, if your terminal lets programs copy", timeout=4)
+
+    def action_keep(self) -> None:
+        """Keep the conversation, or the system prompt."""
+        if self._ref is None:
+            return
+        first = next((turn.question for turn in self._held.turns), "")
+        system = self.query_one(ChatSettings).system
+        names = {CONVERSATION: self._held.name or short(first)} if first else {}
+        names |= {PROMPT: short(system)} if system.strip() else {}
+        if not names:
+            self.notify("there is nothing to keep yet: no question and no system prompt", timeout=4)
+            return
+        taken = {
+            CONVERSATION: [one.name for one in self.services.conversations.saved()],
+            PROMPT: [one.name for one in self.services.prompts.saved()],
+        }
+        self.app.push_screen(KeepDialog(names, taken), self._keep)
+
+    def _keep(self, wanted: Wanted | None) -> None:
+        if wanted is None or self._ref is None:
+            return
+        settings, now = self.query_one(ChatSettings), self.services.clock()
+        turns = tuple(self._held.turns)
+        try:
+            if wanted.what == PROMPT:
+                self.services.prompts.save(SavedPrompt(wanted.name, settings.system, now))
+            else:
+                self.services.conversations.save(SavedConversation(wanted.name, self._ref, settings.texts, turns, now))
+                self._held.name, self._held.kept = wanted.name, turns
+        except GenaiTuiError as error:
+            self.notify(error.problem.line, severity="error", timeout=10)
+            return
+        self.notify(f"kept: {printable(wanted.name)}   ctrl+o opens it again", timeout=4)
+
+    @work(exclusive=True, group="dialog")
+    async def action_open(self) -> None:
+        """Open what was kept."""
+        shelves = (self.services.conversations, self.services.prompts)
+        for words in (said for shelf in shelves for said in shelf.set_aside()):
+            self.notify(words, severity="warning", timeout=10)
+        saved: list[Saved] = [*self.services.conversations.saved(), *self.services.prompts.saved()]
+        at = await self.app.push_screen_wait(SavedScreen(saved, self.services.clock(), self._forget))
+        if at is None:
+            return
+        match saved[at]:
+            case SavedPrompt(_, text):
+                self._change_settings({**self.query_one(ChatSettings).texts, SYSTEM: text})
+            case SavedConversation() as one:
+                await self._reopen(one)
+
+    def _forget(self, one: Saved) -> None:
+        shelf = self.services.conversations if isinstance(one, SavedConversation) else self.services.prompts
+        shelf.discard(one.name)
+
+    async def _reopen(self, one: SavedConversation) -> None:
+        """With whom it was held, where that is still there; a conversation that was not kept is not lost unasked."""
+        known = self.services.picture.deployment(one.ref) is not None
+        ref = one.ref if known or self._ref is None else self._ref
+        there = held(self.app, ref)
+        if there.turns and tuple(there.turns) != there.kept:
+            question = f"Put {printable(one.name)} in the place of the conversation with {ref}?"
+            text = f"That one has {plural(len(there.turns), 'question')} and was not kept."
+            if not await self.app.push_screen_wait(ConfirmDialog(question, text, yes="Replace")):
+                return
+        self._stop_asking()
+        there.turns, there.settings = list(one.turns), one.settings
+        there.name, there.kept = one.name, one.turns
+        self._talk_to(ref)
+        if ref != one.ref:
+            self.notify(f"{one.ref} is not there any more: it goes on with {ref}", severity="warning", timeout=8)
 
     def action_settings(self) -> None:
         """To the settings, and back to the prompt."""

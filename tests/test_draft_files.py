@@ -62,7 +62,7 @@ def test_an_unreadable_file_is_set_aside_and_told(tmp_path: Path, content: bytes
     (tmp_path / "bad.json").write_bytes(content)
     assert [draft.key for draft in drafts.saved()] == ["good"]
     assert (tmp_path / "bad.unreadable").read_bytes() == content
-    assert drafts.set_aside() == (f"a kept draft cannot be read; it is now {tmp_path / 'bad.unreadable'}",)
+    assert drafts.set_aside() == (f"a kept form cannot be read; it is now {tmp_path / 'bad.unreadable'}",)
     assert [draft.key for draft in drafts.saved()] == ["good"]
     assert len(drafts.set_aside()) == 1
 
@@ -73,7 +73,7 @@ def test_no_directory_is_no_draft(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(GenaiTuiError, match="cannot be kept as a draft"):
+    with pytest.raises(GenaiTuiError, match="the form cannot be kept"):
         files(tmp_path / "file" / "drafts").save("k", "t", {})
 
 

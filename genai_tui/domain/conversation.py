@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from genai_tui.domain.chat import Answered, Message, TokenChance
 from genai_tui.domain.money import Cost, total
 from genai_tui.domain.problems import Problem
+from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import TokenUsage
 
 
@@ -53,6 +55,26 @@ class Turn:
     def carried(self) -> bool:
         """Whether the next question carries this turn: there must be something of an answer."""
         return self.problem is None and bool(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedConversation:
+    """A conversation kept by its name: with whom, with which settings (as typed, by field), and every turn and try."""
+
+    name: str
+    ref: Ref
+    settings: Mapping[str, str]
+    turns: tuple[Turn, ...]
+    saved: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPrompt:
+    """A system prompt kept by its name."""
+
+    name: str
+    text: str
+    saved: datetime
 
 
 def tried_again(before: Turn, now: Turn) -> Turn:

@@ -248,14 +248,15 @@ class ConversationScreen(ConsoleScreen):
 
     def action_all_settings(self) -> None:
         """Every setting on one page."""
-        settings = self.query_one(ChatSettings)
+        texts = self.query_one(ChatSettings).texts
+        self.app.push_screen(SettingsDialog(texts, self._most), self._change_settings)
 
-        def keep(changed: Mapping[str, str] | None) -> None:
-            if changed is not None:
-                settings.put(changed)
-                self._held.settings = settings.texts
-
-        self.app.push_screen(SettingsDialog(settings.texts, self._most), keep)
+    def _change_settings(self, texts: Mapping[str, str] | None) -> None:
+        if texts is not None:
+            settings = self.query_one(ChatSettings)
+            with self.prevent(TextArea.Changed, Input.Changed):
+                settings.put(texts)
+            self._held.settings = settings.texts
 
     # Words around the conversation ------------------------------------------------------------------------------------
 

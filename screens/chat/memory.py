@@ -1,4 +1,4 @@
-"""Conversations of this run: leaving the playground and coming back finds them again. Nothing is written to disk."""
+"""Conversations of this run: leaving the playground and coming back finds them again. None goes to disk unasked."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from genai_tui.domain.rows import Ref
 
 @dataclass(slots=True)
 class Held:
-    """A conversation with a deployment, the settings it was held with, and what was typed and not sent."""
+    """A conversation with a deployment, the settings it was held with, and what was typed and not sent.
+
+    `name` is what it was last kept by, and `kept` what was kept then.
+    """
 
     turns: list[Turn] = field(default_factory=list)
     settings: Mapping[str, str] = field(default_factory=dict)
     typed: str = ""
+    name: str = ""
+    kept: tuple[Turn, ...] = ()
 
 
 _OF_RUN: WeakKeyDictionary[App[Any], dict[Ref, Held]] = WeakKeyDictionary()

@@ -14,7 +14,7 @@ from textual.widgets import Input, Label, Static, TextArea
 from genai_tui.domain.chat import Output, Sampling
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.sampling import FIELDS, MAX_TOKENS, NAMES, TEMPERATURE, TOP_P, read_settings
-from genai_tui.domain.text import printable
+from screens.chat.words import short
 
 SYSTEM = "system"
 
@@ -93,7 +93,7 @@ class ChatSettings(Vertical):
         for field in self.FIELDS:
             self.query_one(f"#{field}").set_class(field in wrong, "-wrong")
         more = self.query_one("#chat-more", Static)
-        also = [f"{NAMES[name]} {_short(text)}" for name, text in self._others.items() if text.strip()]
+        also = [f"{NAMES[name]} {short(text, 16)}" for name, text in self._others.items() if text.strip()]
         more.display = bool(also)
         more.update("also  " + "   ".join(also) if also else "")
         line = self.query_one("#chat-wrong", Static)
@@ -104,9 +104,3 @@ class ChatSettings(Vertical):
     def _next_field(self, event: Input.Submitted) -> None:
         event.stop()
         self.screen.focus_next()
-
-
-def _short(text: str, most: int = 16) -> str:
-    """One line, so that a list of tools takes no more room than a number."""
-    line = " ".join(printable(text).split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -20,6 +20,12 @@ def safe_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
+def short(text: str, most: int = 40) -> str:
+    """A text in one line of at most so many characters."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def answer_line(turn: Turn, width: int = 0) -> str:
     """Counts, speed, cost and how it ended."""
     sure = perplexity(turn.end.chances) if turn.end is not None else None

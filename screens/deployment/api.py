@@ -11,12 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
+from genai_tui.chat_ports import Playground
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.handover import handover
 from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.errors import GenaiTuiError
-from genai_tui.services import Operations, Playground
+from genai_tui.services import Operations
 from screens.deployment.choice_line import Choice, ChoiceLine
 from screens.deployment.overview import enforcement
 from screens.deployment.searching import save_text

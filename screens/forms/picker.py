@@ -83,6 +83,12 @@ class PickerScreen(Dialog[int]):
         if self._shown:
             options.highlighted = 0
 
+    @property
+    def highlighted(self) -> int | None:
+        """The place of the one under the cursor among the choices."""
+        at = self.query_one(OptionList).highlighted
+        return self._shown[at] if at is not None and at < len(self._shown) else None
+
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
         event.stop()
@@ -91,9 +97,8 @@ class PickerScreen(Dialog[int]):
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
         event.stop()
-        at = self.query_one(OptionList).highlighted
-        if at is not None and at < len(self._shown):
-            self.dismiss(self._shown[at])
+        if self.highlighted is not None:
+            self.dismiss(self.highlighted)
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.audit import Undo, Write
 from genai_tui.domain.budgets import Budget
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message, TextDelta
 from genai_tui.domain.cluster import Sync
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt
 from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
@@ -291,6 +292,31 @@ class FakeOperations:
             yield LogLine(pod, container or "engine", line, NOW)
         if follow:
             await asyncio.Event().wait()
+
+
+Named = TypeVar("Named", SavedConversation, SavedPrompt)
+
+
+class FakeShelf(Generic[Named]):
+    """Keeps in memory; `failure` is raised by the next save."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Named] = {}
+        self.failure: Exception | None = None
+
+    def save(self, item: Named) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.items[item.name] = item
+
+    def saved(self) -> tuple[Named, ...]:
+        return tuple(sorted(self.items.values(), key=lambda item: item.saved, reverse=True))
+
+    def discard(self, name: str) -> None:
+        self.items.pop(name, None)
+
+    def set_aside(self) -> tuple[str, ...]:
+        return ()
 
 
 @dataclass
@@ -579,6 +605,8 @@ class FakeServices:
         self.usage = FakeUsage()
         self.budgets = FakeBudgets()
         self.drafts = FakeDrafts()
+        self.conversations: FakeShelf[SavedConversation] = FakeShelf()
+        self.prompts: FakeShelf[SavedPrompt] = FakeShelf()
         self.preferences = FakePreferences()
         self.places = FakePlaces()
         self.keys = FakeKeys()
@@ -601,6 +629,8 @@ class FakeServices:
             usage=self.usage,
             budgets=self.budgets,
             drafts=self.drafts,
+            conversations=self.conversations,
+            prompts=self.prompts,
             preferences=self.preferences,
             places=self.places,
             clock=lambda: self.now,

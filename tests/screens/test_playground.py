@@ -25,7 +25,9 @@ from genai_tui.domain.chat import (
     TokenChance,
     ToolCall,
 )
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn
 from genai_tui.domain.money import Cost
+from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused, GenaiTuiError, Unreachable
 from screens.chat.prompt import Prompt
@@ -35,6 +37,7 @@ from tests.fakes import tour
 from tests.fakes.services import FakePlayground, FakeServices
 from tests.fakes.tour import CHAT, CHAT_LONG
 from tests.screens.console import page, paste, showing, shown, wait_until
+from tests.screens.home import toasts
 
 NARROW, WIDE = (80, 24), (160, 48)
 
@@ -261,6 +264,88 @@ async def test_an_error_says_what_why_and_what_to_do_and_keeps_the_question() ->
         await wait_until(pilot, lambda: "1 failed" in shown(pilot, "#chat-totals"))
         await wait_until(pilot, lambda: "stop" in page(pilot.app))
     assert playground.asked[1].messages == (Message("user", "Hello"),)
+
+
+async def test_a_conversation_is_kept_by_a_name_and_opened_again() -> None:
+    world, playground = world_of(TextDelta("Red."), end("Red."))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("ctrl+s")
+        assert "Keep on this machine" not in page(pilot.app), "there is nothing to keep"
+        await pilot.press("f3", *"Brief", "f3")
+        await ask(pilot, "Name a colour.")
+        await wait_until(pilot, lambda: "1 question" in page(pilot.app))
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: "Keep on this machine" in page(pilot.app))
+        await pilot.press(*["backspace"] * 40, *"colours", "enter")
+        await wait_until(pilot, lambda: "colours" in world.conversations.items)
+        await pilot.press("ctrl+s", "down", "enter")
+        await wait_until(pilot, lambda: world.prompts.items)
+        await pilot.press("ctrl+n", "f3", *["backspace"] * 5, "f3", "ctrl+o")
+        await wait_until(pilot, lambda: "1 question" in page(pilot.app) and "Open what was kept" in page(pilot.app))
+        await pilot.press(*"colours", "enter")
+        await wait_until(pilot, lambda: "› Name a colour." in page(pilot.app))
+        await ask(pilot, "Another?")
+        await wait_until(pilot, lambda: len(playground.asked) == 2)
+    assert [(p.name, p.text) for p in world.prompts.items.values()] == [("Brief", "Brief")]
+    assert playground.asked[1].messages == (
+        Message("system", "Brief"),
+        Message("user", "Name a colour."),
+        Message("assistant", "Red."),
+        Message("user", "Another?"),
+    )
+
+
+async def test_a_kept_prompt_becomes_the_system_prompt_and_is_forgotten_after_a_yes() -> None:
+    world = FakeServices()
+    world.prompts.save(SavedPrompt("pirate", "Talk like a pirate.", tour.NOW))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "pirate" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: pilot.app.screen.query("#system"))
+        await ask(pilot, "Hi")
+        await wait_until(pilot, lambda: world.playground.asked)
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "pirate" in page(pilot.app))
+        await pilot.press("ctrl+d")
+        await wait_until(pilot, lambda: "Forget the system prompt pirate?" in page(pilot.app))
+        await pilot.press("n")
+        assert list(world.prompts.items) == ["pirate"]
+        await pilot.press("ctrl+d", "y")
+        await wait_until(pilot, lambda: not world.prompts.items)
+    assert world.playground.asked[0].messages[0] == Message("system", "Talk like a pirate.")
+
+
+async def test_a_conversation_that_was_not_kept_is_not_lost_unasked() -> None:
+    world, _ = world_of(TextDelta("Red."), end("Red."))
+    world.conversations.save(
+        SavedConversation("old", Ref("gone", "away"), {}, (Turn("Old?", "Yes.", end=end("Yes.")),), tour.NOW)
+    )
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Name a colour.")
+        await wait_until(pilot, lambda: "1 question" in page(pilot.app))
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "gone/away" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Put old in the place of the conversation with team-a/chat?" in page(pilot.app))
+        await pilot.press("n")
+        await wait_until(pilot, lambda: "› Name a colour." in page(pilot.app))
+        await pilot.press("ctrl+o", "enter")
+        await wait_until(pilot, lambda: "Put old" in page(pilot.app))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "› Old?" in page(pilot.app))
+        assert "gone/away is not there any more: it goes on with team-a/chat" in toasts(pilot)
+
+
+async def test_a_disk_that_takes_nothing_is_told_and_the_conversation_stays() -> None:
+    world, _ = world_of(TextDelta("Red."), end("Red."))
+    world.conversations.failure = GenaiTuiError("the conversation cannot be kept", why="disk full")
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Name a colour.")
+        await wait_until(pilot, lambda: "1 question" in page(pilot.app))
+        await pilot.press("ctrl+s", "enter")
+        await wait_until(pilot, lambda: "the conversation cannot be kept" in page(pilot.app))
+        assert "› Name a colour." in page(pilot.app)
 
 
 async def test_a_question_asked_again_keeps_both_answers_and_goes_on_from_the_one_shown() -> None:

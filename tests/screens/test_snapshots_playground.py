@@ -13,12 +13,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from genai_tui.domain.chat import Answered, ChatRequest, TextDelta, TokenChance, ToolCall
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn
 from genai_tui.domain.money import Cost
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused
 from genai_tui.inference.samples import Language, sample
 from screens.playground import PlaygroundScreen
+from tests.fakes import tour
 from tests.fakes.services import FakeServices
 from tests.fakes.tour import CHAT, CHAT_LONG
 from tests.screens.console import Console, page, paste, wait_until
@@ -190,6 +192,28 @@ def test_chances(snap_compare: Compare, size: tuple[int, int]) -> None:
         await ask(pilot, "Name a colour.", "1 question")
         await pilot.press("f12")
         await wait_until(pilot, lambda: "How sure" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_keeping(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        playground.script = [TextDelta("Red."), answered("Red.", 34, 3)]
+        await ask(pilot, "Name a colour.", "1 question")
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: "Keep on this machine" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_kept(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        services = pilot.app.services  # type: ignore[attr-defined]
+        turns = (Turn("Name a colour.", "Red."), Turn("Another.", "Blue."))
+        services.conversations.save(SavedConversation("colours", CHAT, {}, turns, tour.ago(hours=3)))
+        services.prompts.save(SavedPrompt("pirate", "Talk like a pirate.", tour.ago(days=2)))
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "pirate" in page(pilot.app))
 
     assert look(snap_compare, size, CHAT, steps)
 
