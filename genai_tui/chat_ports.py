@@ -51,7 +51,7 @@ class Shelf(Protocol[Kept]):
         """Everything kept, newest first."""
         ...
 
-    def discard(self, name: str) -> None:
+    def discard(self, name: str, /) -> None:
         """Forget it; nothing happens when there is none."""
 
     def set_aside(self) -> tuple[str, ...]:
