@@ -20,12 +20,12 @@ from genai_tui.domain.enforcement import hostname_of
 from genai_tui.domain.rows import Ref
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.parts import PORT
-from genai_tui.errors import CredentialsRejected, GenaiTuiError, TimedOut, Unreachable
+from genai_tui.errors import CredentialsRejected, GenaiTuiError, NotPermitted, TimedOut, Unreachable
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known
 from genai_tui.known_secrets import remember
+from genai_tui.kube import executing, reach
 from genai_tui.kube import logs as kube_logs
-from genai_tui.kube import reach
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.reads import ping, watch
@@ -95,7 +95,7 @@ class Wiring:
         rows = AuditRows(self._ledger)
         recorder = connection.journal = Recorder(rows, session, access, now)
         self.audit = Trail(rows, recorder, self.operations, session)
-        self.monitor = ClusterMonitor(picture, self._fetch_pod, self._ways.fetch, now)
+        self.monitor = ClusterMonitor(picture, self._fetch_pod, self._ways.fetch, now, execute=self._execute)
 
     # -- feeding the picture ------------------------------------------------------------------------------------
 
@@ -190,6 +190,13 @@ class Wiring:
     async def _fetch_pod(self, pod: Pod, port: int) -> bytes:
         route = reach.by_pod(self._connection, pod.meta.namespace, pod.meta.name, port)
         return (await self._connection.request("GET", f"{route.base}/metrics", accept="*/*", patience=0)).content
+
+    async def _execute(self, pod: Pod, container: str, command: Sequence[str]) -> bytes:
+        """Run what reads. A read-only session runs nothing in a container, whatever it is."""
+        permission = self._access.permission("create", "pods/exec", pod.meta.namespace)
+        if not permission.allowed:
+            raise NotPermitted(permission.reason)
+        return await executing.run(self._connection, pod.meta.namespace, pod.meta.name, container, command)
 
     async def _tail(self, pod: Pod, container: str, previous: bool) -> Sequence[LogLine]:
         lines = kube_logs.lines(

@@ -179,10 +179,12 @@ the API server's proxy (`get` on pods/proxy) only while this screen is seen.
     def _about_readings(self) -> str:
         report = self._report
         if report is None:
-            return "reading the DCGM exporters ..."
+            return "reading the GPUs ..."
         if report.problem:
             return report.problem
-        text = f"GPUs of {len(report.nodes)} nodes from their DCGM exporter"
+        text = f"GPUs of {len(report.nodes) - len(report.notes)} nodes from their DCGM exporter"
+        if report.notes:
+            text = f"{text}, of {len(report.notes)} from nvidia-smi in their pods"
         if report.problems:
             node, why = next(iter(report.problems.items()))
             text += f"; {node}: {why}" + (f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else "")

@@ -127,7 +127,7 @@ def _gpus(detail: NodeDetail, report: GpuReport | None) -> list[Block]:
     if not detail.row.resources and not gpus:
         return [Heading("GPUs"), Text("This node offers no GPU.", "quiet")]
     if not gpus:
-        why = report.why_missing(name) if report is not None else "reading the DCGM exporter ..."
+        why = report.why_missing(name) if report is not None else "reading the GPUs ..."
         return [Heading("GPUs"), Text(why, "waiting" if report is not None else "quiet")]
     lines: list[Line] = [tuple(Bit(text, "label") for text in ("GPU", "BUSY", "MEMORY", "TEMP", "POWER", "XID", "POD"))]
     lines += [_gpu(gpu, detail.pods) for gpu in gpus]
@@ -137,6 +137,8 @@ def _gpus(detail: NodeDetail, report: GpuReport | None) -> list[Block]:
         found.append(
             Text("The exporter does not say which pod has which GPU; below is what each was allocated.", "quiet")
         )
+    if report is not None and name in report.notes:
+        found.append(Text(report.notes[name], "quiet"))
     xids = sorted({gpu.xid for gpu in gpus if gpu.xid})
     if xids:
         codes = ", ".join(map(str, xids))

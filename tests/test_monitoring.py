@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,8 +14,11 @@ import pytest
 from genai_tui.composition import build_services
 from genai_tui.domain.cluster import ContainerSpec, Meta, Pod
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref
-from genai_tui.errors import NotPermitted, Unreachable
+from genai_tui.errors import GenaiTuiError, NotPermitted, Unreachable
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.kubeconfig import resolve
 from genai_tui.sandbox.node_agent import DCGM_APP, DCGM_PORT
+from genai_tui.sandbox.scenarios import GPU_NAMESPACE
 from genai_tui.services import Services
 from genai_tui.settings import Settings
 from genai_tui.store.deriving import Deriver
@@ -33,7 +39,7 @@ async def nothing(row: DeploymentRow, path: str, pod: str | None) -> bytes:
     raise Unreachable("nobody is asked for this")
 
 
-def monitor(*pods: Pod, answer: bytes | Exception) -> ClusterMonitor:
+def monitor(*pods: Pod, answer: bytes | Exception, within: bytes | Exception | None = None) -> ClusterMonitor:
     picture = Picture(Deriver(lambda *_: None, lambda _: None, lambda *_: None), lambda *_: None)  # type: ignore[arg-type]
     for pod in pods:
         picture.objects.put(pod)
@@ -43,7 +49,13 @@ def monitor(*pods: Pod, answer: bytes | Exception) -> ClusterMonitor:
             raise answer
         return answer
 
-    return ClusterMonitor(picture, fetch, nothing, lambda: NOW)
+    async def execute(pod: Pod, container: str, command: Sequence[str]) -> bytes:
+        assert (container, command[0]) == ("engine", "nvidia-smi")
+        if isinstance(within, Exception):
+            raise within
+        return within or b""
+
+    return ClusterMonitor(picture, fetch, nothing, lambda: NOW, execute=None if within is None else execute)
 
 
 async def test_without_an_exporter_that_is_what_is_said() -> None:
@@ -68,6 +80,53 @@ async def test_of_500_nodes_each_is_asked_less_often() -> None:
     many = await monitor(*(exporter(f"n{i}") for i in range(500)), answer=text).gpus()
     assert (few.again_s, many.again_s) == (5.0, 25.0)
     assert len(many.nodes) == 500
+
+
+async def test_without_an_exporter_nvidia_smi_is_asked_in_the_pods_that_hold_gpus(tmp_path: Path) -> None:
+    """Through the served cluster's exec, in a real WebSocket; the exporters are taken away before."""
+    with sandbox(tmp_path / "sandbox") as ready:
+        settings = Settings(kubeconfig=ready["kubeconfig"], state=tmp_path / "state")
+        services = build_services(settings)
+        await services.settle()
+        target = resolve(ready["kubeconfig"], None)
+        async with Connection(target) as connection:
+            path = f"/apis/apps/v1/namespaces/{GPU_NAMESPACE}/daemonsets/{DCGM_APP}"
+            await connection.request("DELETE", path)
+        deadline = time.monotonic() + 30
+        while (report := await services.monitor.gpus()).nodes.keys() != report.notes.keys() or not report.nodes:
+            assert time.monotonic() < deadline, report
+            await asyncio.sleep(0.2)
+        chat = next(row for row in services.picture.deployments() if row.assessment.phase is Phase.RUNNING)
+        (gpu,) = [g for gpus in report.nodes.values() for g in gpus if g.namespace == chat.ref.namespace
+                  and g.pod.startswith(f"{chat.ref.name}-")]  # fmt: skip
+        assert gpu.uuid.startswith("GPU-")
+        assert gpu.memory_total is not None
+        assert "GPUs that no pod holds are not read" in next(iter(report.notes.values()))
+        await services.close()
+        watching = build_services(replace(settings, read_only=True))
+        await watching.settle()
+        refused = await watching.monitor.gpus()
+        assert not refused.nodes
+        assert refused.problem.startswith(
+            "no data: no DCGM exporter on this node; nvidia-smi needs create pods/exec in "
+        )
+        await watching.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (NotPermitted("no"), "nvidia-smi needs create pods/exec in team-a"),
+        (GenaiTuiError("exec: not found"), "nvidia-smi in team-a/chat-1: exec: not found"),
+        (b"No devices were found\n", "nvidia-smi in team-a/chat-1 told of no GPU"),
+    ],
+)
+async def test_what_keeps_nvidia_smi_from_telling_is_said(answer: bytes | Exception, why: str) -> None:
+    engine = ContainerSpec("engine", "x", gpus={"nvidia.com/gpu": 1})
+    pod = Pod(Meta("chat-1", "team-a"), "Running", node="n1", containers=(engine,))
+    report = await monitor(pod, answer=b"", within=answer).gpus()
+    assert report.why_missing("n1") == f"no data: no DCGM exporter on this node; {why}"
+    assert report.again_s >= 15
 
 
 async def test_a_deployment_nobody_knows_has_no_engine() -> None:

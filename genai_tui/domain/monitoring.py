@@ -40,14 +40,15 @@ class GpuReading:
 class GpuReport:
     """The GPUs by node, as read at `read`.
 
-    `problem` says why there is nothing at all, `problems` why a node's are missing. `again_s` is when it is polite to
-    ask the next time.
+    `problem` says why there is nothing at all, `problems` why a node's are missing, and `notes` what the readings of a
+    node leave out. `again_s` is when it is polite to ask the next time.
     """
 
     read: datetime
     nodes: Mapping[str, Sequence[GpuReading]] = field(default_factory=dict)
     problem: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     again_s: float = 5.0
 
     def why_missing(self, node: str) -> str:

@@ -30,6 +30,7 @@ USED = (
     ("create", "secrets"),
     ("delete", "secrets"),
     ("create", "pods/proxy"),
+    ("create", "pods/exec"),
     ("get", "pods/portforward"),
 )
 """What the product does, as (verb, resource)."""

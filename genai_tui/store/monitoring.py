@@ -17,6 +17,7 @@ from datetime import datetime
 from genai_tui.domain.cluster import Pod
 from genai_tui.domain.monitoring import EngineMoment, EngineReport, GpuReading, GpuReport, Quantiles
 from genai_tui.domain.rows import DeploymentRow, Ref
+from genai_tui.engines import smi
 from genai_tui.engines.dcgm import exporters, parse_gpus
 from genai_tui.engines.metrics import (
     Buckets,
@@ -41,8 +42,15 @@ QUESTIONS_PER_S = 20.0
 WINDOW_S = 60.0
 MOMENTS = 120
 _MOST_WATCHED = 16
+_MOST_ASKED = 64
+"""Pods in which nvidia-smi is asked at a time: each is a process in a container that has other work."""
+_SMI_EVERY_S = 15.0
+_NO_EXPORTER = "no data: no DCGM exporter"
+_BY_SMI = "by nvidia-smi in its pods, numbered as each sees its own; GPUs that no pod holds are not read"
 FetchPod = Callable[[Pod, int], Awaitable[bytes]]
 """GET /metrics of a pod's port; raises GenaiTuiError when it does not answer."""
+Execute = Callable[[Pod, str, Sequence[str]], Awaitable[bytes]]
+"""What a command prints in a container of a pod; raises GenaiTuiError."""
 FetchEngine = Callable[[DeploymentRow, str, str | None], Awaitable[bytes]]
 
 
@@ -61,6 +69,7 @@ class ClusterMonitor:
     Args:
         picture: which pods there are.
         fetch_pod: the way to an exporter.
+        execute: the way into a container, where a node has no exporter; None where nothing is run.
         fetch_engine: the way to an engine.
         now: the time, for what is shown.
         clock: seconds that only grow, for rates.
@@ -73,7 +82,10 @@ class ClusterMonitor:
         fetch_engine: FetchEngine,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        execute: Execute | None = None,
     ) -> None:
+        self._execute = execute
         self._picture, self._fetch_pod, self._fetch_engine = picture, fetch_pod, fetch_engine
         self._now, self._clock = now, clock
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -82,23 +94,67 @@ class ClusterMonitor:
     # -- GPUs ---------------------------------------------------------------------------------------------------
 
     async def gpus(self, nodes: Collection[str] | None = None) -> GpuReport:
-        """Ask the exporters of these nodes, or of all."""
+        """Ask the exporters of these nodes, or of all; where a node has none, nvidia-smi in the pods that hold GPUs."""
         objects = self._picture.objects
         known = exporters(objects.pods.values(), objects.services.values())
-        if not known:
-            return GpuReport(self._now(), problem="no data: no DCGM exporter found", again_s=6 * EVERY_S)
         asked = [node for node in known if nodes is None or node in nodes]
-        answers = await asyncio.gather(*(self._gpus_of(*known[node]) for node in asked))
+        holders = self._holders(known, nodes)
+        if not asked and not holders:
+            none = "on this node" if known else "found"
+            return GpuReport(self._now(), problem=f"{_NO_EXPORTER} {none}", again_s=6 * EVERY_S)
+        answers, within = await asyncio.gather(
+            asyncio.gather(*(self._gpus_of(*known[node]) for node in asked)),
+            asyncio.gather(*(self._smi_of(pods) for pods in holders.values())),
+        )
         found: dict[str, Sequence[GpuReading]] = {}
         problems: dict[str, str] = {}
+        notes: dict[str, str] = {}
         for node, answer in zip(asked, answers, strict=True):
             if isinstance(answer, str):
                 problems[node] = answer
             else:
                 found[node] = answer
+        for node, (gpus, why) in zip(holders, within, strict=True):
+            if gpus:
+                found[node], notes[node] = gpus, "; ".join(part for part in (_BY_SMI, why) if part)
+            else:
+                problems[node] = f"{_NO_EXPORTER} on this node; {why}"
         first = next(iter(problems.values()), "")
-        again = max(EVERY_S, len(asked) / QUESTIONS_PER_S)
-        return GpuReport(self._now(), found, "" if found else first, problems, again)
+        again = max(EVERY_S, len(asked) / QUESTIONS_PER_S, _SMI_EVERY_S if holders else 0.0)
+        return GpuReport(self._now(), found, "" if found else first, problems, notes, again)
+
+    def _holders(self, known: Collection[str], nodes: Collection[str] | None) -> dict[str, list[tuple[Pod, str]]]:
+        """Pods with NVIDIA's GPUs, and the container that has them, by node without an exporter."""
+        found: dict[str, list[tuple[Pod, str]]] = {}
+        room = _MOST_ASKED if self._execute is not None else 0
+        for pod in self._picture.objects.pods.values():
+            wanted = pod.node is not None and pod.node not in known and (nodes is None or pod.node in nodes)
+            if not wanted or pod.phase != "Running" or not room:
+                continue
+            holder = next((c.name for c in pod.containers if any(g.startswith("nvidia.com/") for g in c.gpus)), None)
+            if holder is not None:
+                found.setdefault(pod.node or "", []).append((pod, holder))
+                room -= 1
+        return found
+
+    async def _smi_of(self, pods: Sequence[tuple[Pod, str]]) -> tuple[tuple[GpuReading, ...], str]:
+        """The GPUs of these pods together, and why those of one are missing."""
+        found: list[GpuReading] = []
+        why = ""
+        for pod, container in pods:
+            where = f"{pod.meta.namespace}/{pod.meta.name}"
+            try:
+                async with self._slots:
+                    assert self._execute is not None
+                    text = (await self._execute(pod, container, smi.COMMAND)).decode("utf-8", "replace")
+                read = smi.parse_smi(text, pod.meta.namespace, pod.meta.name)
+                found += read
+                why = why or ("" if read else f"nvidia-smi in {where} told of no GPU")
+            except NotPermitted:
+                why = f"nvidia-smi needs create pods/exec in {pod.meta.namespace}"
+            except GenaiTuiError as error:
+                why = f"nvidia-smi in {where}: {error.problem.line}"
+        return tuple(found), why
 
     async def _gpus_of(self, pod: Pod, port: int) -> tuple[GpuReading, ...] | str:
         """The GPUs, or why there are none."""

@@ -127,7 +127,7 @@ def _gpus(replicas: Sequence[ReplicaRow], report: GpuReport | None) -> Iterator[
         return
     yield Heading("GPUs")
     if report is None:
-        yield Text("reading the DCGM exporters ...", "quiet")
+        yield Text("reading the GPUs ...", "quiet")
         return
     titles = ("NODE", "GPU", "BUSY", "MEMORY", "TEMP", "POWER", "XID", "POD")
     lines: list[Line] = [tuple(Bit(title, "label") for title in titles)]
@@ -144,6 +144,8 @@ def _gpus(replicas: Sequence[ReplicaRow], report: GpuReport | None) -> Iterator[
             unsaid[node] = None
     if len(lines) > 1:
         yield Grid(tuple(lines), frozenset({2, 3, 4, 5}), cut=True)
+    for note in dict.fromkeys(report.notes.get(pod.node or "", "") for pod in placed):
+        yield Text(note, "quiet")
     for why in unread:
         yield Text(why, "waiting")
     for node in unsaid:
