@@ -167,8 +167,11 @@ def test_kubectl_sees_what_we_see(program: Program) -> None:
         for i in json.loads(program.kubectl("get", "deployments", "-A", "-o", "json"))["items"]
     }
     assert ours == theirs
-    nodes = {i["name"] for i in program("get", "nodes", "-o", "json").json["items"]}
-    assert nodes == set(program.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split())
+    nodes = {i["name"]: i for i in program("get", "nodes", "-o", "json").json["items"]}
+    assert set(nodes) == set(program.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split())
+    for node in nodes.values():
+        assert len(node["gpuReadings"]) == node["gpus"], "an exporter tells of every GPU"
+        assert all(0 <= gpu["busy"] <= 1 and gpu["memoryTotalMiB"] > 0 for gpu in node["gpuReadings"])
 
 
 def test_explain_says_why_and_what_to_do(program: Program) -> None:

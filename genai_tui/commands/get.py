@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from genai_tui.commands.output import Format, Row, age, as_json, as_table, as_yaml, timestamp, write
+from genai_tui.commands.nodes import COLUMNS, WIDE, ReadNode, node_cells, node_item, read_nodes
+from genai_tui.commands.output import Format, Row, age, as_json, as_table, as_yaml, note, timestamp, write
 from genai_tui.domain.cluster import Kind
 from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.naming import did_you_mean
@@ -49,6 +50,11 @@ async def get(services: Services, kind: str, name: str | None, namespace: str | 
         if not rows:
             where = f" in namespace {namespace}" if namespace and kind == "deployments" else ""
             raise NotFound(f"no {kind.removesuffix('s')} is called '{name}'{where}{did_you_mean(name, names)}")
+    if kind == "nodes":
+        nodes = await read_nodes(services, [row for row in rows if isinstance(row, NodeRow)])
+        for about in dict.fromkeys(node.about for node in nodes if node.about and not node.gpus):
+            note(f"genai-tui: GPUs: {about}")
+        rows = nodes
     listing = _list(kind, rows, now, wide=form == "wide")
     if form in ("json", "yaml"):
         document = {"items": list(listing.items)}
@@ -98,14 +104,14 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "models": ("name", "provider", "source", "use case", "deployments", "age"),
     "endpoints": ("name", "hostname", "exposure", "deployments", "age"),
     "organizations": ("name", "display name", "users", "age"),
-    "nodes": ("name", "status", "gpu", "gpus", "free", "age"),
+    "nodes": COLUMNS,
     "keys": ("id", "organization", "user", "name", "age", "expires"),
 }
 _WIDE: dict[str, tuple[str, ...]] = {
     "deployments": ("endpoint", "served names", "managed by"),
     "models": ("context", "parameters", "description"),
     "endpoints": ("description",),
-    "nodes": ("resources", "used by", "taints"),
+    "nodes": WIDE,
     "keys": ("deployments", "description"),
 }
 
@@ -120,8 +126,8 @@ def _render(row: object, now: datetime) -> tuple[Row, Sequence[object]]:
             return _endpoint(row, now)
         case OrganizationRow():
             return _organization(row, now)
-        case NodeRow():
-            return _node(row, now)
+        case ReadNode():
+            return node_item(row), node_cells(row, now)
         case KeyRecord():
             return _key(row, now)
         case _:
@@ -212,31 +218,6 @@ def _organization(row: OrganizationRow, now: datetime) -> tuple[Row, Sequence[ob
     }
     users = ", ".join(spec.users) if spec else row.problem
     return item, (row.name, item["displayName"], users, age(row.created, now))
-
-
-def _node(row: NodeRow, now: datetime) -> tuple[Row, Sequence[object]]:
-    status = "Ready" if row.node.ready else "NotReady"
-    if row.node.unschedulable:
-        status += ",SchedulingDisabled"
-    item: Row = {
-        "name": row.node.meta.name,
-        "ready": row.node.ready,
-        "schedulable": not row.node.unschedulable,
-        "gpuResource": row.gpu_resource,
-        "gpuProduct": row.gpu_product,
-        "gpuMemoryMiB": row.gpu_memory_mib,
-        "gpus": row.gpu_total,
-        "gpusFree": row.gpu_free,
-        "gpuResources": [{"name": r.name, "allocatable": r.total, "free": r.free} for r in row.resources],
-        "taints": [{"key": t.key, "value": t.value, "effect": t.effect} for t in row.node.taints],
-        "usedBy": [{"deployment": str(ref), "gpus": count} for ref, count in row.holders],
-        "created": timestamp(row.node.meta.created),
-    }
-    holders = ", ".join(f"{ref} ({count})" for ref, count in row.holders)
-    cells = (row.node.meta.name, status, row.gpu_product, row.gpu_total, row.gpu_free, age(row.node.meta.created, now))
-    resources = ", ".join(f"{r.name} ({r.free} of {r.total} free)" for r in row.resources)
-    taints = ", ".join(f"{t.key}={t.value}:{t.effect}" if t.value else f"{t.key}:{t.effect}" for t in row.node.taints)
-    return item, (*cells, resources, holders, taints)
 
 
 def _key(row: KeyRecord, now: datetime) -> tuple[Row, Sequence[object]]:
