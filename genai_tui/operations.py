@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
+from genai_tui import scaling
 from genai_tui.adopting import adoption_of
-from genai_tui.applying import Applying, refuse_changed
+from genai_tui.applying import TRIES, Applying, refuse_changed
 from genai_tui.disputing import drift_of
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
@@ -29,6 +30,7 @@ from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import writes
 from genai_tui.kube.journal import act
 from genai_tui.kube.manifests.catalogue import config_map_name
+from genai_tui.kube.refusals import Modified
 from genai_tui.object_texts import difference_of, to_yaml, without_values
 from genai_tui.rendering import document_of
 from genai_tui.revisions import revisions_of
@@ -105,22 +107,40 @@ class ClusterOperations(Applying):
         with act():
             return await self._gateways.prove(ref)
 
-    async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
-        """Apply the spec that is live with other replicas."""
+    async def scale(
+        self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED, *, base: ModelDeployment | None = None
+    ) -> None:
+        """Change the number, in the Deployment and in the spec its annotation holds, and nothing else."""
+        self._may_write()
         live = await self._live_of_ours(ref)
         document = document_of(live)
         if document is None:
             raise NotFound(f"{ref} has no readable spec", next_step="apply its file again")
-        spec = document.spec.model_copy(
-            update={"engine": document.spec.engine.model_copy(update={"replicas": replicas})}
-        )
-        changed = document.model_copy(update={"spec": spec})
+        await self._look_at_gateways([document])
+        engine = document.spec.engine.model_copy(update={"replicas": replicas})
+        changed = document.model_copy(update={"spec": document.spec.model_copy(update={"engine": engine})})
+        before, after = self._objects(document, [document])[0], self._objects(changed, [changed])[0]
         was = live["spec"].get("replicas", 1)
         with act():
             # First the stop: where others hold the replicas it asks, and nothing is written until that is answered.
-            await self.apply(changed, base=document, resolution=resolution)
-            if not replicas and was:
+            written = await self._scaled(base or document, before, after, resolution)
+            if written and not replicas and was:
                 await writes.annotate(self._connection, ref.namespace, ref.name, {BEFORE_STOP_ANNOTATION: str(was)})
+
+    async def _scaled(self, base: ModelDeployment, before: Json, after: Json, resolution: Resolution) -> bool:
+        """Whether the number was written. The status moves on all the time: look again, as often as it takes."""
+        for attempt in range(TRIES):
+            try:
+                refuse_changed(base, await writes.read(self._connection, after), writes.reference(after))
+                decided = await scaling.plan(self._connection, before, after, resolution)
+                if decided is None:
+                    return False
+                await writes.apply(self._connection, decided.item, force=decided.force, version=decided.version)
+                return True
+            except Modified:
+                if attempt == TRIES - 1:
+                    raise
+        return False
 
     async def drift(self, ref: Ref) -> Drift:
         """Compare what is live with what its annotation says."""

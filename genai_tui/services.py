@@ -263,8 +263,13 @@ class Operations(Protocol):
         """
         ...
 
-    async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
-        """Set the wanted replicas; 0 stops the deployment. Keeps the spec annotation in step. Raises as `apply`."""
+    async def scale(
+        self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED, *, base: ModelDeployment | None = None
+    ) -> None:
+        """Set the wanted replicas and nothing else; 0 stops the deployment. Keeps the spec annotation in step.
+
+        `base` is what the deployment must still be. Raises as `apply`.
+        """
 
     async def drift(self, ref: Ref) -> Drift:
         """Where the live objects are not as the spec says; nothing for a deployment of others.

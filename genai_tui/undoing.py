@@ -15,6 +15,7 @@ from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.disputes import UNDECIDED, Resolution
 from genai_tui.domain.documents import ModelDeployment, NamespacedMetadata
 from genai_tui.domain.naming import KIND_LABEL
+from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, NotFound
 from genai_tui.kube.journal import act
 from genai_tui.kube.manifests.catalogue import KIND_VALUES, read_entry
@@ -75,6 +76,9 @@ class Trail:
             what = f"delete {main.reference} with what belongs to it"
             lines = "".join(f"- {row.reference}\n" for row in reversed(writes))
             return Undo(main.act, what, "", lines, f"{name} was made by this act.", writes)
+        number = _scaled(document, _document(main, main.after))
+        if number is not None:
+            return Undo(main.act, f"scale {main.reference} back to {number}", "", main.diff, "", writes)
         preview = await self._operations.preview(document)
         told = preview.refusal or "; ".join(problem.message for problem in preview.problems)
         again = main.verb is Verb.DELETE
@@ -96,6 +100,10 @@ class Trail:
                 await self._delete(main, after)
             elif main.verb is Verb.DELETE:
                 await self._operations.apply(before, create_only=True, resolution=resolution)
+            elif (replicas := _scaled(before, after)) is not None:
+                await self._operations.scale(
+                    Ref(main.namespace, main.name), replicas, resolution, base=_deployment(after)
+                )
             else:
                 await self._operations.apply(before, base=after, resolution=resolution)
 
@@ -106,6 +114,19 @@ class Trail:
             await self._operations.delete("ModelDeployment", main.name, main.namespace, base=made)
         else:
             await self._operations.delete(made.kind, made.metadata.name)
+
+
+def _deployment(document: AnyDocument | None) -> ModelDeployment | None:
+    return document if isinstance(document, ModelDeployment) else None
+
+
+def _scaled(before: AnyDocument, after: AnyDocument | None) -> int | None:
+    """The replicas to go back to, where nothing but their number was changed."""
+    if not isinstance(before, ModelDeployment) or not isinstance(after, ModelDeployment):
+        return None
+    number = before.spec.engine.replicas
+    engine = after.spec.engine.model_copy(update={"replicas": number})
+    return number if after.spec.model_copy(update={"engine": engine}) == before.spec else None
 
 
 def _left_nothing(writes: Sequence[Write]) -> bool:
@@ -123,7 +144,9 @@ def _main(writes: Sequence[Write]) -> Write:
 
 def _refusal(main: Write) -> str:
     if main.verb is Verb.PATCH:
-        return f"{main.reference} was restarted, paused or resumed: pods that were replaced do not come back"
+        if "paused" in main.diff:
+            return f"{main.reference} was paused or resumed: P on the deployment turns that round"
+        return f"{main.reference} was restarted: pods that were replaced do not come back"
     if main.kind == "Secret":
         gone = main.verb is Verb.DELETE
         return "a key that was revoked is kept nowhere" if gone else "a key is taken back by revoking it, on Access"

@@ -15,6 +15,7 @@ import pytest
 from genai_tui.domain.audit import Write
 from genai_tui.domain.documents import Model
 from genai_tui.domain.keys import KeyRequest
+from genai_tui.domain.naming import SPEC_ANNOTATION
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, ChangedMeanwhile, NotFound, PartlyApplied
 from genai_tui.files import read_documents
@@ -167,11 +168,38 @@ async def test_what_another_changed_since_is_not_undone(cluster: Served, service
     assert engine_of(live(cluster))["env"] == [{"name": "A", "value": "2"}]
 
 
+async def test_a_number_of_replicas_is_undone_alone_and_not_over_what_came_after(
+    cluster: Served, services: Services
+) -> None:
+    await services.operations.apply(document())
+    template = live(cluster)["spec"]["template"]
+    await services.operations.scale(MINE, 3)
+    plan = await services.audit.last()
+    assert (plan.what, plan.refusal) == ("scale Deployment default/mine back to 1", "")
+    assert "+  replicas: 3" in plan.diff
+    await services.audit.undo(plan)
+    assert (live(cluster)["spec"]["replicas"], live(cluster)["spec"]["template"]) == (1, template)
+    await services.operations.scale(MINE, 2)
+    plan = await services.audit.last()
+
+    def other_console(item: dict[str, Any]) -> None:
+        spec = json.loads(item["metadata"]["annotations"][SPEC_ANNOTATION])
+        spec["engine"]["contextLength"] = 1024
+        item["metadata"]["annotations"][SPEC_ANNOTATION] = json.dumps(spec)
+
+    edit(cluster, other_console)
+    with pytest.raises(ChangedMeanwhile):
+        await services.audit.undo(plan)
+    assert live(cluster)["spec"]["replicas"] == 2
+
+
 async def test_what_cannot_be_undone_says_why(cluster: Served, services: Services) -> None:
     await services.operations.apply(document())
     await until_seen(services, MINE)
     await services.operations.restart(MINE)
     assert "pods that were replaced do not come back" in (await services.audit.last()).refusal
+    await services.operations.pause(MINE, paused=True)
+    assert "was paused or resumed: P on the deployment turns that round" in (await services.audit.last()).refusal
     key = await services.keys.create(KeyRequest("org-a", "alice"))
     assert "revoking it" in (await services.audit.last()).refusal
     await services.keys.revoke([key.record])

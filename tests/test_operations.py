@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ import yaml
 
 from genai_tui.composition import build_services
 from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.naming import MANAGER, SPEC_ANNOTATION
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, NotPermitted, PartlyApplied, Refused
 from genai_tui.files import read_documents
+from genai_tui.kube import ownership, writes
+from genai_tui.kube.connection import Connection
+from genai_tui.kube.kubeconfig import resolve
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.faults import Fault
 from genai_tui.sandbox.scenarios import CATALOGUE
@@ -139,6 +144,33 @@ async def test_a_stop_notes_how_many_replicas_there_were_and_a_pause_outlives_an
     assert live(cluster)["spec"]["paused"] is True
     await operations.pause(ref, paused=False)
     assert "paused" not in live(cluster)["spec"]
+
+
+async def test_another_number_of_replicas_changes_nothing_that_another_version_rendered(
+    cluster: Served, services: Services
+) -> None:
+    """An upgrade of the console renders a pod otherwise; to scale must not restart what runs."""
+    operations, ref = services.operations, Ref("default", "mine")
+    await operations.apply(document())
+    older = ownership.applied(live(cluster), MANAGER)
+    (engine,) = older["spec"]["template"]["spec"]["containers"]
+    engine["args"] = [*engine["args"], "--made-by-another-version"]
+    engine["env"] = [*(engine.get("env") or []), {"name": "OLDER", "value": "1"}]
+    del older["spec"]["template"]["spec"]["enableServiceLinks"]
+    async with Connection(resolve(str(cluster.kubeconfig("admin")), None)) as connection:
+        await writes.apply(connection, older)
+    before = live(cluster)
+    await operations.scale(ref, 3)
+    after = live(cluster)
+    # How many may be missing during a rollout follows from the number; the pods are as they were.
+    assert after["spec"] == before["spec"] | {"replicas": 3, "strategy": after["spec"]["strategy"]}
+    annotations = after["metadata"]["annotations"]
+    assert json.loads(annotations[SPEC_ANNOTATION])["engine"]["replicas"] == 3
+    assert (
+        ownership.applied(after, MANAGER)["spec"]["template"] == ownership.applied(before, MANAGER)["spec"]["template"]
+    )
+    await operations.scale(ref, 0)
+    assert live(cluster)["spec"]["template"] == before["spec"]["template"]
 
 
 def stopped_from(services: Services, ref: Ref) -> int | None:

@@ -120,6 +120,22 @@ def _leaves(given: Json, path: Path) -> Iterator[Path]:
         yield from _leaves(inner, (*path, part)) if inner and set(inner) != {"."} else ((*path, part),)
 
 
+def applied(live: Json, manager: str) -> Json:
+    """What `manager` last applied of an object, with the values it has now: to apply this again changes nothing."""
+    meta = live["metadata"]
+    item: Json = {"apiVersion": live["apiVersion"], "kind": live["kind"]}
+    item["metadata"] = {name: meta[name] for name in ("name", "namespace") if name in meta}
+    for entry in meta.get("managedFields") or ():
+        if (entry.get("manager"), entry.get("operation"), entry.get("subresource")) != (manager, "Apply", None):
+            continue
+        for path in _leaves(entry.get("fieldsV1") or {}, ()):
+            value = _at(live, path)
+            if value is not None:
+                # Of an item of a list it says that it is there; what is in it has paths of its own.
+                put(item, path, value)
+    return item
+
+
 def _held(path: Path, held: Mapping[Path, tuple[Owner, ...]]) -> tuple[Owner, ...]:
     """Who holds a field, itself or with the whole it is part of."""
     for length in range(len(path), 0, -1):

@@ -249,7 +249,9 @@ class FakeOperations:
         self._do("delete", kind, f"{namespace}/{name}" if namespace else name)
         return (f"{kind} {name}",)
 
-    async def scale(self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED) -> None:
+    async def scale(
+        self, ref: Ref, replicas: int, resolution: Resolution = UNDECIDED, *, base: ModelDeployment | None = None
+    ) -> None:
         self._do("scale", str(ref), str(replicas))
         self.resolutions.append(resolution)
 
