@@ -193,9 +193,11 @@ class Wiring:
 
     async def _execute(self, pod: Pod, container: str, command: Sequence[str]) -> bytes:
         """Run what reads. A read-only session runs nothing in a container, whatever it is."""
-        permission = self._access.permission("create", "pods/exec", pod.meta.namespace)
-        if not permission.allowed:
-            raise NotPermitted(permission.reason)
+        await self._access.check(pod.meta.namespace)
+        for verb in ("create", "get"):
+            permission = self._access.permission(verb, "pods/exec", pod.meta.namespace)
+            if not permission.allowed:
+                raise NotPermitted(permission.reason)
         return await executing.run(self._connection, pod.meta.namespace, pod.meta.name, container, command)
 
     async def _tail(self, pod: Pod, container: str, previous: bool) -> Sequence[LogLine]:

@@ -21,6 +21,7 @@ from genai_tui.domain.rows import NodeRow
 from genai_tui.domain.text import printable
 from screens.base import AreaScreen
 from screens.cluster_cells import COLUMNS, SORT_KEYS, Readings, cells_of, legend, spot_of, status_of, summary
+from screens.format import plural
 from screens.widgets.heat_map import HeatMap
 from screens.widgets.virtual_table import Cells, VirtualTable
 
@@ -59,7 +60,8 @@ click on a heading, sorts; the map has the order of the list. `/` narrows both.
 
 *BUSY* is the share of time in which some kernel ran, the mean of the node's GPUs; it does not say that they are full.
 *XID* are the last error codes of the driver. The exporters are found by label, image or Service, and are read through
-the API server's proxy (`get` on pods/proxy) only while this screen is seen.
+the API server's proxy (`get` on pods/proxy) only while this screen is seen. Where none answers, `nvidia-smi` is
+asked in the pods that hold GPUs, if you may `create` (and before Kubernetes 1.35 `get`) pods/exec: it tells of no XID.
 """
 
     def __init__(self) -> None:
@@ -182,9 +184,10 @@ the API server's proxy (`get` on pods/proxy) only while this screen is seen.
             return "reading the GPUs ..."
         if report.problem:
             return report.problem
-        text = f"GPUs of {len(report.nodes) - len(report.notes)} nodes from their DCGM exporter"
-        if report.notes:
-            text = f"{text}, of {len(report.notes)} from nvidia-smi in their pods"
+        exported, within = len(report.nodes) - len(report.notes), len(report.notes)
+        ways = [f"of {exported} nodes from their DCGM exporter"] if exported or not within else []
+        ways += [f"of {plural(within, 'node')} from nvidia-smi in their pods"] if within else []
+        text = f"GPUs {', '.join(ways)}"
         if report.problems:
             node, why = next(iter(report.problems.items()))
             text += f"; {node}: {why}" + (f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else "")

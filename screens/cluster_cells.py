@@ -97,7 +97,7 @@ def cells_of(row: NodeRow, gpus: Readings, now: datetime) -> Cells:
     """One line of the list."""
     node, created = row.node, row.node.meta.created
     status, tone = status_of(row)
-    busy, xids = busy_of(gpus), xids_of(gpus)
+    busy, xids, told = busy_of(gpus), xids_of(gpus), any(gpu.xid is not None for gpu in gpus)
     used = [gpu.memory_used for gpu in gpus if gpu.memory_used is not None]
     totals = [gpu.memory_total for gpu in gpus if gpu.memory_total is not None]
     hottest = max((gpu.celsius for gpu in gpus if gpu.celsius is not None), default=None)
@@ -116,7 +116,7 @@ def cells_of(row: NodeRow, gpus: Readings, now: datetime) -> Cells:
         Cell(memory, "", sum(used) if used else None),
         Cell(f"{hottest:.0f} °C" if hottest is not None else MISSING, "bad" if hot else "", hottest),
         Cell(f"{sum(watts):,.0f} W" if watts else MISSING, "", sum(watts) if watts else None),
-        Cell(", ".join(map(str, xids)) if gpus else MISSING, "bad" if xids else "quiet"),
+        Cell(", ".join(map(str, xids)) if told else MISSING, "bad" if xids else "quiet"),
         Cell(holders or MISSING, "" if holders else "quiet"),
         Cell(age(created, now), "quiet", -created.timestamp() if created else 0),
     )  # fmt: skip

@@ -129,6 +129,35 @@ async def test_what_keeps_nvidia_smi_from_telling_is_said(answer: bytes | Except
     assert report.again_s >= 15
 
 
+def holder(node: str, number: int = 1) -> Pod:
+    engine = ContainerSpec("engine", "x", gpus={"nvidia.com/gpu": 1})
+    return Pod(Meta(f"chat-{number}", "team-a"), "Running", node=node, containers=(engine,))
+
+
+SMI = b"0, GPU-5a3f, NVIDIA L4, 71, 3000, 23034, 64, 51.3\n"
+
+
+async def test_an_exporter_that_does_not_answer_is_made_up_for_and_both_reasons_are_told() -> None:
+    report = await monitor(exporter("n1"), holder("n1"), answer=NotPermitted("no"), within=SMI).gpus()
+    assert [gpu.busy for gpu in report.nodes["n1"]] == [0.71]
+    assert report.notes.keys() == {"n1"}
+    report = await monitor(exporter("n1"), holder("n1"), answer=NotPermitted("no"), within=NotPermitted("no")).gpus()
+    assert report.why_missing("n1") == (
+        "not permitted: get pods/proxy in gpu-operator; nvidia-smi needs create pods/exec in team-a"
+    )
+
+
+async def test_a_gpu_that_pods_share_is_counted_once() -> None:
+    report = await monitor(holder("n1"), holder("n1", 2), answer=b"", within=SMI).gpus()
+    assert len(report.nodes["n1"]) == 1
+
+
+async def test_an_exporter_that_answers_needs_no_command() -> None:
+    text = b'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="a"} 5\n'
+    report = await monitor(exporter("n1"), holder("n1"), answer=text, within=AssertionError("it was run")).gpus()
+    assert [gpu.busy for gpu in report.nodes["n1"]] == [0.05]
+
+
 async def test_a_deployment_nobody_knows_has_no_engine() -> None:
     report = await monitor(answer=b"").engine(Ref("a", "b"))
     assert report.problem == "no data: no replica is ready"

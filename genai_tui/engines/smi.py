@@ -15,9 +15,12 @@ COMMAND = ("nvidia-smi", f"--query-gpu={','.join(_FIELDS)}", "--format=csv,nohea
 
 
 def parse_smi(text: str, namespace: str, pod: str) -> tuple[GpuReading, ...]:
-    """The GPUs of one pod, numbered as the pod sees them. What is `[N/A]` or no number is missing. Never raises."""
+    """The GPUs of one pod, numbered as the pod sees them. What is `[N/A]` or no number is missing. Never raises.
+
+    A last line without its end may be cut within a number, and is left out.
+    """
     found: list[GpuReading] = []
-    for line in text.splitlines():
+    for line in text.split("\n")[:-1]:
         cells = _cells(line)
         if len(cells) != len(_FIELDS) or not cells[0].isdecimal():
             continue

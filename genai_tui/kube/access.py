@@ -31,6 +31,7 @@ USED = (
     ("delete", "secrets"),
     ("create", "pods/proxy"),
     ("create", "pods/exec"),
+    ("get", "pods/exec"),
     ("get", "pods/portforward"),
 )
 """What the product does, as (verb, resource)."""

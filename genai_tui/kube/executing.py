@@ -49,8 +49,10 @@ class _Running:
         return bytes(self._out[_STDOUT])
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Hang up at once; a thread that waits for more wakes up."""
+        wake: Callable[[], None] = self._web.abort
         hang_up: Callable[[], None] = self._web.shutdown
+        wake()
         hang_up()
 
 

@@ -94,18 +94,11 @@ class ClusterMonitor:
     # -- GPUs ---------------------------------------------------------------------------------------------------
 
     async def gpus(self, nodes: Collection[str] | None = None) -> GpuReport:
-        """Ask the exporters of these nodes, or of all; where a node has none, nvidia-smi in the pods that hold GPUs."""
+        """Ask the exporters of these nodes, or of all; where none tells, nvidia-smi in the pods that hold GPUs."""
         objects = self._picture.objects
         known = exporters(objects.pods.values(), objects.services.values())
         asked = [node for node in known if nodes is None or node in nodes]
-        holders = self._holders(known, nodes)
-        if not asked and not holders:
-            none = "on this node" if known else "found"
-            return GpuReport(self._now(), problem=f"{_NO_EXPORTER} {none}", again_s=6 * EVERY_S)
-        answers, within = await asyncio.gather(
-            asyncio.gather(*(self._gpus_of(*known[node]) for node in asked)),
-            asyncio.gather(*(self._smi_of(pods) for pods in holders.values())),
-        )
+        answers = await asyncio.gather(*(self._gpus_of(*known[node]) for node in asked))
         found: dict[str, Sequence[GpuReading]] = {}
         problems: dict[str, str] = {}
         notes: dict[str, str] = {}
@@ -114,21 +107,27 @@ class ClusterMonitor:
                 problems[node] = answer
             else:
                 found[node] = answer
+        holders = self._holders(found, nodes)
+        if not asked and not holders:
+            none = "on this node" if known else "found"
+            return GpuReport(self._now(), problem=f"{_NO_EXPORTER} {none}", again_s=6 * EVERY_S)
+        within = await asyncio.gather(*(self._smi_of(pods) for pods in holders.values()))
         for node, (gpus, why) in zip(holders, within, strict=True):
+            without = problems.pop(node, f"{_NO_EXPORTER} on this node")
             if gpus:
                 found[node], notes[node] = gpus, "; ".join(part for part in (_BY_SMI, why) if part)
             else:
-                problems[node] = f"{_NO_EXPORTER} on this node; {why}"
+                problems[node] = f"{without}; {why}"
         first = next(iter(problems.values()), "")
         again = max(EVERY_S, len(asked) / QUESTIONS_PER_S, _SMI_EVERY_S if holders else 0.0)
         return GpuReport(self._now(), found, "" if found else first, problems, notes, again)
 
-    def _holders(self, known: Collection[str], nodes: Collection[str] | None) -> dict[str, list[tuple[Pod, str]]]:
-        """Pods with NVIDIA's GPUs, and the container that has them, by node without an exporter."""
+    def _holders(self, read: Collection[str], nodes: Collection[str] | None) -> dict[str, list[tuple[Pod, str]]]:
+        """Pods with NVIDIA's GPUs, and the container that has them, by node of which no exporter told."""
         found: dict[str, list[tuple[Pod, str]]] = {}
         room = _MOST_ASKED if self._execute is not None else 0
         for pod in self._picture.objects.pods.values():
-            wanted = pod.node is not None and pod.node not in known and (nodes is None or pod.node in nodes)
+            wanted = pod.node is not None and pod.node not in read and (nodes is None or pod.node in nodes)
             if not wanted or pod.phase != "Running" or not room:
                 continue
             holder = next((c.name for c in pod.containers if any(g.startswith("nvidia.com/") for g in c.gpus)), None)
@@ -139,7 +138,7 @@ class ClusterMonitor:
 
     async def _smi_of(self, pods: Sequence[tuple[Pod, str]]) -> tuple[tuple[GpuReading, ...], str]:
         """The GPUs of these pods together, and why those of one are missing."""
-        found: list[GpuReading] = []
+        found: dict[str, GpuReading] = {}
         why = ""
         for pod, container in pods:
             where = f"{pod.meta.namespace}/{pod.meta.name}"
@@ -148,13 +147,15 @@ class ClusterMonitor:
                     assert self._execute is not None
                     text = (await self._execute(pod, container, smi.COMMAND)).decode("utf-8", "replace")
                 read = smi.parse_smi(text, pod.meta.namespace, pod.meta.name)
-                found += read
+                for gpu in read:
+                    # A GPU shared in time is seen from each of its pods; it is one.
+                    found.setdefault(gpu.uuid, gpu)
                 why = why or ("" if read else f"nvidia-smi in {where} told of no GPU")
             except NotPermitted:
                 why = f"nvidia-smi needs create pods/exec in {pod.meta.namespace}"
             except GenaiTuiError as error:
                 why = f"nvidia-smi in {where}: {error.problem.line}"
-        return tuple(found), why
+        return tuple(found.values()), why
 
     async def _gpus_of(self, pod: Pod, port: int) -> tuple[GpuReading, ...] | str:
         """The GPUs, or why there are none."""

@@ -144,7 +144,8 @@ def _gpus(replicas: Sequence[ReplicaRow], report: GpuReport | None) -> Iterator[
             unsaid[node] = None
     if len(lines) > 1:
         yield Grid(tuple(lines), frozenset({2, 3, 4, 5}), cut=True)
-    for note in dict.fromkeys(report.notes.get(pod.node or "", "") for pod in placed):
+    notes = (report.notes.get(pod.node or "", "") for pod in placed)
+    for note in dict.fromkeys(note for note in notes if note):
         yield Text(note, "quiet")
     for why in unread:
         yield Text(why, "waiting")

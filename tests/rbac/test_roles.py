@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,37 @@ async def test_a_role_may_do_nothing_of_the_next_one(
     found = await done(server, "cluster", role, tmp_path / "state", [a for a in ACTS if a.role == more], noted)
     refused = {name for name, error in found.items() if isinstance(error, NotPermitted)}
     assert refused == {act.name for act in ACTS if act.role == more}
+
+
+@pytest.mark.parametrize("scope", ["namespace", "cluster"])
+async def test_nvidia_smi_is_run_only_with_the_optional_role_which_holds_nothing_else(
+    scope: str, world: tuple[Served, Noted], tmp_path: Path
+) -> None:
+    server, noted = world
+    bind(server, scope)
+
+    async def read(state: str, role: str) -> tuple[set[tuple[str, str]], str]:
+        services = build_services(settings(server, scope, role, tmp_path / state))
+        try:
+            await services.start()
+            await services.settle()
+            noted.granted, noted.refused = set(), set()
+            report = await services.monitor.gpus()
+            asked = {(a.verb, a.resource) for a in noted.granted | noted.refused}
+            whys = "\n".join((report.problem, *report.problems.values()))
+            return {found for found in asked if found[1] == "pods/exec"}, whys
+        finally:
+            await services.close()
+
+    asked, why = await read("without", "operator")
+    assert (asked, "nvidia-smi needs create pods/exec in team-a" in why) == (set(), True), why
+    for item in yaml.safe_load_all((DOCS / "optional" / "nvidia-smi.yaml").read_text(encoding="utf-8")):
+        if item["kind"] == "RoleBinding" and scope == "cluster":
+            item["subjects"][0]["name"] = "genai-tui-operators"
+        resource = registry.by_kind(item["apiVersion"], item["kind"])
+        assert resource is not None
+        server.call(partial(server.api.create, resource, "team-a", item))
+    asked, why = await read("with", "operator")
+    assert asked == {("get", "pods/exec"), ("create", "pods/exec")}
+    # The double runs no nvidia-smi; what it says is no GPU, and that is what is told.
+    assert "told of no GPU" in why

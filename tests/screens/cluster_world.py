@@ -73,6 +73,18 @@ def mixed() -> FakeServices:
     return world
 
 
+def commanded() -> FakeServices:
+    """No exporter: one node read by nvidia-smi in its pods, another where that is not permitted."""
+    world = FakeServices()
+    world.picture.node_rows = (node("gpu-1", free=6), node("gpu-2", free=4))
+    held = {"xid": None, "namespace": "team-a", "pod": "chat-0"}
+    why = "no data: no DCGM exporter on this node; nvidia-smi needs create pods/exec in team-b"
+    note = "by nvidia-smi in its pods, numbered as each sees its own; GPUs that no pod holds are not read"
+    gpus = (gpu(0, 0.4, **held), gpu(1, None, **held))
+    world.monitor.gpu_report = GpuReport(NOW, {"gpu-1": gpus}, problems={"gpu-2": why}, notes={"gpu-1": note})
+    return world
+
+
 def scale(nodes: int = 500) -> FakeServices:
     """As many nodes, each as full and as busy as its number says; some are not well."""
     world = FakeServices()

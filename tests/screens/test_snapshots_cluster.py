@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.fakes.services import FakeServices
-from tests.screens.cluster_world import mixed, scale
+from tests.screens.cluster_world import commanded, mixed, scale
 from tests.screens.console import Console, page, wait_until
 from tests.screens.test_snapshots_usage import Compare
 
@@ -35,6 +35,14 @@ def test_list(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 def test_no_exporter(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, FakeServices(), until="no DCGM exporter found")
+
+
+def test_by_command(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert look(snap_compare, size, commanded(), until="from nvidia-smi")
+
+
+def test_node_by_command(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert look(snap_compare, size, commanded(), "enter", until="by nvidia-smi")
 
 
 def test_node(snap_compare: Compare, size: tuple[int, int]) -> None:
