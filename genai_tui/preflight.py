@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from genai_tui.domain import needs
 from genai_tui.domain import preflight as rules
-from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
+from genai_tui.domain.catalogue import EndpointSpec, HubSource, ModelSpec
 from genai_tui.domain.cluster import Kind, Sync
+from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.documents import ModelDeployment
-from genai_tui.domain.preflight import Check, Level, NotSeen, SeenQuota, SeenSecret
+from genai_tui.domain.enforcement import hostname_of
+from genai_tui.domain.needs import Gate, NotSeen, SeenQuota, SeenSecret
+from genai_tui.domain.pace import StartKind, Usual
+from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.quantities import parse_quantity
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted
 from genai_tui.kube.connection import Connection
+from genai_tui.looking import AskHub, certificate_of, hub_is_asked
 from genai_tui.services import ClusterPicture
 
 Json = dict[str, Any]
@@ -24,8 +32,8 @@ DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 class Preflight:
     """Looks before a save. Never raises for what could not be looked at: the check says so."""
 
-    def __init__(self, connection: Connection, picture: ClusterPicture) -> None:
-        self._connection, self._picture = connection, picture
+    def __init__(self, connection: Connection, picture: ClusterPicture, ask_hub: AskHub | None = None) -> None:
+        self._connection, self._picture, self._ask_hub = connection, picture, ask_hub
 
     async def checks(
         self,
@@ -42,18 +50,19 @@ class Preflight:
         if spec.advanced.pod_affinity.model_dump(exclude_defaults=True, exclude_none=True):
             text = "whether nodes satisfy it is for the scheduler to say"
             found.append(Check("pod affinity", Level.UNKNOWN, text))
+        found.append(rules.startup(_budget(pod), self._usual(spec, model, pod)))
         found += await self._secrets(namespace, pod)
-        token = rules.hub_token(model, spec)
+        token = needs.hub_token(model, spec, await self._gate(model))
         found += [token] if token is not None else []
         found += await self._volumes(namespace, pod, objects)
-        found += rules.quota(
+        found += needs.quota(
             await self._quotas(namespace),
             _wanted(pod, spec.engine.replicas),
             exists=self._picture.deployment(ref) is not None,
         )
         if endpoint.tls_secret and endpoint.gateway is not None:
-            home = endpoint.gateway.namespace
-            found += rules.tls_secret(home, endpoint.tls_secret, await self._secret(home, endpoint.tls_secret))
+            host = hostname_of(ref.name, endpoint.hostname)
+            found += await self._certificate(endpoint.gateway.namespace, endpoint.tls_secret, host)
         return tuple(found)
 
     def _nodes(self, document: ModelDeployment, model: ModelSpec, ref: Ref) -> tuple[Check, ...]:
@@ -63,7 +72,11 @@ class Preflight:
             refused = known.get(Kind.NODE) is Sync.FORBIDDEN
             text = "you are not permitted to list nodes" if refused else "no nodes are listed"
             return (Check("placement", Level.UNKNOWN, text),)
-        return (rules.placement(document.spec, nodes, ref), *rules.memory(document.spec, model, nodes))
+        spec = document.spec
+        return (rules.placement(spec, nodes, ref), rules.rollout(spec, nodes, ref), *rules.memory(spec, model, nodes))
+
+    def _usual(self, spec: DeploymentSpec, model: ModelSpec, pod: Json) -> Usual | None:
+        return self._picture.usual_start_of(StartKind(pod["containers"][0]["image"], spec.model, spec.resources.gpu))
 
     async def _secrets(self, namespace: str, pod: Json) -> list[Check]:
         seen: dict[str, SeenSecret | NotSeen] = {}
@@ -76,11 +89,27 @@ class Preflight:
                 name = wanted["name"]
                 if name not in seen:
                     seen[name] = await self._secret(namespace, name)
-                told.append(rules.secret_key(name, wanted["key"], variable["name"], seen[name]))
+                told.append(needs.secret_key(name, wanted["key"], variable["name"], seen[name]))
         for entry in pod.get("imagePullSecrets") or ():
             name = entry["name"]
-            told.append(rules.pull_secret(name, seen.get(name) or await self._secret(namespace, name)))
+            told.append(needs.pull_secret(name, seen.get(name) or await self._secret(namespace, name)))
         return list(dict.fromkeys(told))
+
+    async def _gate(self, model: ModelSpec) -> Gate | None:
+        if not isinstance(model.source, HubSource) or self._ask_hub is None or not hub_is_asked():
+            return None
+        return await self._ask_hub(model.source.repository)
+
+    async def _certificate(self, namespace: str, name: str, host: str) -> tuple[Check, ...]:
+        """Only the certificate is taken out of the Secret: it is public, its key is not looked at."""
+        item = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        seen = item if isinstance(item, NotSeen) else _seen(item)
+        pem = "" if isinstance(item, NotSeen) else (item.get("data") or {}).get("tls.crt", "")
+        try:
+            certificate = certificate_of(base64.b64decode(pem))
+        except ValueError:
+            certificate = None
+        return needs.tls_secret(namespace, name, seen, host, certificate, datetime.now(UTC))
 
     async def _volumes(self, namespace: str, pod: Json, objects: Sequence[Json]) -> list[Check]:
         made = {item["metadata"]["name"]: item for item in objects if item["kind"] == "PersistentVolumeClaim"}
@@ -90,18 +119,16 @@ class Preflight:
             if name is None:
                 continue
             if name in made:
-                told.append(rules.storage_class(made[name]["spec"].get("storageClassName"), await self._classes()))
+                told.append(needs.storage_class(made[name]["spec"].get("storageClassName"), await self._classes()))
                 continue
             item = await self._get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
             phase = item if isinstance(item, NotSeen) else item.get("status", {}).get("phase", "Pending")
-            told.append(rules.claim(name, phase))
+            told.append(needs.claim(name, phase))
         return told
 
     async def _secret(self, namespace: str, name: str) -> SeenSecret | NotSeen:
         item = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
-        if isinstance(item, NotSeen):
-            return item
-        return SeenSecret(item.get("type", "Opaque"), frozenset(item.get("data") or ()))
+        return item if isinstance(item, NotSeen) else _seen(item)
 
     async def _classes(self) -> Mapping[str, bool] | NotSeen:
         found = await self._get("/apis/storage.k8s.io/v1/storageclasses")
@@ -125,6 +152,16 @@ class Preflight:
             return NotSeen.FORBIDDEN
         except GenaiTuiError:
             return NotSeen.FAILED
+
+
+def _seen(item: Json) -> SeenSecret:
+    return SeenSecret(item.get("type", "Opaque"), frozenset(item.get("data") or ()))
+
+
+def _budget(pod: Json) -> int:
+    """Seconds from the container's start until it is given up."""
+    probe = pod["containers"][0]["startupProbe"]
+    return int(probe.get("initialDelaySeconds", 0)) + int(probe["periodSeconds"]) * int(probe["failureThreshold"])
 
 
 def _quota(item: Json) -> SeenQuota:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # ports are types: to know them loads nothing
     from genai_tui.domain.enforcement import Enforcement
     from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
     from genai_tui.domain.monitoring import EngineReport, GpuReport
-    from genai_tui.domain.pace import Usual
+    from genai_tui.domain.pace import StartKind, Usual
     from genai_tui.domain.places import ContextEntry
     from genai_tui.domain.preflight import Check
     from genai_tui.domain.problems import FieldProblem
@@ -81,6 +81,10 @@ class ClusterPicture(Protocol):
 
     def deployment(self, ref: Ref) -> DeploymentDetail | None:
         """All that is known of one; None when it does not exist (any more)."""
+        ...
+
+    def usual_start_of(self, kind: StartKind) -> Usual | None:
+        """What starts of an image and model usually take in this cluster; None without any before."""
         ...
 
     def usual_start(self, ref: Ref) -> Usual | None:

@@ -104,7 +104,7 @@ def advanced(extra: st.SearchStrategy[list[str]]) -> Fields:
             "runtimeClass": LABEL,
             "sharedMemory": QUANTITY,
             "cache": CACHE,
-            "strategy": st.sampled_from(["auto", "Recreate", "RollingUpdate"]),
+            "strategy": st.sampled_from(["auto", "Recreate", "RollingUpdate", "Surge"]),
         },
     )
 

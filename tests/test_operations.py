@@ -204,6 +204,7 @@ async def test_the_preflight_reads_what_a_deployment_needs(cluster: Served, serv
     checks = {check.about: check for check in (await services.operations.preview(wanted)).checks}
     assert {about: str(check.level) for about, check in checks.items()} == {
         "placement": "unknown",
+        "start-up": "ok",
         "secret hf": "stop",
         "volume claim models": "stop",
         "quota tight": "stop",

@@ -215,7 +215,7 @@ class Advanced(Written):
     runtime_class: ObjectName | None = None
     shared_memory: Quantity = "2Gi"
     cache: CacheVolume | None = None
-    strategy: Literal["auto", "Recreate", "RollingUpdate"] = "auto"
+    strategy: Literal["auto", "Recreate", "RollingUpdate", "Surge"] = "auto"
 
     @field_validator("env")
     @classmethod

@@ -22,3 +22,14 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError as error:
         raise ValueError(f"'{text}' is longer than time is kept") from error
+
+
+def duration_words(seconds: float) -> str:
+    """The two largest units that count: `45s`, `6m12s`, `1h30m`, `2d`."""
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for name, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{name}" if count else "")
+    return "".join(parts[:2]) or "0s"

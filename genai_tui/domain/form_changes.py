@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from genai_tui.domain.form_field import Draft, FormField
+from genai_tui.domain.replacing import Replacing, replacing
 
 # Fields that the pod template does not hold: changing them leaves running pods alone.
 _OUTSIDE_THE_PODS = ("description", "endpoint", "advanced.strategy", "rateLimits.", "pricing.", "sharing.")
@@ -47,8 +48,11 @@ def interruption(changed: tuple[Change, ...], after: Draft) -> str:
     causes = [c.field.label for c in changed if replaces_pods((c,))]
     if causes:
         named = ", ".join(causes[:3]) + (f" and {len(causes) - 3} more" if len(causes) > 3 else "")
-        if _stops_first(after):
-            return f"Every pod is stopped and made anew ({named}): nothing answers until the model is loaded again."
+        match _replacing(after):
+            case Replacing.STOP_FIRST:
+                return f"Every pod is stopped and made anew ({named}): nothing answers until the model is loaded again."
+            case Replacing.SURGE:
+                return f"Every pod is replaced ({named}): each new one loads the model before an old one stops."
         return f"Every pod is replaced, one at a time ({named}): each loads the model again before it answers."
     scaled = next((c for c in changed if c.field.id == _REPLICAS), None)
     if scaled is not None:
@@ -56,13 +60,14 @@ def interruption(changed: tuple[Change, ...], after: Draft) -> str:
     return "No pod is replaced: requests go on without interruption."
 
 
-def _stops_first(draft: Draft) -> bool:
-    """Whether the old pods go before the new ones come.
+def _replacing(draft: Draft) -> Replacing:
+    def number(field: str) -> int:
+        text = draft.get(field, "").strip() or "1"
+        return int(text) if text.isdecimal() else 1
 
-    Chosen; or one replica on GPUs that it holds itself; or a new cache, a volume that only one node can have.
-    """
-    strategy = draft.get("advanced.strategy", "").strip() or "auto"
-    alone = (draft.get(_REPLICAS, "").strip() or "1") in ("0", "1")
-    on_gpus = (draft.get("resources.gpu", "").strip() or "1") != "0"
-    own_volume = bool(draft.get("advanced.cache.size", "").strip())
-    return strategy == "Recreate" or (strategy == "auto" and ((alone and on_gpus) or own_volume))
+    return replacing(
+        draft.get("advanced.strategy", "").strip() or "auto",
+        gpus=number("resources.gpu"),
+        replicas=number(_REPLICAS),
+        own_volume=bool(draft.get("advanced.cache.size", "").strip()),
+    )

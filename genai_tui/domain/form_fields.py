@@ -333,10 +333,11 @@ _ADVANCED = (
         "advanced.strategy",
         ADVANCED,
         "Rollout",
-        "How pods are replaced. auto chooses Recreate where no GPU is spare, so that a rollout cannot wait for itself.",
+        "How pods are replaced. auto needs no free GPU: one replica stops first, several are replaced one by one. "
+        "Surge starts the new pod first, where GPUs for one replica more are free.",
         FieldKind.CHOICE,
         initial="auto",
-        options=("auto", "Recreate", "RollingUpdate"),
+        options=("auto", "Recreate", "RollingUpdate", "Surge"),
     ),
     FormField(
         "advanced.runtimeClass",

@@ -6,6 +6,7 @@ and never computed exactly; every sentence made of it says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,38 @@ ACTIVATIONS_MIB = 2_048
 WIDTH_PER_LAYER = 16
 SMALLEST_WEIGHT = 0.5
 """Bytes of a parameter in the smallest common quantization, 4 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Bytes of a parameter as the engine holds it, and how that is known."""
+
+    width: float
+    name: str
+
+
+def weights_of(arguments: Sequence[str], *names: str) -> Weights:
+    """What the engine's arguments, or else the names of the checkpoint, say of the weights; 16 bits when nothing.
+
+    Four-bit formats keep a scale (and some a zero point) for each group of 32 to 128 parameters: half a bit more.
+    https://docs.vllm.ai/en/latest/features/quantization/
+    """
+    asked = (argument(arguments, "--quantization") or argument(arguments, "-q") or "").lower()
+    words = set(re.split(r"[^a-z0-9]+", " ".join((asked, *names)).lower()))
+    for width, formats in _FORMATS:
+        found = next((name for name in formats if name in words), None)
+        if found is not None:
+            return Weights(width, f"{4 if width < 1 else 8}-bit weights ({found})")
+    if argument(arguments, "--dtype") in ("float", "float32"):
+        return Weights(4, "32-bit weights")
+    return Weights(2, "16-bit weights")
+
+
+_FORMATS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (0.5625, ("awq", "gptq", "w4a16", "int4", "4bit", "nvfp4", "mxfp4", "fp4", "nf4", "bitsandbytes", "bnb", "marlin")),
+    (1, ("fp8", "int8", "w8a8", "8bit", "modelopt")),
+)
+"""Bytes of a parameter, and the words by which quantized checkpoints and vLLM's --quantization are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +87,9 @@ def token_bound(parameters: int) -> int:
     return max(1, int(4 * (parameters / 12) ** (2 / 3) * WIDTH_PER_LAYER ** (-1 / 3)))
 
 
-def fit(parameters: int, gpu_memory_mib: int, gpus: int, *, utilization: float, width: float = 2) -> Fit:
+def fit(
+    parameters: int, gpu_memory_mib: int, gpus: int, *, utilization: float, width: float = 2, cache_width: float = 2
+) -> Fit:
     """A model split over the GPUs of one replica (tensor parallel), each holding an equal share.
 
     Args:
@@ -63,9 +98,10 @@ def fit(parameters: int, gpu_memory_mib: int, gpus: int, *, utilization: float, 
         gpus: GPUs of one replica, at least 1.
         utilization: share of that memory which the engine may take, above 0 and at most 1.
         width: bytes of each parameter.
+        cache_width: bytes of each number in the KV cache.
     """
     usable = max(0, int((gpu_memory_mib * utilization - ACTIVATIONS_MIB) * MIB * gpus))
-    return Fit(weight_bytes(parameters, width), usable, token_bound(parameters))
+    return Fit(weight_bytes(parameters, width), usable, max(1, int(token_bound(parameters) * cache_width / 2)))
 
 
 def argument(arguments: Sequence[str], name: str) -> str | None:

@@ -5,19 +5,23 @@ Pure rules over what was seen. A stop is certain; what nobody may look at is sai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 
 from genai_tui.domain.catalogue import HubSource, ModelSpec, parameter_count
 from genai_tui.domain.cluster import Taint
 from genai_tui.domain.deployment import DeploymentSpec, Toleration
-from genai_tui.domain.memory_fit import DEFAULT_UTILIZATION, SMALLEST_WEIGHT, argument, fit, weight_bytes
+from genai_tui.domain.durations import duration_words
+from genai_tui.domain.memory_fit import DEFAULT_UTILIZATION, SMALLEST_WEIGHT, argument, fit, weight_bytes, weights_of
+from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
-from genai_tui.domain.rows import NodeRow, Ref
+from genai_tui.domain.replacing import Replacing, replacing_of
+from genai_tui.domain.rows import NodeRow, Phase, Ref
 
 SHOWN_REASONS = 6
+_SPARE = 1.5
+"""A start is given half as much again as it usually takes: disks and networks have bad days."""
 
 
 class Level(StrEnum):
@@ -36,32 +40,6 @@ class Check:
     about: str
     level: Level
     text: str
-
-
-class NotSeen(StrEnum):
-    """Why an object is not known."""
-
-    ABSENT = "absent"
-    FORBIDDEN = "forbidden"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class SeenSecret:
-    """A Secret without its values: its type and the names of its keys."""
-
-    type: str
-    keys: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class SeenQuota:
-    """A ResourceQuota: quantities as text by resource name; `scoped` when it counts some pods only."""
-
-    name: str
-    hard: Mapping[str, str]
-    used: Mapping[str, str]
-    scoped: bool = False
 
 
 # -- where a replica fits -------------------------------------------------------------------------------------------
@@ -88,6 +66,33 @@ def placement(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check
     if room is not None and room < wanted:
         return Check("placement", Level.WARNING, f"room for {room} of {wanted} replicas now: {names}{told}")
     return Check("placement", Level.OK, f"{names} can take a replica{told}")
+
+
+def rollout(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check:
+    """In which order pods go and come, why so, and whether GPUs are free for another way."""
+    how, gpus, replicas = replacing_of(spec), spec.resources.gpu, spec.engine.replicas
+    # GPUs beside those that the deployment holds itself.
+    room = [row.node.meta.name for row in nodes if not unfit(spec, row, own) and row.gpu_free >= gpus]
+    chosen = "" if spec.advanced.strategy == "auto" else ", as chosen"
+    if how is Replacing.SURGE:
+        if not gpus:
+            return Check("rollout", Level.OK, f"{how.value}{chosen}: a new pod is ready before an old one stops")
+        if room:
+            text = f"{how.value}{chosen}: a new pod is ready before an old one stops; {room[0]} has the GPUs for it"
+            return Check("rollout", Level.OK, text)
+        text = (
+            f"{how.value}{chosen}: no node has {gpus} free GPUs beside those it holds, so that a rollout waits for some"
+        )
+        return Check("rollout", Level.WARNING, text)
+    if how is Replacing.STOP_FIRST:
+        text = f"{how.value}{chosen}: old pods are stopped first, nothing answers until the model is loaded again"
+    else:
+        text = f"{how.value}{chosen}: one of {replicas} replicas is missing while the next loads"
+    if spec.advanced.strategy != "auto" or not gpus or (spec.advanced.cache and spec.advanced.cache.size):
+        return Check("rollout", Level.OK, text)
+    if room:
+        return Check("rollout", Level.OK, f"{text}; {room[0]} has room for one replica more: Surge would leave no gap")
+    return Check("rollout", Level.OK, f"{text}; no node has {gpus} free GPUs for a replica more")
 
 
 def unfit(spec: DeploymentSpec, row: NodeRow, own: Ref) -> tuple[str, ...]:
@@ -134,6 +139,29 @@ def _repels(taint: Taint, tolerations: Sequence[Toleration]) -> bool:
     )
 
 
+_IN_CONTAINER = (Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP)
+
+
+def startup(budget: int, usual: Usual | None) -> Check:
+    """Whether a start that takes as long as those of before is let finish.
+
+    Args:
+        budget: seconds the startup probe allows from the container's start.
+        usual: what starts of this image and model took in this cluster.
+    """
+    allowed = duration_words(budget)
+    if usual is None:
+        return Check("start-up", Level.OK, f"{allowed} are allowed; no such start was seen in this cluster yet")
+    took = sum(usual.seconds.get(phase, 0.0) for phase in _IN_CONTAINER)
+    often = f"{duration_words(took)} is usual here ({usual.starts} start{'s' if usual.starts != 1 else ''})"
+    if took * _SPARE > budget:
+        enough = -(-int(took * 2) // 60) * 60
+        return Check(
+            "start-up", Level.WARNING, f"{allowed} are allowed, {often}: set the start-up budget to {enough} s"
+        )
+    return Check("start-up", Level.OK, f"{allowed} are allowed, {often}")
+
+
 # -- whether the model fits -----------------------------------------------------------------------------------------
 
 
@@ -170,16 +198,18 @@ def _never(spec: DeploymentSpec, row: NodeRow) -> bool:
 
 def _memory_of(spec: DeploymentSpec, model: ModelSpec, parameters: int, product: str, mib: int) -> Check:
     arguments, gpus = spec.advanced.extra_args, spec.resources.gpu
-    width = 4 if argument(arguments, "--dtype") in ("float", "float32") else 2
-    found = fit(parameters, mib, gpus, utilization=_utilization(arguments), width=width)
+    held = weights_of(arguments, *_checkpoint(spec, model))
+    cache = 1 if (argument(arguments, "--kv-cache-dtype") or "").startswith("fp8") else 2
+    found = fit(parameters, mib, gpus, utilization=_utilization(arguments), width=held.width, cache_width=cache)
     about = f"GPU memory, {gpus} x {product}"
     offloads = argument(arguments, "--cpu-offload-gb") is not None
     if weight_bytes(parameters, SMALLEST_WEIGHT) > mib * 2**20 * gpus and not offloads:
         text = f"{model.parameters} parameters do not fit into {format_bytes(mib * 2**20 * gpus)} even with 4 bits each"
         return Check(about, Level.STOP, text)
-    weights = f"{width * 8}-bit weights take {format_bytes(found.weights)} of {format_bytes(found.usable)}"
+    weights = f"{held.name} take {format_bytes(found.weights)} of {format_bytes(found.usable)}"
     if found.left <= 0:
-        return Check(about, Level.WARNING, f"{weights}; only a quantized checkpoint fits")
+        smaller = "only a quantized checkpoint fits" if held.width >= 2 else "take more GPUs or fewer bits"
+        return Check(about, Level.WARNING, f"{weights}; {smaller}")
     context = spec.engine.context_length
     wanted = model.context_length if context == "auto" else context
     safe = f"{found.largest_context:,} tokens or more fit (a bound: layers and KV heads are not known)"
@@ -197,126 +227,17 @@ def _memory_of(spec: DeploymentSpec, model: ModelSpec, parameters: int, product:
     return Check(about, Level.OK, f"{weights}; context {wanted:,}; {safe}")
 
 
+def _checkpoint(spec: DeploymentSpec, model: ModelSpec) -> tuple[str, ...]:
+    """Names that tell how a checkpoint is quantized, as publishers write it: `org/Model-8B-AWQ-INT4`."""
+    source = model.source
+    if isinstance(source, HubSource):
+        return (source.repository, source.revision or "")
+    return (spec.model,)
+
+
 def _utilization(arguments: Sequence[str]) -> float:
     try:
         share = float(argument(arguments, "--gpu-memory-utilization") or DEFAULT_UTILIZATION)
     except ValueError:
         return DEFAULT_UTILIZATION
     return share if 0 < share <= 1 else DEFAULT_UTILIZATION
-
-
-# -- what it needs --------------------------------------------------------------------------------------------------
-
-
-def secret_key(name: str, key: str, used_for: str, seen: SeenSecret | NotSeen) -> Check:
-    """A variable's value comes from a key of a Secret: without it the container is never created."""
-    about = f"secret {name}"
-    if isinstance(seen, NotSeen):
-        return _not_seen(about, seen, f"it does not exist; {used_for} needs its key {key}", Level.STOP)
-    if key not in seen.keys:
-        return Check(about, Level.STOP, f"it has no key {key}, which {used_for} needs")
-    return Check(about, Level.OK, f"has the key {key} for {used_for}")
-
-
-def pull_secret(name: str, seen: SeenSecret | NotSeen) -> Check:
-    """Credentials of a registry. No stop: a node may have its own."""
-    about = f"pull secret {name}"
-    if isinstance(seen, NotSeen):
-        text = "it does not exist; the image can be pulled only where the node itself may"
-        return _not_seen(about, seen, text, Level.WARNING)
-    if seen.type not in ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"):
-        text = f"its type is {seen.type}, which is not used for pulling; kubernetes.io/dockerconfigjson is"
-        return Check(about, Level.WARNING, text)
-    return Check(about, Level.OK, f"is of type {seen.type}")
-
-
-def hub_token(model: ModelSpec, spec: DeploymentSpec) -> Check | None:
-    """Gated repositories answer only with a token; whether this one is gated is not looked up."""
-    if not isinstance(model.source, HubSource) or any(v.name == "HF_TOKEN" for v in spec.advanced.env):
-        return None
-    text = f"no HF_TOKEN is given; whether {model.source.repository} asks for one is not looked up"
-    return Check("hub token", Level.UNKNOWN, text)
-
-
-def claim(name: str, phase: str | NotSeen) -> Check:
-    """An existing volume claim; `phase` is Pending, Bound or Lost."""
-    about = f"volume claim {name}"
-    if isinstance(phase, NotSeen):
-        return _not_seen(about, phase, "it does not exist; no pod is scheduled without it", Level.STOP)
-    if phase == "Lost":
-        return Check(about, Level.STOP, "its volume is lost")
-    if phase != "Bound":
-        return Check(about, Level.WARNING, f"it is {phase}: not bound to a volume yet")
-    return Check(about, Level.OK, "is bound")
-
-
-def storage_class(name: str | None, classes: Mapping[str, bool] | NotSeen) -> Check:
-    """The class of a claim that will be made; `classes` says of each whether it is the default."""
-    about = f"storage class {name}" if name else "storage class"
-    if isinstance(classes, NotSeen):
-        return _not_seen(about, classes, "storage classes are not served", Level.WARNING)
-    if name is None:
-        default = next((known for known, is_default in classes.items() if is_default), None)
-        if default is None:
-            text = "the cluster has no default class: the new claim waits for a volume made by hand"
-            return Check(about, Level.WARNING, text)
-        return Check(about, Level.OK, f"the default, {default}")
-    if name not in classes:
-        known = ", ".join(sorted(classes)) or "none"
-        return Check(
-            about, Level.WARNING, f"there is no class of that name (known: {known}): only a volume made by hand fits"
-        )
-    return Check(about, Level.OK, "exists")
-
-
-def quota(quotas: Sequence[SeenQuota] | NotSeen, wanted: Mapping[str, Decimal], *, exists: bool) -> tuple[Check, ...]:
-    """Whether what all replicas ask for fits into each ResourceQuota.
-
-    Args:
-        quotas: of the namespace.
-        wanted: amounts of all replicas by the names that quotas use, such as `requests.cpu` and `pods`.
-        exists: whether the deployment runs already and its pods are counted in `used`, which makes nothing certain.
-    """
-    if isinstance(quotas, NotSeen):
-        return (_not_seen("quota", quotas, "quotas are not served", Level.WARNING),)
-    told: list[Check] = []
-    for seen in quotas:
-        about = f"quota {seen.name}"
-        if seen.scoped:
-            told.append(Check(about, Level.UNKNOWN, "it counts some pods only; whether these is not worked out here"))
-            continue
-        over = [
-            f"{name}: {plain_amount(amount)} more on {seen.used.get(name, '0')} of {seen.hard[name]}"
-            for name, amount in wanted.items()
-            if name in seen.hard and parse_quantity(seen.used.get(name, "0")) + amount > parse_quantity(seen.hard[name])
-        ]
-        if not over:
-            told.append(Check(about, Level.OK, "has room"))
-        elif exists:
-            told.append(Check(about, Level.WARNING, f"no room beside the pods that run now: {'; '.join(over)}"))
-        else:
-            told.append(Check(about, Level.STOP, f"no room for all replicas: {'; '.join(over)}"))
-    return tuple(told) or (Check("quota", Level.OK, "the namespace has none"),)
-
-
-def plain_amount(amount: Decimal) -> str:
-    """A number as quotas read: bytes in binary units, small numbers as they are."""
-    return format_bytes(amount) if amount >= 2**20 else f"{amount.normalize():f}"
-
-
-def tls_secret(namespace: str, name: str, seen: SeenSecret | NotSeen) -> tuple[Check, ...]:
-    """The certificate of an endpoint; whether it names the host is not read here."""
-    about = f"TLS secret {namespace}/{name}"
-    if isinstance(seen, NotSeen):
-        return (_not_seen(about, seen, "it does not exist; the endpoint has no certificate", Level.WARNING),)
-    if seen.type != "kubernetes.io/tls" or not {"tls.crt", "tls.key"} <= seen.keys:
-        return (Check(about, Level.WARNING, "it is not a kubernetes.io/tls Secret with tls.crt and tls.key"),)
-    return (Check(about, Level.OK, "is a TLS secret; the names in its certificate are not read"),)
-
-
-def _not_seen(about: str, seen: NotSeen, absent: str, level: Level) -> Check:
-    if seen is NotSeen.FORBIDDEN:
-        return Check(about, Level.UNKNOWN, "you are not permitted to look")
-    if seen is NotSeen.FAILED:
-        return Check(about, Level.UNKNOWN, "the cluster did not answer")
-    return Check(about, level, absent)

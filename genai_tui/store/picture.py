@@ -157,7 +157,11 @@ class Picture:
     def usual_start(self, ref: Ref) -> Usual | None:
         """What starts of a deployment's image and model usually take here; None without any."""
         workload = self.objects.workloads.get(ref)
-        known = self._started.get(self._deriver.kind_of_start(workload)) if workload is not None else None
+        return self.usual_start_of(self._deriver.kind_of_start(workload)) if workload is not None else None
+
+    def usual_start_of(self, kind: StartKind) -> Usual | None:
+        """What such starts usually take here; None without any."""
+        known = self._started.get(kind)
         return usual(tuple(known.values())) if known else None
 
     def ready_pods(self, ref: Ref) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,14 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tui.domain import preflight
+from genai_tui.domain import needs, preflight
 from genai_tui.domain.catalogue import ModelSpec
 from genai_tui.domain.cluster import Meta, Node, Taint
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.memory_fit import argument, fit, token_bound
-from genai_tui.domain.preflight import Level, NotSeen, SeenQuota, SeenSecret
-from genai_tui.domain.rows import NodeRow, Ref
+from genai_tui.domain.needs import Certificate, Gate, NotSeen, SeenQuota, SeenSecret, names_host
+from genai_tui.domain.pace import Usual
+from genai_tui.domain.preflight import Level
+from genai_tui.domain.rows import NodeRow, Phase, Ref
 
+NOW = datetime(2026, 11, 23, 10, 45, tzinfo=UTC)
 OWN = Ref("team-a", "chat")
 GPU = "nvidia.com/gpu"
 
@@ -125,6 +129,114 @@ def test_the_memory_is_told_with_its_bound(size: str | None, asked: dict[str, An
     assert words in check.text
 
 
+@pytest.mark.parametrize(
+    ("repository", "arguments", "words"),
+    [
+        ("org/Llama-3.1-70B-Instruct-AWQ-INT4", [], "4-bit weights (awq) take 36.7 GiB"),
+        ("org/Llama-70B-GPTQ", [], "4-bit weights (gptq) take 36.7 GiB"),
+        ("org/Llama-70B", ["--quantization=bitsandbytes"], "4-bit weights (bitsandbytes) take 36.7 GiB"),
+        ("nvidia/Llama-70B-NVFP4", [], "4-bit weights (nvfp4) take 36.7 GiB"),
+        ("org/Llama-70B-quantized.w4a16", [], "4-bit weights (w4a16) take 36.7 GiB"),
+        ("org/Llama-70B-FP8", [], "8-bit weights (fp8) take 65.2 GiB"),
+        ("org/Llama-70B", ["--quantization", "fp8"], "8-bit weights (fp8) take 65.2 GiB"),
+        ("org/Llama-70B", [], "16-bit weights take 130.4 GiB"),
+        ("org/Llama-70B", ["--dtype=float32"], "32-bit weights take 260.8 GiB"),
+    ],
+)
+def test_quantized_weights_take_what_their_bits_take(repository: str, arguments: list[str], words: str) -> None:
+    source = {"type": "huggingface", "repository": repository}
+    quantized = ModelSpec.model_validate({"source": source, "parameters": "70B", "contextLength": 8192})
+    (check,) = preflight.memory(spec(1, extraArgs=arguments), quantized, [node("a")])
+    assert words in check.text
+
+
+def test_an_8_bit_cache_holds_twice_the_context() -> None:
+    wide, narrow = (
+        fit(8_000_000_000, 81_559, 1, utilization=0.9, cache_width=width).largest_context for width in (2.0, 1.0)
+    )
+    assert wide * 2 <= narrow <= wide * 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "free", "level", "words"),
+    [
+        (
+            {},
+            0,
+            Level.OK,
+            "Recreate: old pods are stopped first, nothing answers until the model is loaded again; no node",
+        ),
+        ({}, 4, Level.OK, "; n has room for one replica more: Surge would leave no gap"),
+        ({"replicas": 3}, 0, Level.OK, "RollingUpdate, maxSurge 0: one of 3 replicas is missing while the next loads"),
+        ({"strategy": "Surge"}, 4, Level.OK, "RollingUpdate, maxSurge 1, as chosen: a new pod is ready before"),
+        ({"strategy": "Surge"}, 3, Level.WARNING, "no node has 4 free GPUs beside those it holds"),
+        ({"strategy": "Recreate"}, 8, Level.OK, "Recreate, as chosen: old pods are stopped first"),
+        ({"gpu": 0}, 0, Level.OK, "RollingUpdate, maxSurge 1: a new pod is ready before an old one stops"),
+    ],
+)
+def test_the_rollout_says_what_goes_first_and_why(asked: dict[str, Any], free: int, level: Level, words: str) -> None:
+    found = preflight.rollout(spec(**asked), [node("n", free, holders=((OWN, 4),))], OWN)
+    assert (found.about, found.level) == ("rollout", level)
+    assert words in found.text
+
+
+def test_a_start_that_takes_longer_than_it_may_is_told_before() -> None:
+    usual = Usual({Phase.PULLING: 900.0, Phase.DOWNLOADING: 0.0, Phase.LOADING: 372.0, Phase.WARMING_UP: 60.0}, 5)
+    short, long = preflight.startup(600, usual), preflight.startup(1200, usual)
+    assert (short.level, short.text) == (
+        Level.WARNING,
+        "10m are allowed, 7m12s is usual here (5 starts): set the start-up budget to 900 s",
+    )
+    assert (long.level, long.text) == (Level.OK, "20m are allowed, 7m12s is usual here (5 starts)")
+    assert preflight.startup(600, None).text == "10m are allowed; no such start was seen in this cluster yet"
+
+
+@pytest.mark.parametrize(
+    ("gate", "given", "level", "words"),
+    [
+        (Gate.OPEN, False, Level.OK, "org/model is open to all"),
+        (Gate.GATED, False, Level.STOP, "org/model is gated: give HF_TOKEN from a Secret"),
+        (Gate.GATED, True, Level.OK, "whether its owner was granted access is not known"),
+        (Gate.HIDDEN, False, Level.WARNING, "does not exist on the hub, or is private: give HF_TOKEN"),
+        (Gate.UNKNOWN, False, Level.UNKNOWN, "the hub did not answer from here"),
+        (None, False, Level.UNKNOWN, "is not looked up"),
+    ],
+)
+def test_a_gated_repository_without_a_token_stops(gate: Gate | None, given: bool, level: Level, words: str) -> None:
+    env = [{"name": "HF_TOKEN", "secret": {"name": "hf", "key": "token"}}] if given else []
+    check = needs.hub_token(model(), spec(env=env), gate)
+    assert check is not None
+    assert check.level is level
+    assert words in check.text
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "level", "words"),
+    [
+        (("*.llm.example",), 90, Level.OK, "names chat.llm.example, until 2027-02-21"),
+        (("llm.example", "CHAT.llm.example."), 90, Level.OK, "names chat.llm.example"),
+        (("*.llm.example",), 5, Level.WARNING, "until 2026-11-28"),
+        (("*.llm.example",), -1, Level.WARNING, "ended on 2026-11-22"),
+        (("llm.example", "*.example"), 90, Level.WARNING, "names llm.example, *.example, not chat.llm.example"),
+        ((), 90, Level.WARNING, "names no host, not chat.llm.example"),
+    ],
+)
+def test_a_certificate_is_held_against_the_host(names: tuple[str, ...], days: int, level: Level, words: str) -> None:
+    tls = SeenSecret("kubernetes.io/tls", frozenset({"tls.crt", "tls.key"}))
+    certificate = Certificate(names, NOW + timedelta(days=days))
+    (check,) = needs.tls_secret("gw", "cert", tls, "chat.llm.example", certificate, NOW)
+    assert check.level is level
+    assert words in check.text
+
+
+@given(st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,8}){1,3}", fullmatch=True), st.text("ab.", max_size=6))
+def test_a_wildcard_stands_for_one_label(host: str, more: str) -> None:
+    rest = host.partition(".")[2]
+    assert names_host(f"*.{rest}", host)
+    assert not names_host(f"*.{host}", host)
+    assert names_host(f"*.{rest}", f"{more}.{host}") is False
+
+
 def test_a_gpu_too_small_stops_only_where_no_other_fits() -> None:
     small, large = node("a", memory=16_384), node("b", memory=81_559)
     assert [c.level for c in preflight.memory(spec(1), model("70B"), [small])] == [Level.STOP]
@@ -136,39 +248,39 @@ def test_a_gpu_too_small_stops_only_where_no_other_fits() -> None:
 def test_what_may_not_be_seen_is_said_and_never_a_stop() -> None:
     for seen in (NotSeen.FORBIDDEN, NotSeen.FAILED):
         checks = (
-            preflight.secret_key("hf", "token", "HF_TOKEN", seen),
-            preflight.pull_secret("ngc", seen),
-            preflight.claim("models", seen),
-            preflight.storage_class("fast", seen),
-            *preflight.quota(seen, {}, exists=False),
-            *preflight.tls_secret("gw", "cert", seen),
+            needs.secret_key("hf", "token", "HF_TOKEN", seen),
+            needs.pull_secret("ngc", seen),
+            needs.claim("models", seen),
+            needs.storage_class("fast", seen),
+            *needs.quota(seen, {}, exists=False),
+            *needs.tls_secret("gw", "cert", seen, "chat.example", None, NOW),
         )
         assert {check.level for check in checks} == {Level.UNKNOWN}
 
 
 def test_secrets_claims_and_classes() -> None:
     opaque = SeenSecret("Opaque", frozenset({"token"}))
-    assert preflight.secret_key("hf", "token", "HF_TOKEN", opaque).level is Level.OK
-    assert preflight.secret_key("hf", "key", "HF_TOKEN", opaque).level is Level.STOP
-    assert preflight.secret_key("hf", "key", "HF_TOKEN", NotSeen.ABSENT).level is Level.STOP
-    assert preflight.pull_secret("ngc", opaque).level is Level.WARNING
-    assert preflight.claim("models", NotSeen.ABSENT).level is Level.STOP
-    assert preflight.claim("models", "Bound").level is Level.OK
-    assert preflight.storage_class("fast", {"slow": True}).level is Level.WARNING
-    assert preflight.storage_class(None, {"slow": True}).level is Level.OK
-    assert preflight.storage_class(None, {"slow": False}).level is Level.WARNING
+    assert needs.secret_key("hf", "token", "HF_TOKEN", opaque).level is Level.OK
+    assert needs.secret_key("hf", "key", "HF_TOKEN", opaque).level is Level.STOP
+    assert needs.secret_key("hf", "key", "HF_TOKEN", NotSeen.ABSENT).level is Level.STOP
+    assert needs.pull_secret("ngc", opaque).level is Level.WARNING
+    assert needs.claim("models", NotSeen.ABSENT).level is Level.STOP
+    assert needs.claim("models", "Bound").level is Level.OK
+    assert needs.storage_class("fast", {"slow": True}).level is Level.WARNING
+    assert needs.storage_class(None, {"slow": True}).level is Level.OK
+    assert needs.storage_class(None, {"slow": False}).level is Level.WARNING
 
 
 def test_a_full_quota_stops_what_is_new_and_warns_of_what_runs() -> None:
     tight = SeenQuota("tight", {"requests.nvidia.com/gpu": "8", "pods": "10"}, {"requests.nvidia.com/gpu": "6"})
     wanted = {"requests.nvidia.com/gpu": Decimal(4), "pods": Decimal(1)}
-    (new,) = preflight.quota([tight], wanted, exists=False)
+    (new,) = needs.quota([tight], wanted, exists=False)
     assert (new.level, new.text) == (
         Level.STOP,
         "no room for all replicas: requests.nvidia.com/gpu: 4 more on 6 of 8",
     )
-    assert preflight.quota([tight], wanted, exists=True)[0].level is Level.WARNING
-    assert preflight.quota([tight], {"pods": Decimal(1)}, exists=False)[0].level is Level.OK
+    assert needs.quota([tight], wanted, exists=True)[0].level is Level.WARNING
+    assert needs.quota([tight], {"pods": Decimal(1)}, exists=False)[0].level is Level.OK
 
 
 def test_the_last_argument_counts() -> None:

@@ -26,7 +26,7 @@ from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.monitoring import EngineReport, GpuReport
-from genai_tui.domain.pace import Usual
+from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.places import ContextEntry
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import Problem
@@ -140,6 +140,9 @@ class FakePicture:
     def deployment(self, ref: Ref) -> DeploymentDetail | None:
         row = self._rows.get(ref)
         return None if row is None else tour.detail(row)
+
+    def usual_start_of(self, kind: StartKind) -> Usual | None:
+        return None
 
     def usual_start(self, ref: Ref) -> Usual | None:
         return self.usual.get(ref)

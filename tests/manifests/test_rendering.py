@@ -121,7 +121,9 @@ def test_time_to_start_is_enough_and_agrees(pair: tuple[ModelDeployment, ModelSp
 def test_a_rollout_never_waits_for_gpus_of_its_own_old_pods(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     strategy = render_deployment(document, model, "n")[0]["spec"]["strategy"]
-    if strategy["type"] == "RollingUpdate" and document.spec.resources.gpu:
+    if document.spec.advanced.strategy == "Surge":
+        assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}, "asked for: it takes free GPUs"
+    elif strategy["type"] == "RollingUpdate" and document.spec.resources.gpu:
         assert strategy["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
     cache = document.spec.advanced.cache
     if document.spec.advanced.strategy == "auto" and isinstance(cache, CacheVolume) and cache.size:

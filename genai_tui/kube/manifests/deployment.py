@@ -12,6 +12,7 @@ from genai_tui.domain.documents import ModelDeployment, NamespacedMetadata
 from genai_tui.domain.naming import DEPLOYMENT_LABEL, GROUP, MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.quantities import parse_quantity
+from genai_tui.domain.replacing import Replacing, replacing_of
 from genai_tui.engines import nim, vllm
 from genai_tui.engines.parts import GRACE_S, PORT, PULL_ALLOWANCE_S, EngineParts, cache_claim, startup_budget
 
@@ -155,19 +156,13 @@ def _pod(spec: DeploymentSpec, parts: EngineParts) -> Json:
 
 
 def _strategy(spec: DeploymentSpec) -> Json:
-    """How pods are replaced.
-
-    `auto` never needs more GPUs than the deployment already holds, so that a rollout cannot wait for ever for GPUs
-    its own old pods hold: one replica is stopped first (Recreate), several are replaced one by one without a surge.
-    A new cache is a volume for one node, which a pod elsewhere cannot have before the old pods let go: Recreate too.
-    """
-    wanted, cache = spec.advanced.strategy, spec.advanced.cache
-    alone = bool(spec.resources.gpu) and spec.engine.replicas <= 1
-    if wanted == "Recreate" or (wanted == "auto" and (alone or (cache is not None and cache.size is not None))):
-        return {"type": "Recreate"}
-    if spec.resources.gpu:
-        return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    match replacing_of(spec):
+        case Replacing.STOP_FIRST:
+            return {"type": "Recreate"}
+        case Replacing.ONE_BY_ONE:
+            return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+        case Replacing.SURGE:
+            return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
 def _service(name: str, namespace: str) -> Json:

@@ -293,8 +293,10 @@ def _of_kubectl(key: str) -> bool:
 
 
 def _rollout(read: ReadBack, spec: Json) -> None:
-    kind = (spec.get("strategy") or {}).get("type")
-    read.texts["advanced.strategy"] = kind if kind in ("Recreate", "RollingUpdate") else "auto"
+    strategy = spec.get("strategy") or {}
+    kind, rolling = strategy.get("type"), strategy.get("rollingUpdate") or {}
+    surges = kind == "RollingUpdate" and rolling.get("maxSurge") == 1 and rolling.get("maxUnavailable") == 0
+    read.texts["advanced.strategy"] = "Surge" if surges else kind if kind in ("Recreate", "RollingUpdate") else "auto"
 
 
 def _probe(read: ReadBack, container: Json) -> None:

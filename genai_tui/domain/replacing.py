@@ -1,0 +1,45 @@
+"""How the pods of a deployment are replaced, and whether free GPUs allow it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from genai_tui.domain.deployment import DeploymentSpec
+
+
+class Replacing(StrEnum):
+    """In which order old pods go and new ones come."""
+
+    STOP_FIRST = "Recreate"
+    """All old pods are stopped, then the new ones start: nothing answers meanwhile, and no GPU is needed beside."""
+    ONE_BY_ONE = "RollingUpdate, maxSurge 0"
+    """One pod is stopped and made anew, then the next: one replica is missing, and no GPU is needed beside."""
+    SURGE = "RollingUpdate, maxSurge 1"
+    """A new pod is ready before an old one is stopped: nothing is missing, and GPUs for one replica more are needed."""
+
+
+def replacing(strategy: str, *, gpus: int, replicas: int, own_volume: bool) -> Replacing:
+    """What a deployment's `strategy` means for it.
+
+    `auto` never needs more GPUs than the deployment holds, so that a rollout cannot wait for ever for GPUs that its own
+    old pods have: one replica is stopped first, several are replaced one by one. A new cache is a volume for one node,
+    which a pod elsewhere cannot have before the old pods let go. `Surge` is for where GPUs are free.
+    """
+    if strategy == "Recreate":
+        return Replacing.STOP_FIRST
+    if strategy == "Surge" or (not gpus and not own_volume):
+        return Replacing.SURGE
+    if strategy == "auto" and (own_volume or (gpus and replicas <= 1)):
+        return Replacing.STOP_FIRST
+    return Replacing.ONE_BY_ONE if gpus else Replacing.SURGE
+
+
+def replacing_of(spec: DeploymentSpec) -> Replacing:
+    """How its pods are replaced."""
+    cache = spec.advanced.cache
+    return replacing(
+        spec.advanced.strategy,
+        gpus=spec.resources.gpu,
+        replicas=spec.engine.replicas,
+        own_volume=cache is not None and cache.size is not None,
+    )
