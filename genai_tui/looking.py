@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 import httpx
 
@@ -48,10 +47,12 @@ def certificate_of(pem: bytes) -> Certificate | None:
 
     try:
         read = x509.load_pem_x509_certificates(pem)[0]
-        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        until: datetime = read.not_valid_after_utc
-    except x509.ExtensionNotFound:
-        return Certificate((), read.not_valid_after_utc)
     except (ValueError, IndexError):
         return None
-    return Certificate(tuple(names.get_values_for_type(x509.DNSName)), until)
+    try:
+        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return Certificate((), read.not_valid_after_utc)
+    except ValueError:
+        return None
+    return Certificate(tuple(names.get_values_for_type(x509.DNSName)), read.not_valid_after_utc)

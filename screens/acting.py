@@ -34,7 +34,9 @@ async def ask_replicas(app: GenaiTui, ref: Ref, workload: Workload, *, verb: str
     """Ask for a number of replicas, saying what each would mean, and set it."""
     picture = app.services.picture
     nodes = None if picture.health.not_visible("Node") else picture.nodes()
-    note = partial(scale_note, workload, nodes=nodes)
+    detail = picture.deployment(ref)
+    spec = detail.document.spec if detail is not None and detail.document is not None else None
+    note = partial(scale_note, workload, nodes=nodes, spec=spec)
     title = f"{verb} {ref} in {app.services.session.context}"
     wanted = await app.push_screen_wait(NumberDialog(title, offered, note=note))
     if wanted is not None and wanted != workload.replicas:

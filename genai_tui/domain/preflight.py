@@ -97,6 +97,14 @@ def rollout(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check:
 
 def unfit(spec: DeploymentSpec, row: NodeRow, own: Ref) -> tuple[str, ...]:
     """Why a node cannot take a replica now; empty when nothing speaks against it."""
+    found, resources = list(barred(spec, row)), spec.resources
+    if resources.gpu and row.gpu_resource == resources.gpu_resource and _free(row, own) < resources.gpu:
+        found.append(f"{_free(row, own)} of {row.gpu_total} GPUs free")
+    return tuple(found)
+
+
+def barred(spec: DeploymentSpec, row: NodeRow) -> tuple[str, ...]:
+    """Why a node takes no replica whatever is free on it."""
     node, resources = row.node, spec.resources
     found: list[str] = []
     if not node.ready:
@@ -110,8 +118,6 @@ def unfit(spec: DeploymentSpec, row: NodeRow, own: Ref) -> tuple[str, ...]:
     found += [f"{key} is not {value}" for key, value in spec.advanced.node_selector.items() if labels.get(key) != value]
     if resources.gpu and row.gpu_resource != resources.gpu_resource:
         found.append(f"no {resources.gpu_resource}")
-    elif resources.gpu and _free(row, own) < resources.gpu:
-        found.append(f"{_free(row, own)} of {row.gpu_total} GPUs free")
     for name, wanted in (("cpu", resources.cpu), ("memory", resources.memory)):
         has = node.allocatable.get(name)
         if has is not None and parse_quantity(has) < parse_quantity(wanted):

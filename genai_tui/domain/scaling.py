@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genai_tui.domain.cluster import Workload
+from genai_tui.domain.deployment import DeploymentSpec
+from genai_tui.domain.preflight import barred
 from genai_tui.domain.rows import NodeRow
 
 
-def scale_note(workload: Workload, wanted: int, nodes: Sequence[NodeRow] | None) -> str:
+def scale_note(
+    workload: Workload, wanted: int, nodes: Sequence[NodeRow] | None, spec: DeploymentSpec | None = None
+) -> str:
     """What a number of replicas does to a deployment, and whether free GPUs hold them.
 
     Args:
         workload: the deployment as it is.
         wanted: the number of replicas.
         nodes: the nodes; None where they may not be seen.
+        spec: what it was made from: nodes that its selectors or their taints bar count for nothing.
     """
     more = wanted - workload.replicas
+    if spec is not None and nodes is not None:
+        allowed = [row for row in nodes if not barred(spec, row)]
+        if nodes and not allowed and more > 0:
+            return f"{more} more: no node may take one, they wait"
+        nodes = allowed
     if not more:
         return "as it is now" if wanted else "stopped, as it is now"
     each = {name: count for container in workload.containers for name, count in container.gpus.items()}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from genai_tui.domain.cluster import ContainerSpec, Meta, Node, Workload
+from genai_tui.domain.cluster import ContainerSpec, Meta, Node, Taint, Workload
+from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.rows import GpuResource, NodeRow
 from genai_tui.domain.scaling import scale_note
 
@@ -19,6 +22,22 @@ def workload(replicas: int, gpus: int, resource: str = GPU) -> Workload:
 def node(name: str, free: int, resource: str = GPU, *, ready: bool = True, cordoned: bool = False) -> NodeRow:
     found = Node(Meta(name, "", name), ready, cordoned)
     return NodeRow(found, resource, None, None, 8, free, resources=(GpuResource(resource, 8, free),))
+
+
+def test_nodes_that_may_not_take_a_replica_hold_no_room() -> None:
+    spec = DeploymentSpec.model_validate(
+        {
+            "model": "m",
+            "endpoint": "e",
+            "engine": {"type": "vllm", "image": "vllm/vllm-openai:v0.33.0"},
+            "resources": {"cpu": "1", "memory": "1Gi", "gpu": 2},
+            "advanced": {"nodeSelector": {"zone": "a"}},
+        }
+    )
+    here = replace(node("a", 2), node=Node(Meta("a", labels={"zone": "a"}), True))
+    tainted = replace(here, node=replace(here.node, taints=(Taint("gpu", "", "NoSchedule"),)))
+    assert "2 free, room for 1 of 2" in scale_note(workload(1, 2), 3, (here, node("b", 8)), spec)
+    assert scale_note(workload(1, 2), 3, (tainted, node("b", 8)), spec) == "2 more: no node may take one, they wait"
 
 
 @pytest.mark.parametrize(
