@@ -17,7 +17,7 @@ from genai_tui.domain.memory_fit import DEFAULT_UTILIZATION, SMALLEST_WEIGHT, ar
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 from genai_tui.domain.replacing import Replacing, replacing_of
-from genai_tui.domain.rows import NodeRow, Phase, Ref
+from genai_tui.domain.rows import DeploymentDetail, NodeRow, Phase, Ref
 
 SHOWN_REASONS = 6
 _SPARE = 1.5
@@ -80,9 +80,7 @@ def rollout(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check:
         if room:
             text = f"{how.value}{chosen}: a new pod is ready before an old one stops; {room[0]} has the GPUs for it"
             return Check("rollout", Level.OK, text)
-        text = (
-            f"{how.value}{chosen}: no node has {gpus} free GPUs beside those it holds, so that a rollout waits for some"
-        )
+        text = f"{how.value}{chosen}: no node has {_gpus(gpus)} free beside those it holds: a rollout waits for some"
         return Check("rollout", Level.WARNING, text)
     if how is Replacing.STOP_FIRST:
         text = f"{how.value}{chosen}: old pods are stopped first, nothing answers until the model is loaded again"
@@ -92,7 +90,22 @@ def rollout(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check:
         return Check("rollout", Level.OK, text)
     if room:
         return Check("rollout", Level.OK, f"{text}; {room[0]} has room for one replica more: Surge would leave no gap")
-    return Check("rollout", Level.OK, f"{text}; no node has {gpus} free GPUs for a replica more")
+    return Check("rollout", Level.OK, f"{text}; no node has {_gpus(gpus)} free for a replica more")
+
+
+def replacing_note(detail: DeploymentDetail, nodes: Sequence[NodeRow]) -> str:
+    """`rollout` of a deployment as it is; empty where it was not made here, or does not run as its spec says."""
+    spec = detail.document.spec if detail.document is not None else None
+    if spec is None or not nodes or not detail.workload.replicas:
+        return ""
+    stops_first = replacing_of(spec) is Replacing.STOP_FIRST
+    if stops_first != (detail.workload.strategy == "Recreate"):
+        return ""
+    return rollout(spec, nodes, detail.row.ref).text
+
+
+def _gpus(count: int) -> str:
+    return f"{count} GPU{'s' if count != 1 else ''}"
 
 
 def unfit(spec: DeploymentSpec, row: NodeRow, own: Ref) -> tuple[str, ...]:

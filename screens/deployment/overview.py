@@ -203,7 +203,11 @@ def _optional(spec: DeploymentSpec) -> list[Block]:
         ("cache", "" if cache is None else f"claim {cache.claim}" if cache.claim else f"{cache.size} of its own"),
         (
             "rollout",
-            {"Recreate": "stops all, then starts", "RollingUpdate": "replaces one by one"}.get(advanced.strategy, ""),
+            {
+                "Recreate": "stops all, then starts",
+                "RollingUpdate": "replaces one by one",
+                "Surge": "starts a new one first",
+            }.get(advanced.strategy, ""),
         ),
         ("variables", "\n".join(_variable(variable) for variable in advanced.env)),
         ("extra args", " ".join(advanced.extra_args)),

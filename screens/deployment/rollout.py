@@ -31,11 +31,17 @@ _TONES = {
 
 
 def rollout(
-    detail: DeploymentDetail, now: datetime, width: int, health: Health | None = None, known: Usual | None = None
+    detail: DeploymentDetail,
+    now: datetime,
+    width: int,
+    health: Health | None = None,
+    known: Usual | None = None,
+    replacing: str = "",
 ) -> list[Block]:
     """Everything about the rollout, from the newest revision to the oldest event.
 
-    `health` says what is not seen, `known` what such starts usually take in this cluster.
+    `health` says what is not seen, `known` what such starts usually take in this cluster, `replacing` how the next
+    rollout replaces the replicas, and why so.
     """
     hidden = health.not_visible("Pod", "ReplicaSet") if health is not None else ""
     blocks: list[Block] = (
@@ -43,6 +49,8 @@ def rollout(
     )
     if known is not None:
         blocks[1:1] = _outlook(detail, now, known)
+    if replacing:
+        blocks += [Space(), Text(replacing, "quiet")]
     told = happenings(detail.events)
     nothing = "none kept; the cluster keeps them for about an hour"
     nothing = (health.not_visible("Event") if health is not None else "") or nothing

@@ -21,6 +21,7 @@ from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.handover import sharing_text
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.preflight import replacing_note
 from genai_tui.domain.rows import Link, Ref
 from genai_tui.errors import GenaiTuiError
 from screens import format as shown
@@ -262,8 +263,10 @@ of ours beside it.
                 self.query_one("#overview-state", Sheet).show(state)
                 self.query_one("#overview-spec", Sheet).show(spec_blocks(detail, self._model(), self._endpoint()))
             case "rollout":
-                health, known = self.services.picture.health, self.services.picture.usual_start(self._ref)
-                self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width, health, known))
+                picture = self.services.picture
+                health, known = picture.health, picture.usual_start(self._ref)
+                replacing = replacing_note(detail, () if health.not_visible("Node") else picture.nodes())
+                self._show_sheet("#rollout-sheet", rollout(detail, now, self.size.width, health, known, replacing))
             case "logs":
                 self.query_one(LogsPane).show(() if self._gone else detail.replicas)
             case "api":

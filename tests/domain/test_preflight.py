@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -286,3 +287,18 @@ def test_a_full_quota_stops_what_is_new_and_warns_of_what_runs() -> None:
 def test_the_last_argument_counts() -> None:
     assert argument(["--a=1", "--a", "2"], "--a") == "2"
     assert argument(["--a"], "--a") is None
+
+
+def test_a_deployment_tells_how_it_is_replaced_only_where_it_runs_as_its_spec_says() -> None:
+    picture = FakeServices().picture
+    detail = picture.deployment(Ref("team-a", "chat"))
+    assert detail is not None
+    assert detail.document is not None
+    said = preflight.replacing_note(detail, picture.nodes())
+    assert said == preflight.rollout(detail.document.spec, picture.nodes(), detail.row.ref).text
+    assert preflight.replacing_note(detail, ()) == ""
+    changed = replace(detail.workload, strategy="Recreate")
+    assert preflight.replacing_note(replace(detail, workload=changed), picture.nodes()) == ""
+    stopped = replace(detail.workload, replicas=0)
+    assert preflight.replacing_note(replace(detail, workload=stopped), picture.nodes()) == ""
+    assert preflight.replacing_note(replace(detail, document=None), picture.nodes()) == ""
