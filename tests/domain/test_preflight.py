@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from genai_tui.domain.needs import Certificate, Gate, NotSeen, SeenQuota, SeenSe
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.preflight import Level
 from genai_tui.domain.rows import NodeRow, Phase, Ref
+from tests.fakes.services import FakeServices
 
 NOW = datetime(2026, 11, 23, 10, 45, tzinfo=UTC)
 OWN = Ref("team-a", "chat")
@@ -170,7 +171,7 @@ def test_an_8_bit_cache_holds_twice_the_context() -> None:
         ({}, 4, Level.OK, "; n has room for one replica more: Surge would leave no gap"),
         ({"replicas": 3}, 0, Level.OK, "RollingUpdate, maxSurge 0: one of 3 replicas is missing while the next loads"),
         ({"strategy": "Surge"}, 4, Level.OK, "RollingUpdate, maxSurge 1, as chosen: a new pod is ready before"),
-        ({"strategy": "Surge"}, 3, Level.WARNING, "no node has 4 free GPUs beside those it holds"),
+        ({"strategy": "Surge"}, 3, Level.WARNING, "no node has 4 GPUs free beside those it holds"),
         ({"strategy": "Recreate"}, 8, Level.OK, "Recreate, as chosen: old pods are stopped first"),
         ({"gpu": 0}, 0, Level.OK, "RollingUpdate, maxSurge 1: a new pod is ready before an old one stops"),
     ],
