@@ -54,6 +54,8 @@ class Preflight:
         found += await self._secrets(namespace, pod)
         token = needs.hub_token(model, spec, await self._gate(model))
         found += [token] if token is not None else []
+        entitled = needs.ngc_entitlement(spec.engine.image, self._running(spec.engine.image))
+        found += [entitled] if entitled is not None else []
         found += await self._volumes(namespace, pod, objects)
         found += needs.quota(
             await self._quotas(namespace),
@@ -77,6 +79,14 @@ class Preflight:
 
     def _usual(self, spec: DeploymentSpec, model: ModelSpec, pod: Json) -> Usual | None:
         return self._picture.usual_start_of(StartKind(pod["containers"][0]["image"], spec.model, spec.resources.gpu))
+
+    def _running(self, image: str) -> str | None:
+        """A deployment with a ready replica of this image."""
+        for row in self._picture.deployments():
+            detail = self._picture.deployment(row.ref) if row.ready else None
+            if detail is not None and any(container.image == image for container in detail.workload.containers):
+                return str(row.ref)
+        return None
 
     async def _secrets(self, namespace: str, pod: Json) -> list[Check]:
         seen: dict[str, SeenSecret | NotSeen] = {}

@@ -115,6 +115,21 @@ def hub_token(model: ModelSpec, spec: DeploymentSpec, gate: Gate | None) -> Chec
     return Check("hub token", Level.UNKNOWN, f"no HF_TOKEN is given; whether {repository} asks for one {why}")
 
 
+def ngc_entitlement(image: str, running: str | None) -> Check | None:
+    """Whether the NGC key may pull an image of nvcr.io: only a pull can tell.
+
+    Args:
+        image: of the engine.
+        running: a deployment in this cluster that runs this image, which shows that it could be pulled; None for none.
+    """
+    if not image.startswith("nvcr.io/"):
+        return None
+    if running is not None:
+        return Check("NGC entitlement", Level.OK, f"{running} runs this image here")
+    text = f"whether the NGC key may pull {image} is for nvcr.io to say, at the first pull"
+    return Check("NGC entitlement", Level.UNKNOWN, text)
+
+
 def claim(name: str, phase: str | NotSeen) -> Check:
     """An existing volume claim; `phase` is Pending, Bound or Lost."""
     about = f"volume claim {name}"

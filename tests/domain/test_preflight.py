@@ -212,6 +212,16 @@ def test_a_gated_repository_without_a_token_stops(gate: Gate | None, given: bool
     assert words in check.text
 
 
+def test_only_a_pull_tells_whether_an_ngc_key_is_entitled() -> None:
+    image = "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8"
+    assert needs.ngc_entitlement("vllm/vllm-openai:v0.33.0", None) is None
+    unknown, shown = needs.ngc_entitlement(image, None), needs.ngc_entitlement(image, "team-a/nim")
+    assert unknown is not None
+    assert shown is not None
+    assert (unknown.level, shown.level) == (Level.UNKNOWN, Level.OK)
+    assert shown.text == "team-a/nim runs this image here"
+
+
 @pytest.mark.parametrize(
     ("names", "days", "level", "words"),
     [
