@@ -117,7 +117,6 @@ def dcgm_text(item: Object, uses: Sequence[GpuUse]) -> str:
 
 
 _COLUMNS: dict[str, tuple[str, Callable[[str, Gpu, GpuUse], object]]] = {
-    "index": ("", lambda _node, _gpu, use: use.index),
     "name": ("", lambda _node, gpu, _use: gpu.name),
     "gpu_name": ("", lambda _node, gpu, _use: gpu.name),
     "uuid": ("", lambda node, _gpu, use: uuid_of(node, use.index)),
@@ -141,7 +140,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[str, Gpu, GpuUse], object]]] = {
 
 
 def nvidia_smi(item: Object, uses: Sequence[GpuUse], arguments: Sequence[str]) -> tuple[bytes, int]:
-    """The output of `nvidia-smi` for these GPUs, and its exit code."""
+    """The output of `nvidia-smi` for these GPUs, numbered from 0 as a container sees its own, and its exit code."""
     gpu, name = gpu_of(item), item["metadata"]["name"]
     if gpu is None or not uses:
         return b"No devices were found\n", 6
@@ -150,7 +149,7 @@ def nvidia_smi(item: Object, uses: Sequence[GpuUse], arguments: Sequence[str]) -
         form = next((a.partition("=")[2] for a in arguments if a.startswith("--format=")), "csv")
         return _csv(name, gpu, uses, query.split(","), form.split(","))
     if "-L" in arguments or "--list-gpus" in arguments:
-        lines = [f"GPU {use.index}: {gpu.name} (UUID: {uuid_of(name, use.index)})" for use in uses]
+        lines = [f"GPU {at}: {gpu.name} (UUID: {uuid_of(name, use.index)})" for at, use in enumerate(uses)]
         return ("\n".join(lines) + "\n").encode(), 0
     return _table(gpu, uses).encode(), 0
 
@@ -158,16 +157,19 @@ def nvidia_smi(item: Object, uses: Sequence[GpuUse], arguments: Sequence[str]) -
 def _csv(node: str, gpu: Gpu, uses: Sequence[GpuUse], columns: Sequence[str], form: Sequence[str]) -> tuple[bytes, int]:
     wanted = [column.strip() for column in columns]
     for column in wanted:
-        if column not in _COLUMNS:
+        if column not in ("index", *_COLUMNS):
             return f'Field "{column}" is not a valid field to query.\n\n'.encode(), 2
     bare = "nounits" in form
     rows = []
     if "noheader" not in form:
-        units = [_COLUMNS[column][0] for column in wanted]
+        units = [_COLUMNS[column][0] if column != "index" else "" for column in wanted]
         rows.append(", ".join(f"{c} [{u}]" if u else c for c, u in zip(wanted, units, strict=True)))
-    for use in uses:
+    for at, use in enumerate(uses):
         cells = []
         for column in wanted:
+            if column == "index":
+                cells.append(str(at))
+                continue
             unit, value = _COLUMNS[column]
             cells.append(f"{value(node, gpu, use)}" + (f" {unit}" if unit and not bare else ""))
         rows.append(", ".join(cells))
@@ -184,12 +186,12 @@ def _table(gpu: Gpu, uses: Sequence[GpuUse]) -> str:
         "| Fan  Temp   Perf          Pwr:Usage/Cap |           Memory-Usage | GPU-Util  Compute M. |",
         bar.replace("-", "="),
     ]
-    for use in uses:
+    for at, use in enumerate(uses):
         memory = f"{use.used}MiB / {gpu.memory}MiB"
         draw = f"{power(gpu, use):.0f}W / {gpu.watts}W"
         bus, busy = f"00000000:{use.index + 7:02X}:00.0", f"{round(100 * use.busy)}%"
         lines += [
-            f"| {use.index:>3}  {gpu.name:<24}       On  | {bus:<18} Off | {'0':>20} |",
+            f"| {at:>3}  {gpu.name:<24}       On  | {bus:<18} Off | {'0':>20} |",
             f"| N/A  {temperature(use):>3}C    P0     {draw:>18}  | {memory:>22} | {busy:>8} {'Default':>11} |",
             bar,
         ]

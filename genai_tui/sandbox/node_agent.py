@@ -124,8 +124,7 @@ class Agent:
         ]
         if node is None or not mine:
             return b"", b'exec: "nvidia-smi": executable file not found in $PATH\n', 127
-        numbered = [GpuUse(i, u.namespace, u.pod, u.container, u.busy, u.used) for i, u in enumerate(mine)]
-        out, code = nvidia_smi(node, numbered, arguments)
+        out, code = nvidia_smi(node, mine, arguments)
         return out, b"", code
 
     # -- GPUs ---------------------------------------------------------------------------------------------------

@@ -125,6 +125,12 @@ async def test_nvidia_smi_in_a_pod_shows_its_own_gpus() -> None:
         cluster.pod("chat"), "engine", ["nvidia-smi", "--query-gpu=memory.total", "--format=csv"]
     )
     assert headed.decode().splitlines()[0] == "memory.total [MiB]"
+    listed = {
+        line.split("UUID: ")[1]
+        for name in ("chat", "other")
+        for line in (await agent.exec(cluster.pod(name), "engine", ["nvidia-smi", "-L"]))[0].decode().splitlines()
+    }
+    assert len(listed) == 3, "each pod sees GPUs of its own, of which the names are the node's"
     table, _, _ = await agent.exec(cluster.pod("chat"), "engine", ["nvidia-smi"])
     rows = table.decode().splitlines()
     assert len({len(row) for row in rows}) == 1
