@@ -52,7 +52,9 @@ def certificate_of(pem: bytes) -> Certificate | None:
     try:
         names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return Certificate((), read.not_valid_after_utc)
+        return Certificate((), read.not_valid_after_utc, read.not_valid_before_utc)
     except ValueError:
         return None
-    return Certificate(tuple(names.get_values_for_type(x509.DNSName)), read.not_valid_after_utc)
+    return Certificate(
+        tuple(names.get_values_for_type(x509.DNSName)), read.not_valid_after_utc, read.not_valid_before_utc
+    )

@@ -14,7 +14,7 @@ from genai_tui.domain.catalogue import EndpointSpec, HubSource, ModelSpec
 from genai_tui.domain.cluster import Kind, Sync
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.documents import ModelDeployment
-from genai_tui.domain.enforcement import hostname_of
+from genai_tui.domain.enforcement import GATEWAY, hostname_of
 from genai_tui.domain.needs import Gate, NotSeen, SeenQuota, SeenSecret
 from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.preflight import Check, Level
@@ -62,9 +62,12 @@ class Preflight:
             _wanted(pod, spec.engine.replicas),
             exists=self._picture.deployment(ref) is not None,
         )
-        if endpoint.tls_secret and endpoint.gateway is not None:
-            host = hostname_of(ref.name, endpoint.hostname)
-            found += await self._certificate(endpoint.gateway.namespace, endpoint.tls_secret, host)
+        if endpoint.gateway is not None:
+            host, home = hostname_of(ref.name, endpoint.hostname), endpoint.gateway.namespace
+            if endpoint.tls_secret:
+                found += await self._certificate(home, endpoint.tls_secret, host)
+            else:
+                found += await self._listeners(home, endpoint.gateway.name, host)
         return tuple(found)
 
     def _nodes(self, document: ModelDeployment, model: ModelSpec, ref: Ref) -> tuple[Check, ...]:
@@ -109,6 +112,26 @@ class Preflight:
         if not isinstance(model.source, HubSource) or self._ask_hub is None or not hub_is_asked():
             return None
         return await self._ask_hub(model.source.repository)
+
+    async def _listeners(self, namespace: str, name: str, host: str) -> Sequence[Check]:
+        """The certificates that the Gateway itself shows for the host, where the endpoint names none."""
+        gateway = await self._get(f"/apis/{GATEWAY.api_version}/namespaces/{namespace}/gateways/{name}")
+        about = f"certificate of Gateway {namespace}/{name}"
+        if isinstance(gateway, NotSeen):
+            # Whether it exists is said where its route is.
+            return (Check(about, Level.UNKNOWN, "the Gateway could not be looked at"),)
+        listeners = (gateway.get("spec") or {}).get("listeners") or ()
+        serving = [one for one in listeners if one.get("protocol") == "HTTPS" and _listens(one.get("hostname"), host)]
+        if not serving:
+            return (
+                Check(about, Level.WARNING, f"no HTTPS listener takes {host}: keys would cross the net in the clear"),
+            )
+        found: list[Check] = []
+        for listener in serving:
+            for reference in (listener.get("tls") or {}).get("certificateRefs") or ():
+                if reference.get("kind", "Secret") == "Secret":
+                    found += await self._certificate(reference.get("namespace") or namespace, reference["name"], host)
+        return tuple(dict.fromkeys(found)) or (Check(about, Level.UNKNOWN, "its listener names no Secret"),)
 
     async def _certificate(self, namespace: str, name: str, host: str) -> tuple[Check, ...]:
         """Only the certificate is taken out of the Secret: it is public, its key is not looked at."""
@@ -166,6 +189,16 @@ class Preflight:
 
 def _seen(item: Json) -> SeenSecret:
     return SeenSecret(item.get("type", "Opaque"), frozenset(item.get("data") or ()))
+
+
+def _listens(hostname: str | None, host: str) -> bool:
+    """Whether a listener takes a host; a wildcard there stands for any number of labels.
+
+    https://gateway-api.sigs.k8s.io/reference/api-spec/main/spec/#listener
+    """
+    if not hostname:
+        return True
+    return host.endswith(hostname[1:]) if hostname.startswith("*.") else host == hostname
 
 
 def _budget(pod: Json) -> int:

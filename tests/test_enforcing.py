@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import uvicorn
 import yaml
 from starlette.applications import Starlette
@@ -336,3 +338,40 @@ async def test_enforced_is_claimed_after_a_probe_and_only_of_the_same_spec(clust
             await services.settle()
             await asyncio.sleep(0.02)
         assert (await services.operations.enforcement(REF)).claim is Claim.NOT_PROVEN
+
+
+async def test_the_certificates_that_the_gateway_shows_are_held_against_the_host(
+    cluster: Served, services: Services
+) -> None:
+    gateways = registry.by_kind("gateway.networking.k8s.io/v1", "Gateway")
+    assert gateways is not None
+
+    async def told() -> list[tuple[str, str, str]]:
+        checks = (await services.operations.preview(document())).checks
+        return [(c.about, c.level, c.text) for c in checks if "Gateway" in c.about or "TLS" in c.about]
+
+    ((about, level, text),) = await told()
+    assert (about, level) == ("certificate of Gateway default/genai", "warning")
+    assert "no HTTPS listener takes chat.llm.example.com" in text
+
+    issued = trustme.CA().issue_cert("*.llm.example.com")
+    data = {
+        "tls.crt": base64.b64encode(b"".join(part.bytes() for part in issued.cert_chain_pems)).decode(),
+        "tls.key": base64.b64encode(issued.private_key_pem.bytes()).decode(),
+    }
+
+    def listen() -> None:
+        secret = {"metadata": {"name": "cert"}, "type": "kubernetes.io/tls", "data": data}
+        cluster.api.create(registry.SECRETS, "default", secret)
+        live = cluster.api.get(gateways, "default", "genai")
+        listeners = [
+            {"name": name, "port": 443, "protocol": "HTTPS", "hostname": host,
+             "tls": {"certificateRefs": [{"name": secret}]}}
+            for name, host, secret in (("ours", "*.example.com", "cert"), ("other", "other.example.com", "gone"))
+        ]  # fmt: skip
+        cluster.api.update(gateways, "default", "genai", live | {"spec": live["spec"] | {"listeners": listeners}})
+
+    cluster.call(listen)
+    ((about, level, text),) = await told()
+    assert (about, level) == ("TLS secret default/cert", "ok")
+    assert "its certificate names chat.llm.example.com, until " in text

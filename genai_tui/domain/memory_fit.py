@@ -29,25 +29,33 @@ class Weights:
 
 
 def weights_of(arguments: Sequence[str], *names: str) -> Weights:
-    """What the engine's arguments, or else the names of the checkpoint, say of the weights; 16 bits when nothing.
+    """What the engine's arguments and the names of the checkpoint say of the weights; 16 bits when nothing.
 
-    Four-bit formats keep a scale (and some a zero point) for each group of 32 to 128 parameters: half a bit more.
-    https://docs.vllm.ai/en/latest/features/quantization/
+    A word that tells bits (`INT8`) counts before one that tells a method, which has usual bits alone: GPTQ may be of 4
+    or of 8. Four-bit formats keep a scale (and some a zero point) for each group of 32 to 128 parameters: half a bit
+    more. https://docs.vllm.ai/en/latest/features/quantization/
     """
     asked = (argument(arguments, "--quantization") or argument(arguments, "-q") or "").lower()
-    words = set(re.split(r"[^a-z0-9]+", " ".join((asked, *names)).lower()))
-    for width, formats in _FORMATS:
-        found = next((name for name in formats if name in words), None)
-        if found is not None:
-            return Weights(width, f"{4 if width < 1 else 8}-bit weights ({found})")
+    words = [re.split(r"[^a-z0-9]+", text.lower()) for text in (asked, " ".join(names))]
+    # What the engine is told to do to the weights counts before what they are called.
+    for formats, said in ((table, found) for table in (_BITS, _METHODS) for found in words):
+        for width, known in formats:
+            name = next((word for word in known if word in said), None)
+            if name is not None:
+                return Weights(width, f"{4 if width < 1 else 8}-bit weights ({name})")
     if argument(arguments, "--dtype") in ("float", "float32"):
         return Weights(4, "32-bit weights")
     return Weights(2, "16-bit weights")
 
 
-_FORMATS: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (0.5625, ("awq", "gptq", "w4a16", "int4", "4bit", "nvfp4", "mxfp4", "fp4", "nf4", "bitsandbytes", "bnb", "marlin")),
-    (1, ("fp8", "int8", "w8a8", "8bit", "modelopt")),
+_FOUR, _EIGHT = 0.5625, 1
+_BITS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (_FOUR, ("w4a16", "w4a8", "int4", "4bit", "nvfp4", "mxfp4", "fp4", "nf4", "q4")),
+    (_EIGHT, ("fp8", "mxfp8", "int8", "w8a8", "w8a16", "8bit", "q8")),
+)
+_METHODS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (_FOUR, ("awq", "gptq", "bitsandbytes", "bnb", "marlin")),
+    (_EIGHT, ("modelopt",)),
 )
 """Bytes of a parameter, and the words by which quantized checkpoints and vLLM's --quantization are known."""
 

@@ -17,6 +17,10 @@ from genai_tui.domain.preflight import SHOWN_REASONS, Check, Level
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 
 _ENDS_SOON = timedelta(days=14)
+_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
+"""By which a token is given: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables ."""
+_ELSEWHERE = frozenset({"HF_ENDPOINT", "HF_HUB_OFFLINE"})
+"""With these the engine does not ask the public hub."""
 
 
 class NotSeen(StrEnum):
@@ -46,10 +50,11 @@ class Gate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The DNS names of a certificate, and when it ends."""
+    """The DNS names of a certificate, and when it is good."""
 
     names: tuple[str, ...]
     until: datetime
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,12 @@ def hub_token(model: ModelSpec, spec: DeploymentSpec, gate: Gate | None) -> Chec
     """
     if not isinstance(model.source, HubSource):
         return None
-    given = any(variable.name == "HF_TOKEN" for variable in spec.advanced.env)
+    names = {variable.name for variable in spec.advanced.env}
+    given = bool(names & _TOKENS)
     repository = model.source.repository
+    if names & _ELSEWHERE:
+        named = ", ".join(sorted(names & _ELSEWHERE))
+        return Check("hub token", Level.UNKNOWN, f"{named} is given: where {repository} comes from is not looked up")
     match gate:
         case Gate.OPEN:
             return Check("hub token", Level.OK, f"{repository} is open to all")
@@ -221,6 +230,9 @@ def tls_secret(
         return (
             Check(about, Level.WARNING, f"its certificate ended on {certificate.until:%Y-%m-%d}: clients refuse it"),
         )
+    if certificate.since is not None and certificate.since > now:
+        text = f"its certificate begins on {certificate.since:%Y-%m-%d}: clients refuse it"
+        return (Check(about, Level.WARNING, text),)
     if not any(names_host(named, host) for named in certificate.names):
         named = ", ".join(certificate.names[:SHOWN_REASONS]) or "no host"
         return (Check(about, Level.WARNING, f"its certificate names {named}, not {host}: clients refuse it"),)

@@ -134,11 +134,16 @@ def test_the_memory_is_told_with_its_bound(size: str | None, asked: dict[str, An
 @pytest.mark.parametrize(
     ("repository", "arguments", "words"),
     [
-        ("org/Llama-3.1-70B-Instruct-AWQ-INT4", [], "4-bit weights (awq) take 36.7 GiB"),
+        ("org/Llama-3.1-70B-Instruct-AWQ-INT4", [], "4-bit weights (int4) take 36.7 GiB"),
         ("org/Llama-70B-GPTQ", [], "4-bit weights (gptq) take 36.7 GiB"),
         ("org/Llama-70B", ["--quantization=bitsandbytes"], "4-bit weights (bitsandbytes) take 36.7 GiB"),
         ("nvidia/Llama-70B-NVFP4", [], "4-bit weights (nvfp4) take 36.7 GiB"),
         ("org/Llama-70B-quantized.w4a16", [], "4-bit weights (w4a16) take 36.7 GiB"),
+        ("org/Llama-70B-GPTQ-Int8", [], "8-bit weights (int8) take 65.2 GiB"),
+        ("org/Llama-70B-GPTQ-Int8", ["--quantization=gptq_marlin"], "8-bit weights (int8) take 65.2 GiB"),
+        ("org/Llama-70B-bnb-4bit", [], "4-bit weights (4bit) take 36.7 GiB"),
+        ("org/Llama-70B-NVFP4", ["--quantization=modelopt"], "4-bit weights (nvfp4) take 36.7 GiB"),
+        ("org/Llama-70B", ["--quantization=modelopt"], "8-bit weights (modelopt) take 65.2 GiB"),
         ("org/Llama-70B-FP8", [], "8-bit weights (fp8) take 65.2 GiB"),
         ("org/Llama-70B", ["--quantization", "fp8"], "8-bit weights (fp8) take 65.2 GiB"),
         ("org/Llama-70B", [], "16-bit weights take 130.4 GiB"),
@@ -247,6 +252,24 @@ def test_a_wildcard_stands_for_one_label(host: str, more: str) -> None:
     assert names_host(f"*.{rest}", host)
     assert not names_host(f"*.{host}", host)
     assert names_host(f"*.{rest}", f"{more}.{host}") is False
+
+
+def test_a_certificate_that_is_not_good_yet_is_refused() -> None:
+    tls = SeenSecret("kubernetes.io/tls", frozenset({"tls.crt", "tls.key"}))
+    certificate = Certificate(("chat.llm.example",), NOW + timedelta(days=90), NOW + timedelta(days=1))
+    (check,) = needs.tls_secret("gw", "cert", tls, "chat.llm.example", certificate, NOW)
+    assert (check.level, check.text) == (Level.WARNING, "its certificate begins on 2026-11-24: clients refuse it")
+
+
+def test_a_gated_repository_stops_only_who_fetches_it_from_there_without_a_token() -> None:
+    def level(*env: dict[str, Any]) -> Level | None:
+        check = needs.hub_token(model(), spec(env=list(env)), Gate.GATED)
+        return check.level if check is not None else None
+
+    assert level() is Level.STOP
+    assert level({"name": "HUGGING_FACE_HUB_TOKEN", "secret": {"name": "hf", "key": "token"}}) is Level.OK
+    assert level({"name": "HF_ENDPOINT", "value": "https://mirror"}) is Level.UNKNOWN
+    assert level({"name": "HF_HUB_OFFLINE", "value": "1"}) is Level.UNKNOWN
 
 
 def test_a_gpu_too_small_stops_only_where_no_other_fits() -> None:
