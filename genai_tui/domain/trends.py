@@ -34,6 +34,8 @@ class UsagePoint:
     requests: int
     unreported: int
     errors: int
+    prompt_tokens: int
+    completion_tokens: int
     total_tokens: int
     cost: Cost | None
     ttft_ms: float

@@ -83,6 +83,11 @@ class Dimension(StrEnum):
     ORGANIZATION = "organization"
     USER = "user"
     KEY = "key"
+    SOURCE = "source"
+
+
+WHO_AND_WHAT = tuple(dimension for dimension in Dimension if dimension is not Dimension.SOURCE)
+"""The dimensions that name something; lines are apart by source in any case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class AuditRows:
             "cluster": cluster,
             "limit": limit,
         }
-        rows = await self._ledger.do(lambda db: db.execute(_NEWEST, window).fetchall())
+        rows = await self._ledger.read(lambda db: db.execute(_NEWEST, window).fetchall())
         return tuple(_write(row) for row in rows)
 
 

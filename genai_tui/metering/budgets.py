@@ -34,7 +34,7 @@ class BudgetRows:
 
     async def all(self) -> tuple[Budget, ...]:
         """Every budget that holds."""
-        rows = await self._ledger.do(lambda db: db.execute(_HOLD, (self._cluster,)).fetchall())
+        rows = await self._ledger.read(lambda db: db.execute(_HOLD, (self._cluster,)).fetchall())
         return tuple(
             Budget(Dimension(row["scope"]), row["name"], Decimal(row["amount"]), row["currency"])
             for row in rows

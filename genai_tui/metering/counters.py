@@ -62,7 +62,7 @@ class CounterRows:
 
     async def total(self, cluster: str, ref: Ref) -> Count | None:
         """What the engines of a deployment counted since the first reading; None: they were never read."""
-        rows = await self._ledger.do(lambda db: _marks(db, cluster, ref, "order by at desc limit 1"))
+        rows = await self._ledger.read(lambda db: _marks(db, cluster, ref, "order by at desc limit 1"))
         return _count(rows[0]) if rows else None
 
     async def reconcile(
@@ -75,7 +75,7 @@ class CounterRows:
             refs = [only] if only is not None else _known(db, window)
             return tuple(_reconciled(db, cluster, ref, since, until) for ref in refs)
 
-        return await self._ledger.do(read)
+        return await self._ledger.read(read)
 
 
 def _add(db: sqlite3.Connection, cluster: str, ref: Ref, readings: Sequence[PodReading]) -> None:

@@ -15,8 +15,8 @@ from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
 from genai_tui.metering.database import BUSY_LIMIT_S, explained, open_ledger, transaction
+from genai_tui.metering.reports import Selection, sums_by, sums_over_time
 from genai_tui.metering.rows import (
-    NO_NAME,
     cost_of,
     moment,
     price_cells,
@@ -30,32 +30,6 @@ from genai_tui.metering.rows import (
 T = TypeVar("T")
 _END_OF_TIME = "9999"
 _ALL: Mapping[Dimension, str] = MappingProxyType({})
-_GROUPS: dict[Dimension, str] = {
-    Dimension.DEPLOYMENT: "case when namespace = '' then deployment else namespace || '/' || deployment end",
-    Dimension.MODEL: "model",
-    Dimension.ORGANIZATION: "organization",
-    Dimension.USER: '"user"',
-    Dimension.KEY: '"key"',
-}
-_REPORT = """
-    select {group} as grouped, source, currency, count(*) as requests,
-           sum(total_tokens is null) as unreported, sum(status = 'error') as errors,
-           coalesce(sum(prompt_tokens), 0) as prompt_tokens, coalesce(sum(completion_tokens), 0) as completion_tokens,
-           coalesce(sum(total_tokens), 0) as total_tokens, count(cost_micro) as priced,
-           coalesce(sum(cost_micro), 0) as micro, coalesce(sum(cost_femto), 0) as femto, max(at) as last_at
-    from requests where at >= :since and at < :until and (:cluster is null or cluster = :cluster) {only}
-    group by grouped, source, currency order by total_tokens desc, grouped, source, currency
-"""
-_TREND = """
-    select cast(strftime('%s', at) as integer) / :every * :every as start, source, currency, count(*) as requests,
-           sum(total_tokens is null) as unreported, sum(status = 'error') as errors,
-           coalesce(sum(total_tokens), 0) as total_tokens, count(cost_micro) as priced,
-           coalesce(sum(cost_micro), 0) as micro, coalesce(sum(cost_femto), 0) as femto,
-           coalesce(sum(ttft_ms), 0.0) as ttft_ms, count(ttft_ms) as timed
-    from requests where at >= :since and at < :until and (:cluster is null or cluster = :cluster) {only}
-    group by start, source, currency order by start, source, currency
-"""
-
 _COLUMNS = (
     "id at source cluster namespace deployment model organization user key status finish_reason prompt_tokens "
     "completion_tokens total_tokens cached_tokens currency input_per_million output_per_million cached_per_million "
@@ -78,8 +52,9 @@ _FIRST_SEEN = f"""
 
 
 class Ledger:
-    """Implements `usage_ports.UsageReports`; every call runs in one thread of its own, never on the event loop.
+    """Implements `usage_ports.UsageReports`. One thread writes and one reads, each with a connection of its own.
 
+    The write-ahead log lets both work at once, so that no report, however long, holds up what is recorded.
     Every coroutine raises GenaiTuiError when the file cannot be used: full, locked, damaged, not writable.
     """
 
@@ -90,21 +65,24 @@ class Ledger:
             path: the file.
             busy_limit_s: how long to wait for another program's write.
         """
-        self._path, self._busy_limit_s = path, busy_limit_s
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        self._connection: sqlite3.Connection | None = None
+        self._writer, self._reader = (_Worker(path, busy_limit_s, name) for name in ("ledger", "ledger-reports"))
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Work on the open file, in its own thread."""
+        """Work on the open file, in the thread that writes."""
         # Shielded: a request that was cancelled is recorded all the same, even when the wait for it is cancelled too.
-        running = asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
-        return await asyncio.shield(running)
+        return await asyncio.shield(self._writer.run(work))
 
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._connection is None:
-            self._connection = open_ledger(self._path, self._busy_limit_s)
-        with explained(self._path):
-            return work(self._connection)
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read one state of the file, in the thread that reads; what was recorded before is there."""
+
+        def snapshot(db: sqlite3.Connection) -> T:
+            db.execute("begin")
+            try:
+                return work(db)
+            finally:
+                db.execute("rollback")
+
+        return await self._reader.run(snapshot)
 
     async def record(self, request: RequestRecord) -> Cost | None:
         """Keep a finished request; once this returns, it survives a crash. The same id is kept once.
@@ -158,14 +136,14 @@ class Ledger:
             found = _in_force(db, cluster, namespace, deployment, at)
             return read_price(found) if found is not None else None
 
-        return await self.do(read)
+        return await self.read(read)
 
     async def price_history(
         self, cluster: str, namespace: str, deployment: str
     ) -> tuple[tuple[datetime, Price | None], ...]:
         """Every price it had with the time from which it held, oldest first."""
         query = "select * from prices where cluster = ? and namespace = ? and deployment = ? order by from_at"
-        rows = await self.do(lambda db: db.execute(query, (cluster, namespace, deployment)).fetchall())
+        rows = await self.read(lambda db: db.execute(query, (cluster, namespace, deployment)).fetchall())
         return tuple((datetime.fromisoformat(row["from_at"]), read_price(row)) for row in rows)
 
     async def usage(
@@ -178,9 +156,8 @@ class Ledger:
         only: Mapping[Dimension, str] = _ALL,
     ) -> tuple[UsageLine, ...]:
         """Sums by group, source and currency, most tokens first."""
-        query = _REPORT.format(group=_GROUPS[by], only=_narrowed(only))
-        window = {"since": moment(since), "until": moment(until) if until else _END_OF_TIME, "cluster": cluster}
-        rows = await self.do(lambda db: db.execute(query, window | _names(only)).fetchall())
+        selection = Selection(since, until, cluster, only)
+        rows = await self.read(lambda db: sums_by(db, by, selection))
         return tuple(usage_line(row) for row in rows)
 
     async def trend(
@@ -193,10 +170,8 @@ class Ledger:
         only: Mapping[Dimension, str] = _ALL,
     ) -> tuple[UsagePoint, ...]:
         """Sums by period, source and currency, oldest first; periods of `every` since 1970, in UTC."""
-        query = _TREND.format(only=_narrowed(only))
-        window = {"since": moment(since), "until": moment(until) if until else _END_OF_TIME, "cluster": cluster}
-        length = {"every": int(every.total_seconds())}
-        rows = await self.do(lambda db: db.execute(query, window | length | _names(only)).fetchall())
+        selection = Selection(since, until, cluster, only)
+        rows = await self.read(lambda db: sums_over_time(db, int(every.total_seconds()), selection))
         return tuple(usage_point(row) for row in rows)
 
     async def requests(
@@ -205,12 +180,33 @@ class Ledger:
         """Single requests, oldest first, at most `limit`."""
         query = "select * from requests where at >= ? and at < ? order by at, id limit ?"
         window = (moment(since), moment(until) if until else _END_OF_TIME, limit)
-        rows = await self.do(lambda db: db.execute(query, window).fetchall())
+        rows = await self.read(lambda db: db.execute(query, window).fetchall())
         return tuple(read_request(row) for row in rows)
 
     async def close(self) -> None:
         """Close the file; no call may follow."""
+        for worker in (self._reader, self._writer):
+            await worker.close()
 
+
+class _Worker:
+    """One thread with one connection, opened at the first use."""
+
+    def __init__(self, path: Path, busy_limit_s: float, name: str) -> None:
+        self._path, self._busy_limit_s = path, busy_limit_s
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._connection: sqlite3.Connection | None = None
+
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
+
+    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = open_ledger(self._path, self._busy_limit_s)
+        with explained(self._path):
+            return work(self._connection)
+
+    async def close(self) -> None:
         def close() -> None:
             if self._connection is not None:
                 self._connection.close()
@@ -218,15 +214,6 @@ class Ledger:
 
         await asyncio.get_running_loop().run_in_executor(self._thread, close)
         self._thread.shutdown()
-
-
-def _narrowed(only: Mapping[Dimension, str]) -> str:
-    """The conditions that leave one group of each named dimension; the names themselves are parameters."""
-    return " ".join(f"and {_GROUPS[dimension]} = :only_{dimension.value}" for dimension in only)
-
-
-def _names(only: Mapping[Dimension, str]) -> dict[str, str]:
-    return {f"only_{dimension.value}": "" if name == NO_NAME else name for dimension, name in only.items()}
 
 
 def _in_force(

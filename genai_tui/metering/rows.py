@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from genai_tui.domain.money import Cost, Price, plain
@@ -12,6 +12,7 @@ from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage, U
 from genai_tui.metering.amounts import join, split
 
 NO_NAME = "–"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(at: datetime) -> str:
@@ -116,7 +117,7 @@ def usage_line(row: sqlite3.Row) -> UsageLine:
         completion_tokens=row["completion_tokens"],
         total_tokens=row["total_tokens"],
         cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
-        last_at=datetime.fromisoformat(row["last_at"]),
+        last_at=_EPOCH + timedelta(microseconds=row["last_us"]),
     )
 
 
@@ -128,8 +129,10 @@ def usage_point(row: sqlite3.Row) -> UsagePoint:
         requests=row["requests"],
         unreported=row["unreported"],
         errors=row["errors"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
         total_tokens=row["total_tokens"],
         cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
-        ttft_ms=row["ttft_ms"],
+        ttft_ms=row["ttft_us"] / 1000,
         timed=row["timed"],
     )

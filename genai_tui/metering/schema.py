@@ -191,6 +191,81 @@ def budgets(db: Database) -> None:
     db.table("budgets").create_index(["cluster", "scope", "name", "currency"])
 
 
+_SERIES_COLUMNS = ("source", "cluster", "namespace", "deployment", "model", "organization", "user", "key", "currency")
+_SUMS = (
+    "requests", "unreported", "errors", "prompt_tokens", "completion_tokens", "total_tokens", "priced", "micro",
+    "femto", "ttft_us", "timed",
+)  # fmt: skip
+
+
+@migrations()
+def roll_ups(db: Database) -> None:
+    """Sums by hour and by day of each series: the requests that agree in every name, source and currency.
+
+    A trigger adds a request in the statement that keeps it, so that a row which is there already adds nothing and
+    every program counts alike. Times to the first token are whole microseconds: their sums do not depend on the order.
+    """
+    names = ", ".join(f'"{name}"' for name in _SERIES_COLUMNS)
+    texts = ", ".join(f'"{name}" text not null' for name in _SERIES_COLUMNS)
+    db.execute(f"create table usage_series (id integer primary key, {texts}, unique ({names}))")
+    for table in ("usage_hours", "usage_days"):
+        # Adding with + goes over to floating point where sum() refuses; the check refuses in its place.
+        db.execute(
+            f"create table {table} (start integer not null, series integer not null references usage_series (id), "
+            f"{', '.join(f'{name} integer not null' for name in _SUMS)}, last_us integer not null, "
+            "primary key (start, series), check (typeof(micro) = 'integer')) without rowid"
+        )
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+    add = f"on conflict (start, series) do update set {added}, last_us = max(last_us, excluded.last_us)"
+
+    def of(prefix: str) -> tuple[list[str], list[str], str]:
+        """The names, the sums and the second of a request."""
+        series = [f"coalesce({prefix}\"{name}\", '')" for name in _SERIES_COLUMNS]
+        # Without the fraction, which SQLite would round up to the next second.
+        second = f"cast(strftime('%s', substr({prefix}at, 1, 19)) as integer)"
+        sums = ["1", f"{prefix}total_tokens is null", f"{prefix}status = 'error'"]
+        sums += [f"coalesce({prefix}{name}_tokens, 0)" for name in ("prompt", "completion", "total")]
+        sums += [f"{prefix}cost_micro is not null"]
+        sums += [f"coalesce({prefix}cost_{name}, 0)" for name in ("micro", "femto")]
+        sums += [f"coalesce(cast(round({prefix}ttft_ms * 1000) as integer), 0)", f"{prefix}ttft_ms is not null"]
+        return series, sums, second
+
+    series, sums, second = of("new.")
+    last = f"{second} * 1000000 + cast(substr(new.at, 21, 6) as integer)"
+    same = " and ".join(f'"{name}" = {value}' for name, value in zip(_SERIES_COLUMNS, series, strict=True))
+    filled = "".join(
+        f"insert into {table} select {second} / {length} * {length}, id, {', '.join(sums)}, {last} "
+        f"from usage_series where {same} {add}; "
+        for table, length in (("usage_hours", 3_600), ("usage_days", 86_400))
+    )
+    db.execute(
+        "create trigger requests_are_summed after insert on requests begin "
+        f"insert into usage_series ({names}) values ({', '.join(series)}) on conflict do nothing; {filled} end"
+    )
+
+    series, sums, second = of("")
+    db.execute(f"insert into usage_series ({names}) select distinct {', '.join(series)} from requests")
+    totals = ", ".join(f"sum({value})" for value in sums)
+    last = f"max({second} * 1000000 + cast(substr(at, 21, 6) as integer))"
+    same = " and ".join(f's."{name}" = {value}' for name, value in zip(_SERIES_COLUMNS, of("r.")[0], strict=True))
+    rows = f"(select s.id as series, r.* from requests r cross join usage_series s on {same})"
+    db.execute(
+        f"insert into usage_hours select {second} / 3600 * 3600 as start, series, {totals}, {last} "
+        f"from {rows} group by 1, 2"
+    )
+    again = ", ".join(f"sum({name})" for name in _SUMS)
+    db.execute(
+        f"insert into usage_days select start / 86400 * 86400, series, {again}, max(last_us) "
+        "from usage_hours group by 1, 2"
+    )
+
+
+@migrations()
+def pruned(db: Database) -> None:
+    """When requests before which time were deleted; their sums stay in the roll-ups, which is where they are read."""
+    db.table("pruned").create({"until": str, "at": str}, not_null={"until", "at"})
+
+
 NAMES = frozenset(
     step.__name__
     for step in (
@@ -203,5 +278,7 @@ NAMES = frozenset(
         starts,
         cached_input,
         budgets,
+        roll_ups,
+        pruned,
     )
 )

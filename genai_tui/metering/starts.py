@@ -41,7 +41,7 @@ class StartRows:
 
     async def newest(self, limit: int = 1_000) -> Sequence[Start]:
         """The newest of this cluster."""
-        rows = await self._ledger.do(lambda db: db.execute(_NEWEST, (self._cluster, limit)).fetchall())
+        rows = await self._ledger.read(lambda db: db.execute(_NEWEST, (self._cluster, limit)).fetchall())
         return tuple(_start(row) for row in rows)
 
 

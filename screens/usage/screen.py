@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.text import printable
-from genai_tui.domain.usage import Dimension, UsageLine
+from genai_tui.domain.usage import WHO_AND_WHAT, Dimension, UsageLine
 from genai_tui.domain.windows import Window, parse_window
 from genai_tui.errors import explain
 from genai_tui.usage_files import file_problem, line_item, write_items
@@ -98,7 +98,7 @@ engines' own counters say.
         with Horizontal(id="usage-asked"):
             yield ChoiceRow((*WINDOWS, CUSTOM), "24h", id="usage-window")
             yield ChoiceRow((HERE, EVERYWHERE), HERE, id="usage-clusters")
-        yield ChoiceRow([dimension.value for dimension in Dimension], Dimension.DEPLOYMENT.value, id="usage-by")
+        yield ChoiceRow([dimension.value for dimension in WHO_AND_WHAT], Dimension.DEPLOYMENT.value, id="usage-by")
         yield Static("", id="usage-crumbs", markup=False)
         yield Static("", id="usage-totals", markup=False)
         yield Static("", id="usage-budgets", markup=False)
@@ -302,7 +302,7 @@ engines' own counters say.
 
     def commands(self) -> Iterable[tuple[str, Callable[[], object], str]]:
         """Every dimension by its name."""
-        for dimension in Dimension:
+        for dimension in WHO_AND_WHAT:
             name = dimension.value
             yield f"usage by {name}", partial(self._choice("by").choose, name), f"Group by {name}"
 

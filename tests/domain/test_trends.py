@@ -60,10 +60,10 @@ def test_lengths_read_short() -> None:
 def test_a_series_tells_zero_from_nothing_and_keeps_sources_and_currencies_apart() -> None:
     starts = [NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2)]
     points = [
-        UsagePoint(starts[0], Source.GATEWAY, 4, 4, 0, 0, None, 0.0, 0),
-        UsagePoint(starts[1], Source.GATEWAY, 2, 0, 1, 70, Cost(Decimal("0.5"), "EUR"), 300.0, 2),
-        UsagePoint(starts[1], Source.GATEWAY, 1, 0, 0, 7, Cost(Decimal(9), "USD"), 0.0, 0),
-        UsagePoint(starts[2], Source.CLI, 1, 0, 0, 7, None, 0.0, 0),
+        UsagePoint(starts[0], Source.GATEWAY, 4, 4, 0, 0, 0, 0, None, 0.0, 0),
+        UsagePoint(starts[1], Source.GATEWAY, 2, 0, 1, 70, 0, 70, Cost(Decimal("0.5"), "EUR"), 300.0, 2),
+        UsagePoint(starts[1], Source.GATEWAY, 1, 0, 0, 7, 0, 7, Cost(Decimal(9), "USD"), 0.0, 0),
+        UsagePoint(starts[2], Source.CLI, 1, 0, 0, 7, 0, 7, None, 0.0, 0),
     ]
 
     def of(measure: Measure) -> tuple[float | None, ...]:

@@ -151,6 +151,7 @@ async def test_a_row_is_kept_also_when_the_one_who_waits_is_cancelled(ledger: Le
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    await ledger.do(lambda db: db.execute("select 1"))  # waits its turn behind the cancelled one
     assert [row.id for row in await ledger.requests(EVER)] == ["cancelled", "opens the file"]
 
 

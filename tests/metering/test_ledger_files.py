@@ -18,6 +18,7 @@ from genai_tui.domain.usage import Dimension, TokenUsage
 from genai_tui.errors import GenaiTuiError
 from genai_tui.metering.database import explained, open_ledger
 from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.rows import request_row
 from genai_tui.metering.schema import NAMES, migrations
 from tests.metering.writer import request
 
@@ -85,13 +86,27 @@ async def test_a_file_of_an_earlier_version_opens_with_every_row_and_exact_sums(
 
 
 @pytest.mark.parametrize("step", [step.name for step in migrations.pending(Database(memory=True))])
-async def test_every_step_of_the_way_can_be_taken_from_where_it_begins(tmp_path: Path, step: str) -> None:
+async def test_every_earlier_version_is_brought_up_to_date_with_its_rows_and_their_sums(
+    tmp_path: Path, step: str
+) -> None:
     path = tmp_path / "ledger.db"
+    kept = [request(f"row-{n}", TokenUsage(34, 7, 41) if n % 3 else None, deployment=f"d{n % 2}") for n in range(7)]
     with closing(sqlite3.connect(path)) as old:
         migrations.apply(Database(old), stop_before=step)
+        columns = {row[1] for row in old.execute("pragma table_info(requests)")}
+        for row in map(request_row, kept) if columns else ():
+            cells = {name: value for name, value in row.items() if name in columns}
+            names, values = ", ".join(f'"{name}"' for name in cells), ", ".join("?" * len(cells))
+            old.execute(f"insert into requests ({names}) values ({values})", tuple(cells.values()))
         old.commit()
     ledger = Ledger(path)
-    await ledger.record(request("new", TokenUsage(1, 1, 2)))
+    await ledger.record_many([*kept, request("new", TokenUsage(1, 1, 2))])
+    assert [row.id for row in await ledger.requests(EVER)] == ["new", *(row.id for row in kept)]
+    lines = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert [(line.group, line.requests, line.unreported, line.total_tokens) for line in lines] == [
+        ("team-a/d0", 4, 2, 82), ("team-a/d1", 3, 1, 82), ("team-a/chat", 1, 0, 2)
+    ]  # fmt: skip
+    assert [line.cost and line.cost.text() for line in lines] == ["0.000022", "0.000022", "0.0000008"]
     await ledger.close()
     with closing(sqlite3.connect(path)) as now:
         assert {done.name for done in migrations.applied(Database(now))} == NAMES
@@ -99,7 +114,9 @@ async def test_every_step_of_the_way_can_be_taken_from_where_it_begins(tmp_path:
 
 def test_history_cannot_be_rewritten(tmp_path: Path) -> None:
     with closing(open_ledger(tmp_path / "ledger.db")) as db:
-        db.execute("insert into requests (id, at, source, deployment, status) values ('a', 't', 'cli', 'd', 'ok')")
+        db.execute(
+            "insert into requests (id, at, source, deployment, status) values ('a', '2026-11-23T10:00:00.000000Z', 'cli', 'd', 'ok')"
+        )
         db.execute("insert into prices (cluster, namespace, deployment, from_at) values ('c', 'n', 'd', 't')")
         for statement in ("update requests set cost = '0'", "update prices set from_at = 'u'", "delete from prices"):
             with pytest.raises(sqlite3.IntegrityError, match="not rewritten"):

@@ -88,7 +88,7 @@ def traffic(*, source: Source = Source.PLAYGROUND) -> tuple[UsagePoint, ...]:
         errors = 3 if place in (19, 20) else 0
         cost = Cost(Decimal(tokens) / 1_000_000, "USD")
         start = whole - timedelta(hours=23 - place)
-        found.append(UsagePoint(start, source, 4, 0, errors, tokens, cost, 4 * (60.0 + tokens / 40), 4))
+        found.append(UsagePoint(start, source, 4, 0, errors, tokens, 0, tokens, cost, 4 * (60.0 + tokens / 40), 4))
     return tuple(found)
 
 
