@@ -7,7 +7,7 @@ said about it: not knowing is not a problem of the form.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from genai_tui.domain.catalogue import NgcSource
@@ -18,6 +18,7 @@ from genai_tui.domain.documents import Model
 from genai_tui.domain.form_field import Choices, Draft
 from genai_tui.domain.form_lines import numbered, read_selector, read_tolerations, write_toleration
 from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.quantities import parse_quantity
 from genai_tui.domain.rows import DeploymentRow, EndpointRow, ModelRow, NodeRow, OrganizationRow, Ref
@@ -37,6 +38,8 @@ class Facts:
     deployments: Sequence[DeploymentRow] = ()
     nodes: Sequence[NodeRow] = ()
     namespaces: Sequence[str] = ()
+    usual_start: Callable[[StartKind], Usual | None] = lambda _: None
+    """What starts of an image and model took in this cluster."""
 
     def model(self, name: str) -> Model | None:
         """The catalogue model of that name, when it is there and readable."""
@@ -68,7 +71,9 @@ class _Asked:
     endpoint: str
     organizations: tuple[tuple[int, str], ...]
     engine: str
+    image: str
     context_length: int | None
+    startup_budget: int | None
     gpus: int | None
     gpu_resource: str
     tolerations: tuple[Toleration, ...]
@@ -90,6 +95,8 @@ def _asked(draft: Draft) -> _Asked:
         endpoint=text("endpoint"),
         organizations=tuple((at, name) for at, line in numbered(shared) for name in line.replace(",", " ").split()),
         engine=text("engine.type"),
+        image=text("engine.image"),
+        startup_budget=number("engine.startupBudgetSeconds"),
         context_length=number("engine.contextLength"),
         gpus=number("resources.gpu") if text("resources.gpu") else 1,
         gpu_resource=text("resources.gpuResource") or "nvidia.com/gpu",
@@ -115,7 +122,26 @@ def check_against(draft: Draft, facts: Facts, editing: Ref | None = None) -> Fin
         *_organizations(asked, facts),
         *_gpus(asked, facts),
     ]
-    return Findings(tuple(problems), (*_model_fits(asked, facts), *_placement(asked, facts)))
+    return Findings(tuple(problems), (*_model_fits(asked, facts), *_placement(asked, facts), *_starts(asked, facts)))
+
+
+def usual_start_of(draft: Draft, facts: Facts) -> Usual | None:
+    """What starts of the image and model of a form took in this cluster; None where none was seen."""
+    return _usual_start(_asked(draft), facts)
+
+
+def _usual_start(asked: _Asked, facts: Facts) -> Usual | None:
+    return facts.usual_start(StartKind(asked.image, asked.model, asked.gpus or 0))
+
+
+def _starts(asked: _Asked, facts: Facts) -> Iterable[FieldProblem]:
+    """A budget that is shorter than what such starts take. One sized to the model is looked at in the review."""
+    usual = _usual_start(asked, facts)
+    if usual is None or asked.startup_budget is None:
+        return
+    if asked.startup_budget < max(usual.loading, usual.last_loading):
+        text = f"pods would be restarted before they are ready: {usual.loads_in_words()}; {usual.enough} leaves room"
+        yield FieldProblem("engine.startupBudgetSeconds", text)
 
 
 def _name(ref: Ref, facts: Facts, editing: Ref | None) -> Iterable[FieldProblem]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
+from genai_tui.domain.durations import duration_words
 from genai_tui.domain.rows import Phase
 from genai_tui.domain.startup import time_left
 
 TIMED = (Phase.PULLING, Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP)
 """The stages whose length says something of the next time; waiting for a place does not."""
+IN_CONTAINER = (Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP)
 REMEMBERED = 10
 """Starts a usual length is the median of: the newest, since clusters and caches change."""
 Reached = Sequence[tuple[Phase, datetime]]
@@ -38,10 +40,31 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """Median seconds of each stage, over so many starts."""
+    """Median seconds of each stage, over so many starts; `last` has those of the newest."""
 
     seconds: Mapping[Phase, float]
     starts: int
+    last: Mapping[Phase, float] = field(default_factory=dict)
+
+    @property
+    def loading(self) -> float:
+        """From the container's start to ready: what a start-up budget is for."""
+        return sum(self.seconds.get(phase, 0.0) for phase in IN_CONTAINER)
+
+    @property
+    def last_loading(self) -> float:
+        """The same of the newest start."""
+        return sum(self.last.get(phase, 0.0) for phase in IN_CONTAINER)
+
+    @property
+    def enough(self) -> int:
+        """Seconds to allow: twice the longer of the two, in whole minutes, since disks and networks have bad days."""
+        return -(-int(max(self.loading, self.last_loading) * 2) // 60) * 60
+
+    def loads_in_words(self) -> str:
+        """`5m30s is usual here (5 starts), the last took 6m12s`."""
+        often = f"{duration_words(self.loading)} is usual here ({self.starts} start{'s' if self.starts != 1 else ''})"
+        return f"{often}, the last took {duration_words(self.last_loading)}" if self.last_loading else often
 
     @property
     def whole(self) -> float:
@@ -65,7 +88,8 @@ def usual(starts: Sequence[Start]) -> Usual | None:
     newest = sorted(starts, key=lambda start: start.at)[-REMEMBERED:]
     if not newest:
         return None
-    return Usual({phase: median(start.seconds.get(phase, 0.0) for start in newest) for phase in TIMED}, len(newest))
+    often = {phase: median(start.seconds.get(phase, 0.0) for start in newest) for phase in TIMED}
+    return Usual(often, len(newest), newest[-1].seconds)
 
 
 def outlook(reached: Reached, now: datetime, known: Usual) -> tuple[float, bool] | None:

@@ -17,7 +17,7 @@ from genai_tui.domain.memory_fit import DEFAULT_UTILIZATION, SMALLEST_WEIGHT, ar
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 from genai_tui.domain.replacing import Replacing, replacing_of
-from genai_tui.domain.rows import DeploymentDetail, NodeRow, Phase, Ref
+from genai_tui.domain.rows import DeploymentDetail, NodeRow, Ref
 
 SHOWN_REASONS = 6
 _SPARE = 1.5
@@ -158,9 +158,6 @@ def _repels(taint: Taint, tolerations: Sequence[Toleration]) -> bool:
     )
 
 
-_IN_CONTAINER = (Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP)
-
-
 def startup(budget: int, usual: Usual | None) -> Check:
     """Whether a start that takes as long as those of before is let finish.
 
@@ -171,14 +168,10 @@ def startup(budget: int, usual: Usual | None) -> Check:
     allowed = duration_words(budget)
     if usual is None:
         return Check("start-up", Level.OK, f"{allowed} are allowed; no such start was seen in this cluster yet")
-    took = sum(usual.seconds.get(phase, 0.0) for phase in _IN_CONTAINER)
-    often = f"{duration_words(took)} is usual here ({usual.starts} start{'s' if usual.starts != 1 else ''})"
-    if took * _SPARE > budget:
-        enough = -(-int(took * 2) // 60) * 60
-        return Check(
-            "start-up", Level.WARNING, f"{allowed} are allowed, {often}: set the start-up budget to {enough} s"
-        )
-    return Check("start-up", Level.OK, f"{allowed} are allowed, {often}")
+    told = f"{allowed} are allowed, {usual.loads_in_words()}"
+    if max(usual.loading, usual.last_loading) * _SPARE > budget:
+        return Check("start-up", Level.WARNING, f"{told}: set the start-up budget to {usual.enough} s")
+    return Check("start-up", Level.OK, told)
 
 
 # -- whether the model fits -----------------------------------------------------------------------------------------

@@ -15,4 +15,5 @@ def facts_of(picture: ClusterPicture) -> Facts:
         deployments=picture.deployments(),
         nodes=picture.nodes(),
         namespaces=picture.namespaces(),
+        usual_start=picture.usual_start_of,
     )

@@ -21,7 +21,7 @@ from genai_tui.domain.form_changes import changes, interruption
 from genai_tui.domain.form_defaults import choose_model
 from genai_tui.domain.form_facts import Findings, check_against
 from genai_tui.domain.form_field import Draft
-from genai_tui.domain.form_fields import LIMITS, RESOURCES, REVIEW, TABS
+from genai_tui.domain.form_fields import ENGINE, LIMITS, RESOURCES, REVIEW, TABS
 from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, ChangedMeanwhile, GenaiTuiError, PartlyApplied, explain
@@ -38,7 +38,7 @@ from screens.wizard.merging import SharedEditScreen
 from screens.wizard.rail import Step, StepRail
 from screens.wizard.review import Remark, ReviewPane
 from screens.wizard.start import Start, offered_drafts, start_of
-from screens.wizard.summary import gpu_note, hanging, limits_note, summary
+from screens.wizard.summary import gpu_note, hanging, limits_note, start_note, summary
 
 
 class WizardScreen(SharedEditScreen, inherit_bindings=False):
@@ -196,6 +196,8 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
     def _note(self) -> str:
         if self._step == RESOURCES:
             return gpu_note(self.facts)
+        if self._step == ENGINE:
+            return start_note(self.state.draft, self.facts)
         return limits_note(self.state.draft.get("endpoint", ""), self.facts) if self._step == LIMITS else ""
 
     def typed(self, field_id: str) -> None:

@@ -9,7 +9,8 @@ from genai_tui.domain.catalogue import HubSource, NgcSource, Source
 from genai_tui.domain.deployment import Advanced, Limits
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import kept_by
-from genai_tui.domain.form_facts import Facts
+from genai_tui.domain.form_facts import Facts, usual_start_of
+from genai_tui.domain.form_field import Draft
 from genai_tui.domain.money import plain
 
 LABEL = 13
@@ -114,6 +115,12 @@ def gpu_note(facts: Facts) -> str:
     parts = [f"{row.node.meta.name} {row.gpu_free}/{row.gpu_total}" for row in nodes[:4]]
     more = f", {len(nodes) - 4} more nodes" if len(nodes) > 4 else ""
     return f"Free GPUs: {', '.join(parts)}{more}" if parts else ""
+
+
+def start_note(draft: Draft, facts: Facts) -> str:
+    """How long such pods took to start in this cluster; empty when none was seen."""
+    usual = usual_start_of(draft, facts)
+    return f"Start-up: {usual.loads_in_words()}; a budget of {usual.enough} s leaves room." if usual else ""
 
 
 def limits_note(endpoint: str, facts: Facts) -> str:

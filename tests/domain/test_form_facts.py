@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from genai_tui.domain.cluster import Meta, Node, Taint
 from genai_tui.domain.documents import Endpoint, Model, parse_document
 from genai_tui.domain.drafts import DEPLOYMENT_FORM, to_document
 from genai_tui.domain.form_defaults import choose_model, free_name, new_draft, size_for
-from genai_tui.domain.form_facts import Facts, check_against, choices_of
+from genai_tui.domain.form_facts import Facts, check_against, choices_of, usual_start_of
 from genai_tui.domain.form_field import Choices
+from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.rows import (
     Assessment,
     DeploymentRow,
@@ -192,3 +195,19 @@ def test_choices_say_where_they_come_from() -> None:
     assert [choice.text for choice in choices_of(Choices.NODE_LABELS, FACTS)] == ["zone=a", "zone=b"]
     assert choices_of(Choices.CURRENCIES, FACTS)[0].text == "USD"
     assert choices_of(Choices.MODELS, FACTS)[0].about == "chat · 135M · huggingface"
+
+
+@pytest.mark.parametrize(("budget", "warned"), [("", False), ("300", True), ("400", False)])
+def test_a_budget_shorter_than_the_last_load_is_warned_of(budget: str, warned: bool) -> None:
+    image = "vllm/vllm-openai:v0.33.0"
+    took = Usual({Phase.LOADING: 200.0}, 3, {Phase.LOADING: 372.0})
+    kinds = {StartKind(image, "smollm2-135m", 1): took}
+    facts = replace(FACTS, usual_start=kinds.get)
+    draft = GOOD | {"engine.image": image, "resources.gpu": "1", "engine.startupBudgetSeconds": budget}
+    about = [w.message for w in check_against(draft, facts).warnings if w.field == "engine.startupBudgetSeconds"]
+    said = "pods would be restarted before they are ready: 3m20s is usual here (3 starts), the last took 6m12s"
+    assert about == ([f"{said}; 780 leaves room"] if warned else [])
+    assert usual_start_of(draft, facts) is took
+    # Of another image or number of GPUs nothing is known.
+    assert usual_start_of(draft | {"engine.image": "vllm/vllm-openai:v0.9.1"}, facts) is None
+    assert usual_start_of(draft | {"resources.gpu": "2"}, facts) is None

@@ -72,6 +72,12 @@ def test_the_newest_starts_count_and_one_slow_one_does_not() -> None:
     assert known is not None
     assert known.seconds == {Phase.PULLING: 20.0, Phase.DOWNLOADING: 0.0, Phase.LOADING: 60.0, Phase.WARMING_UP: 0.0}
     assert (known.starts, known.whole) == (REMEMBERED, 80.0)
+    assert (known.loading, known.last_loading, known.enough) == (60.0, 60.0, 120)
+    slow = usual([*new, Start("slow", at(99), KIND, {Phase.LOADING: 372.0})])
+    assert slow is not None
+    assert slow.loads_in_words() == "1m is usual here (10 starts), the last took 6m12s"
+    # Twice the slower of the two, in whole minutes.
+    assert slow.enough == 780
     assert usual(()) is None
     assert in_words(45.0, False, known) == f"about 45s left; 1m20s is usual here ({REMEMBERED} starts)"
     assert in_words(45.0, True, known) == f"slower than usual; 1m20s is usual here ({REMEMBERED} starts)"

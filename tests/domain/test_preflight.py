@@ -195,6 +195,12 @@ def test_a_start_that_takes_longer_than_it_may_is_told_before() -> None:
         "10m are allowed, 7m12s is usual here (5 starts): set the start-up budget to 900 s",
     )
     assert (long.level, long.text) == (Level.OK, "20m are allowed, 7m12s is usual here (5 starts)")
+    slower = replace(usual, last={Phase.PULLING: 900.0, Phase.LOADING: 700.0})
+    last = preflight.startup(1000, slower)
+    assert (last.level, last.text) == (
+        Level.WARNING,
+        "16m40s are allowed, 7m12s is usual here (5 starts), the last took 11m40s: set the start-up budget to 1440 s",
+    )
     assert preflight.startup(600, None).text == "10m are allowed; no such start was seen in this cluster yet"
 
 

@@ -81,6 +81,7 @@ class FakePicture:
         self.organization_rows: tuple[OrganizationRow, ...] = tour.organizations()
         self.node_rows: tuple[NodeRow, ...] = tour.nodes()
         self.usual: dict[Ref, Usual] = {}
+        self.usual_starts: dict[StartKind, Usual] = {}
         self.namespace_names: tuple[str, ...] = ("default", "search", "team-a", "team-b")
 
     # What a test does -------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class FakePicture:
         return None if row is None else tour.detail(row)
 
     def usual_start_of(self, kind: StartKind) -> Usual | None:
-        return None
+        return self.usual_starts.get(kind)
 
     def usual_start(self, ref: Ref) -> Usual | None:
         return self.usual.get(ref)

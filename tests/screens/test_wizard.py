@@ -17,9 +17,10 @@ from genai_tui.domain.disputes import Dispute, Stand
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.form_fields import REVIEW, TABS
 from genai_tui.domain.money import Price
+from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.problems import FieldProblem
-from genai_tui.domain.rows import Ref
+from genai_tui.domain.rows import Phase, Ref
 from genai_tui.errors import BadInput, Conflict, GenaiTuiError, NotPermitted, PartlyApplied, Unreachable
 from genai_tui.services import Preview
 from screens.dialogs.confirm import ConfirmDialog
@@ -190,6 +191,21 @@ async def test_the_engine_decides_which_fields_there_are(world: FormWorld) -> No
         await pilot.pause()
         assert row(pilot, "engine.ngc.pullSecret").display
         assert "does not come from NGC" in notice(pilot, "engine.type")
+
+
+async def test_the_engine_step_says_how_long_such_pods_took_to_start_here(world: FormWorld) -> None:
+    async with wizard(world, model="smollm2-135m") as pilot:
+        await pilot.press("ctrl+n", "ctrl+n")
+        kind = StartKind(typed(pilot, "engine.image"), "smollm2-135m", 1)
+        world.picture.usual_starts[kind] = Usual({Phase.LOADING: 330.0}, 5, {Phase.LOADING: 372.0})
+        world.picture.put(tour.chat_row())
+        said = "Start-up: 5m30s is usual here (5 starts), the last took 6m12s; a budget of 780 s leaves room."
+        await wait_until(pilot, lambda: said in shown(pilot, ".form-pane--note"))
+        await form_of(pilot).go_to("engine.startupBudgetSeconds")
+        await pilot.press(*"300")
+        await wait_until(
+            pilot, lambda: "restarted before they are ready" in notice(pilot, "engine.startupBudgetSeconds")
+        )
 
 
 async def test_suggestions_from_the_nodes_are_put_in_as_lines(world: FormWorld) -> None:
