@@ -131,6 +131,13 @@ def _asking(add: Add) -> None:
     chat.add_argument("--temperature", type=float, metavar="T")
     chat.add_argument("--top-p", type=float, metavar="P")
     chat.add_argument("--json", action="store_true", help="one JSON object at the end instead of text")
+    load = add("load", "Ask a deployment many times, several at once, and print how fast it answered.")
+    load.add_argument("name", metavar="NAME")
+    load.add_argument("-m", "--message", required=True, metavar="TEXT")
+    load.add_argument("--requests", type=int, default=32, metavar="N", help="questions in all (32)")
+    load.add_argument("--concurrency", type=int, default=4, metavar="N", help="at once (4)")
+    load.add_argument("--max-tokens", type=int, default=64, metavar="N", help="of each answer (64)")
+    load.add_argument("-o", "--output", choices=("table", "json"), default="table")
 
 
 def _writing(add: Add) -> None:

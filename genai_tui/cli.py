@@ -220,19 +220,29 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.audit import undo
 
             return lambda s: undo(s, yes=options.yes)
-        case "chat":
-            from genai_tui.commands.chat import chat
-            from genai_tui.domain.chat import Sampling
-
-            sampling = Sampling(options.temperature, options.top_p, options.max_tokens)
-            return lambda s: chat(
-                s, options.name, namespace, options.message, system=options.system, sampling=sampling,
-                json_output=options.json,
-            )  # fmt: skip
+        case "chat" | "load":
+            return _asking_verb(options, namespace)
         case "keys":
             return _keys_verb(options)
         case _:
             return _writing_verb(options, namespace)
+
+
+def _asking_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
+    if options.command == "load":
+        from genai_tui.commands.load import load
+        from genai_tui.domain.load import LoadPlan
+
+        plan = LoadPlan(options.requests, options.concurrency, options.max_tokens)
+        return lambda s: load(s, options.name, namespace, options.message, plan, options.output)
+    from genai_tui.commands.chat import chat
+    from genai_tui.domain.chat import Sampling
+
+    sampling = Sampling(options.temperature, options.top_p, options.max_tokens)
+    return lambda s: chat(
+        s, options.name, namespace, options.message, system=options.system, sampling=sampling,
+        json_output=options.json,
+    )  # fmt: skip
 
 
 def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:

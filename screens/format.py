@@ -117,6 +117,13 @@ def latency(value: float | None) -> str:
     return "<1 ms" if value is not None and value < 1 else milliseconds(value)
 
 
+def short_seconds(value: float) -> str:
+    """A latency given in seconds: `1.2 s`, `82 ms`, `4.2 ms`."""
+    if value >= 1:
+        return f"{value:.1f} s"
+    return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
+
+
 def seconds(value: float | None) -> str:
     """A duration of work: `0.8 s`, `42 s`, `1m12s`, `2h05m`."""
     if value is None:

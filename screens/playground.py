@@ -7,14 +7,15 @@ from typing import ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 
-from genai_tui.domain.chat import TokenChance
-from genai_tui.domain.conversation import SavedConversation, SavedPrompt, other_try
+from genai_tui.domain.chat import ChatRequest, TokenChance
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, messages, other_try
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from screens.chat.chances import ChancesDialog
 from screens.chat.code_dialog import LANGUAGES, CodeDialog, Language
 from screens.chat.conversation_screen import ConversationScreen
 from screens.chat.keeping import CONVERSATION, PROMPT, KeepDialog, Saved, SavedScreen, Wanted
+from screens.chat.load_screen import LoadDialog
 from screens.chat.memory import held
 from screens.chat.prompt import Prompt
 from screens.chat.settings import SYSTEM, ChatSettings
@@ -42,6 +43,8 @@ it again: the conversation goes on from what is shown. Every try was answered an
 `ctrl+s` keeps the conversation or its system prompt by a name on this machine (a file that only you can read), `ctrl+o`
 opens what was kept; a conversation goes on with the deployment it was held with.
 
+`ctrl+l` asks what is typed, or the last question, many times and several at once, and shows latencies and throughput.
+
 Leave a setting empty for the engine's own default; `ctrl+g` shows all there are: penalties, seed, stop texts, JSON
 answers, tools, and the chances of each token, which `f12` lists. What is typed is counted by the engine before it is
 sent, where it can (`/tokenize`). The gauge shows how much of the context the conversation takes;
@@ -66,6 +69,8 @@ begin a new one when it is nearly full.
                 tooltip="Change the last question and ask it instead; what was answered is kept beside"),
         Binding("f9", "other(1)", "Another try", show=False, id="chat.other", priority=True,
                 tooltip="Show another answer to the last question; the conversation goes on from what is shown"),
+        Binding("ctrl+l", "load", "Load test", show=False, id="chat.load", priority=True,
+                tooltip="Ask the same many times, several at once: latencies and tokens a second"),
         Binding("ctrl+s", "keep", "Keep", show=False, id="chat.keep", priority=True,
                 tooltip="Keep this conversation, or its system prompt, by a name on this machine"),
         Binding("ctrl+o", "open", "Open", show=False, id="chat.open", priority=True,
@@ -138,6 +143,19 @@ begin a new one when it is nearly full.
             return
         self.app.copy_to_clipboard(answers[-1])
         self.notify(f"copied {len(answers[-1]):,} characters, if your terminal lets programs copy", timeout=4)
+
+    def action_load(self) -> None:
+        """A load test with what is typed, or with the last question."""
+        question = self.query_one(Prompt).text.strip()
+        if not question and self._held.turns:
+            question = self._held.turns[-1].question
+        settings = self.query_one(ChatSettings)
+        sampling, output, problems = settings.read()
+        if self._ref is None or not question or problems:
+            self.notify("type the question to be asked first" if not problems else problems[0].message, timeout=4)
+            return
+        request = ChatRequest(self._ref, messages(settings.system, (), question), sampling, output)
+        self.app.push_screen(LoadDialog(self.services, request))
 
     def action_keep(self) -> None:
         """Keep the conversation, or the system prompt."""

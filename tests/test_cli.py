@@ -160,6 +160,21 @@ def test_a_damaged_ledger_withholds_no_answer(program: Program, tmp_path: Path) 
     assert "damaged" in done.err
 
 
+def test_a_load_test_prints_percentiles_and_is_in_the_ledger(program: Program) -> None:
+    before = len(program("usage", "--by", "deployment", "-o", "json").json["items"])
+    done = program(
+        "load", "chat", "-m", "Hello", "--requests", "3", "--concurrency", "2", "--max-tokens", "4", "-o", "json"
+    )
+    assert (done.code, done.json["answered"], done.json["failed"]) == (0, 3, 0)
+    assert done.json["usage"]["completion_tokens"] == 12
+    assert 0 < done.json["firstToken"]["p50"] <= done.json["whole"]["p99"]
+    assert len(program("usage", "--by", "deployment", "-o", "json").json["items"]) >= before
+    table = program("load", "chat", "-m", "Hello", "--requests", "2", "--max-tokens", "4").out
+    assert "first token" in table
+    assert "answered 2, failed 0" in table
+    assert program("load", "chat", "-m", "Hello", "--requests", "0").code == 2
+
+
 def test_kubectl_sees_what_we_see(program: Program) -> None:
     ours = {(i["namespace"], i["name"], i["ready"]) for i in program("get", "deployments", "-o", "json").json["items"]}
     theirs = {

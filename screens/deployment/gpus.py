@@ -12,7 +12,7 @@ from genai_tui.domain.monitoring import EngineMoment, EngineReport, GpuReading, 
 from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
 from screens.cluster_cells import HOT_C, memory_words
 from screens.deployment.sheet import Bit, Block, Grid, Heading, Line, Space, Text
-from screens.format import MISSING, age, percent, phase_look, plural, rate
+from screens.format import MISSING, age, percent, phase_look, plural, rate, short_seconds
 
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = "·"
@@ -87,13 +87,7 @@ def _count(value: float | None, what: str) -> str:
 def _quantiles(found: Quantiles | None) -> str:
     if found is None:
         return f"{MISSING}  no request in the window"
-    return f"p50 {_duration(found.p50)}  p95 {_duration(found.p95)}  p99 {_duration(found.p99)}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds >= 1:
-        return f"{seconds:.1f} s"
-    return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
+    return f"p50 {short_seconds(found.p50)}  p95 {short_seconds(found.p95)}  p99 {short_seconds(found.p99)}"
 
 
 def _pods(replicas: Sequence[ReplicaRow], report: GpuReport | None, now: datetime) -> Iterator[Block]:

@@ -266,6 +266,38 @@ async def test_an_error_says_what_why_and_what_to_do_and_keeps_the_question() ->
     assert playground.asked[1].messages == (Message("user", "Hello"),)
 
 
+async def test_a_load_test_asks_what_is_typed_and_shows_percentiles() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press("ctrl+l")
+        assert "Load test" not in page(pilot.app), "there is nothing to ask"
+        await paste(pilot, "Name three colours.")
+        await pilot.press("ctrl+l")
+        await wait_until(pilot, lambda: "Load test of team-a/chat in tour" in page(pilot.app))
+        await pilot.press(*["backspace"] * 2, "0", "enter")
+        await wait_until(pilot, lambda: "requests: from 1 to 10,000, not 0" in page(pilot.app))
+        await pilot.press("backspace", *"12", "enter")
+        await wait_until(pilot, lambda: "12 of 12" in page(pilot.app))
+        assert len(world.playground.asked) == 12
+        assert {request.sampling.max_tokens for request in world.playground.asked} == {64}
+        assert "first token" in page(pilot.app)
+        await pilot.press("escape")
+        assert typed(pilot) == "Name three colours."
+
+
+async def test_a_load_test_is_stopped_by_escape_and_says_so() -> None:
+    world = FakeServices()
+    world.playground.hold = asyncio.Event()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await paste(pilot, "Name three colours.")
+        await pilot.press("ctrl+l", "enter")
+        await wait_until(pilot, lambda: len(world.playground.asked) == 4)
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: "stopped: the figures are of what was answered" in page(pilot.app))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: "Load test" not in page(pilot.app))
+
+
 async def test_a_conversation_is_kept_by_a_name_and_opened_again() -> None:
     world, playground = world_of(TextDelta("Red."), end("Red."))
     async with showing(world, PlaygroundScreen(CHAT)) as pilot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
@@ -14,11 +14,14 @@ from textual.widgets import Input, TextArea
 
 from genai_tui.domain.chat import Answered, ChatRequest, TextDelta, TokenChance, ToolCall
 from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn
+from genai_tui.domain.load import LoadReport
 from genai_tui.domain.money import Cost
+from genai_tui.domain.monitoring import Quantiles
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused
 from genai_tui.inference.samples import Language, sample
+from screens.chat import load_screen
 from screens.playground import PlaygroundScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeServices
@@ -192,6 +195,28 @@ def test_chances(snap_compare: Compare, size: tuple[int, int]) -> None:
         await ask(pilot, "Name a colour.", "1 question")
         await pilot.press("f12")
         await wait_until(pilot, lambda: "How sure" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_load(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    spread = Quantiles(0.0824, 0.141, 0.32)
+    gaps = Quantiles(0.0042, 0.0061, 0.012)
+    usage = TokenUsage(34 * 20, 64 * 20, 98 * 20)
+    costs = (Cost(Decimal("0.000904"), "USD"),)
+    problems = {"the engine is busy: 429 slow down; ask fewer at once": 2}
+    found = LoadReport(20, 2, 0, 7.4, 173.0, 2.7, spread, gaps, Quantiles(0.41, 0.6, 1.2), usage, costs, problems)
+
+    async def half_way(*_: object) -> AsyncGenerator[LoadReport, None]:
+        yield found
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(load_screen, "run_load", half_way)
+
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        await paste(pilot, "Name three colours.")
+        await pilot.press("ctrl+l", "enter")
+        await wait_until(pilot, lambda: "22 of 32" in page(pilot.app))
 
     assert look(snap_compare, size, CHAT, steps)
 
