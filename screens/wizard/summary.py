@@ -13,6 +13,9 @@ from genai_tui.domain.form_facts import Facts, usual_start_of
 from genai_tui.domain.form_field import Draft
 from genai_tui.domain.money import plain
 
+_ALLOWED_ANYWAY_S = 600
+"""What engines' own charts allow at the least: nothing shorter is worth a suggestion."""
+
 LABEL = 13
 
 
@@ -120,7 +123,10 @@ def gpu_note(facts: Facts) -> str:
 def start_note(draft: Draft, facts: Facts) -> str:
     """How long such pods took to start in this cluster; empty when none was seen."""
     usual = usual_start_of(draft, facts)
-    return f"Start-up: {usual.loads_in_words()}; a budget of {usual.enough} s leaves room." if usual else ""
+    if usual is None:
+        return ""
+    room = f"; a budget of {usual.enough} s leaves room" if usual.enough > _ALLOWED_ANYWAY_S else ""
+    return f"Start-up: {usual.loads_in_words()}{room}."
 
 
 def limits_note(endpoint: str, facts: Facts) -> str:
