@@ -1,16 +1,17 @@
-"""The ledger beside plain sqlite3 in the same run: rows written a second, and a report over a million rows.
+"""The ledger beside plain sqlite3 in the same run: rows written a second, and each report over all of them.
 
-Plain sqlite3 has the same durability (write-ahead log, synchronous full), one table, floating-point money, no index,
-no checks: the least that could be done. The ledger adds exact money, price history, unique ids, and its own thread.
+Plain sqlite3 has the same durability (write-ahead log, synchronous full), one table, floating-point money, an index by
+time, no checks: the least that could be done. The ledger adds exact money, price history, unique ids, sums by hour and
+day. The rows of both stand evenly over ninety days.
 
-    python benchmarks/ledger.py [ROWS]
+    python benchmarks/ledger.py [--rows 10000000] [--days 90] [--dir DIRECTORY]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sqlite3
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -22,15 +23,17 @@ from tempfile import TemporaryDirectory
 
 from genai_tui.domain.money import Price, cost_of
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage
+from genai_tui.domain.windows import Window, length_text
+from genai_tui.metering.database import transaction
 from genai_tui.metering.ledger import Ledger
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PRICES = (Price("USD", Decimal("0.20"), Decimal("0.60")), Price("EUR", Decimal("0.15"), Decimal("0.45")))
-SINGLE, BATCH = 1_000, 20_000
+SINGLE, BATCH, RECORDED = 1_000, 20_000, 100_000
 
 
 def record(number: int) -> RequestRecord:
-    """The n-th generated request: 40 deployments, two currencies, every hundredth without a usage."""
+    """The n-th request of the measured writes: 40 deployments, two currencies, every hundredth without a usage."""
     usage = (
         None
         if number % 100 == 7
@@ -38,7 +41,7 @@ def record(number: int) -> RequestRecord:
     )
     return RequestRecord(
         id=f"{number:012d}",
-        at=START + timedelta(seconds=2 * number),
+        at=START - timedelta(seconds=number / 10),
         source=Source.GATEWAY if number % 3 else Source.PLAYGROUND,
         cluster="https://prod:6443",
         namespace=f"team-{number % 5}",
@@ -60,14 +63,48 @@ def plain_row(number: int) -> tuple[object, ...]:
     cost = float(cost_of(used.prompt, used.completion, price).amount) if used and price else None
     tokens = (used.prompt, used.completion, used.total) if used else (None, None, None)
     names = (one.source.value, one.namespace, one.deployment, one.model, one.organization, one.user)
-    return (one.id, one.at.isoformat(), *names, *tokens, price.currency if price else None, cost, one.status)
+    return (one.id, one.at.isoformat(), *names, *tokens, price.currency if price else None, cost, one.status, 82.0)
 
 
+# The same requests again, made by SQLite itself: ten million of them by way of Python would take most of an hour.
+GENERATED = """
+    with recursive numbers (n) as (select 0 union all select n + 1 from numbers where n < :rows - 1),
+    made as (
+        select n, strftime('%Y-%m-%dT%H:%M:%S', :start + n * :apart, 'unixepoch')
+                  || printf('.%06dZ', cast(n * :apart * 1000000 as integer) % 1000000) as at,
+               case when n % 3 then 'gateway' else 'playground' end as source,
+               iif(n % 100 = 7, null, 200 + n % 811) as prompt, iif(n % 100 = 7, null, 50 + n % 409) as completion,
+               iif(n % 2, 'EUR', 'USD') as currency, iif(n % 2, 150000000, 200000000) as input,
+               iif(n % 2, 450000000, 600000000) as output
+        from numbers
+    ), priced as (select *, prompt * input + completion * output as femto from made)
+"""
+OURS = f"""
+    insert into requests (id, at, source, cluster, namespace, deployment, model, organization, user, key, status,
+        finish_reason, prompt_tokens, completion_tokens, total_tokens, currency, cost_micro, cost_femto, ttft_ms)
+    {GENERATED}
+    select printf('g%011d', n), at, source, 'https://prod:6443', 'team-' || (n % 5), 'model-' || (n % 40),
+           'm' || (n % 8), 'org-' || (n % 4), 'user-' || (n % 200), '', 'ok', 'stop', prompt, completion,
+           prompt + completion, currency, femto / 1000000000, femto % 1000000000, 82.0
+    from priced
+"""
+PLAIN = f"""
+    insert into requests
+    {GENERATED}
+    select printf('g%011d', n), at, source, 'team-' || (n % 5), 'model-' || (n % 40), 'm' || (n % 8), 'org-' || (n % 4),
+           'user-' || (n % 200), prompt, completion, prompt + completion, currency, femto / 1e15, 'ok', 82.0
+    from priced
+"""
 PLAIN_REPORT = """
-    select namespace || '/' || deployment as grouped, source, currency, count(*), sum(total is null),
+    select {group} as grouped, source, currency, count(*), sum(total is null),
            sum(status = 'error'), sum(prompt), sum(completion), sum(total), sum(cost), max(at)
     from requests where at >= ? group by grouped, source, currency
 """
+PLAIN_TREND = """
+    select strftime('%s', at) / {every} as start, source, currency, count(*), sum(total), sum(cost), sum(ttft)
+    from requests where at >= ? group by start, source, currency
+"""
+PLAIN_GROUPS = {Dimension.DEPLOYMENT: "namespace || '/' || deployment", Dimension.USER: "user"}
 
 
 def plain(path: Path) -> sqlite3.Connection:
@@ -77,8 +114,9 @@ def plain(path: Path) -> sqlite3.Connection:
     connection.execute("pragma synchronous = full")
     connection.execute(
         "create table requests (id, at, source, namespace, deployment, model, organization, user, prompt, completion, "
-        "total, currency, cost, status)"
+        "total, currency, cost, status, ttft)"
     )
+    connection.execute("create index requests_at on requests (at)")
     return connection
 
 
@@ -96,17 +134,18 @@ async def awaited(work: Awaitable[object]) -> float:
     return time.perf_counter() - began
 
 
-async def main(rows: int) -> None:
+async def main(rows: int, days: int, directory: str | None) -> None:
     """Run everything and print one line a measurement."""
-    with TemporaryDirectory() as directory:
-        place = Path(directory)
+    with TemporaryDirectory(dir=directory) as made:
+        place = Path(made)
         ledger = Ledger(place / "ledger.db")
         opening = await awaited(ledger.requests(START, limit=1))
         print(f"open and migrate a new ledger          {opening * 1000:8.1f} ms")
         with closing(plain(place / "plain.db")) as other:
             await _single(ledger, other)
-            await _many(ledger, other, rows)
-            await _reports(ledger, other)
+            await _many(ledger, other)
+            await _fill(ledger, other, rows, days)
+            await _reports(ledger, other, days)
         await ledger.close()
 
 
@@ -119,41 +158,60 @@ async def _single(ledger: Ledger, other: sqlite3.Connection) -> None:
 
     def theirs() -> None:
         for one in plains:
-            other.execute(f"insert into requests values ({','.join('?' * 14)})", one)
+            other.execute(f"insert into requests values ({','.join('?' * 15)})", one)
 
     _print("one row a transaction, rows/s", SINGLE / await awaited(ours()), SINGLE / timed(theirs))
 
 
-async def _many(ledger: Ledger, other: sqlite3.Connection, rows: int) -> None:
+async def _many(ledger: Ledger, other: sqlite3.Connection) -> None:
     ours = theirs = 0.0
-    for begin in range(SINGLE, rows, BATCH):
-        numbers = range(begin, min(rows, begin + BATCH))
+    for begin in range(SINGLE, RECORDED, BATCH):
+        numbers = range(begin, min(RECORDED, begin + BATCH))
         records, plains = [record(n) for n in numbers], [plain_row(n) for n in numbers]
         ours += await awaited(ledger.record_many(records))
         theirs += timed(partial(_insert_all, other, plains))
-    _print(f"{BATCH:,} rows a transaction, rows/s", (rows - SINGLE) / ours, (rows - SINGLE) / theirs)
+    _print(f"{BATCH:,} rows a transaction, rows/s", (RECORDED - SINGLE) / ours, (RECORDED - SINGLE) / theirs)
 
 
 def _insert_all(other: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
     other.execute("begin")
-    other.executemany(f"insert into requests values ({','.join('?' * 14)})", rows)
+    other.executemany(f"insert into requests values ({','.join('?' * 15)})", rows)
     other.execute("commit")
 
 
-async def _reports(ledger: Ledger, other: sqlite3.Connection) -> None:
-    total = other.execute("select count(*) from requests").fetchone()[0]
-    for title, since in ((f"report over {total:,} rows", START), ("report over the last day", _last_day(other))):
-        ours = await awaited(ledger.usage(Dimension.DEPLOYMENT, since))
-        theirs = timed(partial(_plain_report, other, since))
-        print(f"{title:<38} {ours * 1000:8.0f} ms   plain sqlite3 {theirs * 1000:8.0f} ms   ratio {ours / theirs:5.2f}")
+async def _fill(ledger: Ledger, other: sqlite3.Connection, rows: int, days: int) -> None:
+    values = {"rows": rows, "start": int(START.timestamp()), "apart": days * 86_400 / rows}
+
+    def ours(db: sqlite3.Connection) -> None:
+        with transaction(db):
+            db.execute(OURS, values)
+
+    took = await awaited(ledger.do(ours))
+    theirs = timed(partial(other.execute, PLAIN, values))
+    print(f"{rows:,} rows in one transaction: {took:.0f} s, plain sqlite3 {theirs:.0f} s")
+    queries = ("select count(*) from requests", "select count(*) from usage_hours", "select count(*) from usage_days")
+    counts = await ledger.read(lambda db: [db.execute(query).fetchone()[0] for query in queries])
+    print("{:,} requests, {:,} sums by hour, {:,} by day".format(*counts))
 
 
-def _plain_report(other: sqlite3.Connection, since: datetime) -> list[object]:
-    return other.execute(PLAIN_REPORT, (since.isoformat(),)).fetchall()
+async def _reports(ledger: Ledger, other: sqlite3.Connection, days: int) -> None:
+    end = START + timedelta(days=days)
+    for length in (timedelta(days=days), timedelta(days=30), timedelta(days=7), timedelta(hours=18)):
+        window = Window(end - length + timedelta(minutes=7, seconds=13), end, "")
+        for by, group in PLAIN_GROUPS.items():
+            ours = await awaited(ledger.usage(by, window.since))
+            _beside(f"{length_text(length)} by {by.value}", ours, other, PLAIN_REPORT.format(group=group), window.since)
+        ours = await awaited(ledger.usage(Dimension.MODEL, window.since, only={Dimension.USER: "user-7"}))
+        only = PLAIN_REPORT.format(group="model").replace("group by", "and user = 'user-7' group by")
+        _beside(f"{length_text(length)} of one user by model", ours, other, only, window.since)
+        ours = await awaited(ledger.trend(window.every, window.since))
+        trend = PLAIN_TREND.format(every=int(window.every.total_seconds()))
+        _beside(f"{length_text(length)} trend, every {length_text(window.every)}", ours, other, trend, window.since)
 
 
-def _last_day(other: sqlite3.Connection) -> datetime:
-    return datetime.fromisoformat(other.execute("select max(at) from requests").fetchone()[0]) - timedelta(days=1)
+def _beside(title: str, ours: float, other: sqlite3.Connection, query: str, since: datetime) -> None:
+    theirs = timed(lambda: other.execute(query, (since.isoformat(),)).fetchall())
+    print(f"{title:<38} {ours * 1000:8.0f} ms   plain sqlite3 {theirs * 1000:8.0f} ms   ratio {ours / theirs:6.3f}")
 
 
 def _print(title: str, ours: float, theirs: float) -> None:
@@ -161,4 +219,9 @@ def _print(title: str, ours: float, theirs: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    options = argparse.ArgumentParser()
+    options.add_argument("--rows", type=int, default=500_000)
+    options.add_argument("--days", type=int, default=90)
+    options.add_argument("--dir", help="where the files are made for the time")
+    given = options.parse_args()
+    asyncio.run(main(given.rows, given.days, given.dir))

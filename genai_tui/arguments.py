@@ -89,12 +89,7 @@ def _reading(add: Add) -> None:
     limits.add_argument("name", metavar="NAME")
     limits.add_argument("--key", metavar="ID", help="of this key alone, and whether it would be let in")
     _output(limits, "table", "json", "yaml")
-    usage = add("usage", "Tokens and cost, from the ledger of this machine.")
-    usage.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
-    usage.add_argument(
-        "--by", choices=("deployment", "model", "organization", "user", "key"), default="deployment", help="grouped by"
-    )
-    _output(usage, "table", "json", "yaml", "csv")
+    _usage(add)
     prices = add("prices", "Every price of a deployment with the time from which it held, as this machine knows it.")
     prices.add_argument("name", metavar="NAME", help="[NAMESPACE/]NAME")
     _output(prices, "table", "json", "yaml", "csv")
@@ -106,6 +101,20 @@ def _reading(add: Add) -> None:
     meter = add("meter", "Read the counters of the engines into the ledger, until SIGTERM; no console is needed.")
     meter.add_argument("--once", action="store_true", help="read them once and end")
     _asking(add)
+
+
+def _usage(add: Add) -> None:
+    usage = add("usage", "Tokens and cost, from the ledger of this machine.")
+    usage.add_argument(
+        "--since", default="24h", metavar="24h", help="from when: 90s, 24h, 7d ago, a day 2026-11-01, or a time (24h)"
+    )
+    usage.add_argument("--until", metavar="1h", help="until when, written alike; a day counts to its end in UTC (now)")
+    groups = ("deployment", "model", "organization", "user", "key", "source")
+    usage.add_argument("--by", choices=(*groups, "hour", "day"), default="deployment", help="grouped by")
+    for group in groups:
+        example = {"deployment": "NAMESPACE/NAME", "key": "ID"}.get(group, "NAME")
+        usage.add_argument(f"--{group}", metavar=example, help=f"of this {group} alone")
+    _output(usage, "table", "json", "yaml", "csv")
 
 
 def _budgeting(add: Add) -> None:

@@ -247,7 +247,7 @@ def _asking_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
 
 def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
     from genai_tui.commands.meter import meter, reconcile
-    from genai_tui.commands.usage import usage
+    from genai_tui.commands.usage import SELECTABLE, usage
 
     match options.command:
         case "budgets":
@@ -257,7 +257,10 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
 
             return lambda s: prices(s, options.name, options.output)
         case "usage":
-            return lambda s: usage(s, options.since, options.by, options.output)
+            only = {by: getattr(options, by) for by in SELECTABLE if getattr(options, by) is not None}
+            if namespace and "/" not in only.get("deployment", "/"):
+                only["deployment"] = f"{namespace}/{only['deployment']}"
+            return lambda s: usage(s, options.since, options.until, options.by, only, options.output)
         case "reconcile":
             return lambda s: reconcile(s, options.name, namespace, options.since, options.output)
         case _:

@@ -7,8 +7,10 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 
+from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, UsageLine
 
 Row = Mapping[str, object]
@@ -16,17 +18,25 @@ Row = Mapping[str, object]
 
 def line_item(dimension: Dimension, line: UsageLine) -> Row:
     """One group as `usage -o json` promises it (docs/cli.md); `unreported` counts requests without a usage."""
+    return {dimension.value: line.group} | _sums(line)
+
+
+def point_item(period: str, point: UsagePoint) -> Row:
+    """One hour or day as `usage --by hour -o json` promises it: when it begins, RFC 3339 in UTC, then as a group."""
+    return {period: point.start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")} | _sums(point)
+
+
+def _sums(sums: UsageLine | UsagePoint) -> dict[str, object]:
     return {
-        dimension.value: line.group,
-        "requests": line.requests,
-        "promptTokens": line.prompt_tokens,
-        "completionTokens": line.completion_tokens,
-        "totalTokens": line.total_tokens,
-        "cost": line.cost.text() if line.cost else None,
-        "currency": line.cost.currency if line.cost else None,
-        "source": line.source.value,
-        "unreported": line.unreported,
-        "errors": line.errors,
+        "requests": sums.requests,
+        "promptTokens": sums.prompt_tokens,
+        "completionTokens": sums.completion_tokens,
+        "totalTokens": sums.total_tokens,
+        "cost": sums.cost.text() if sums.cost else None,
+        "currency": sums.cost.currency if sums.cost else None,
+        "source": sums.source.value,
+        "unreported": sums.unreported,
+        "errors": sums.errors,
     }
 
 

@@ -141,6 +141,8 @@ def test_apply_wait_chat_usage_delete(program: Program, tmp_path: Path) -> None:
     assert (line["requests"], line["totalTokens"], line["source"]) == (1, prompt + completion, "cli")
     assert Decimal(line["cost"]) == cost
     assert program("usage", "-o", "csv").out.startswith("deployment,requests,promptTokens,")
+    (day,) = program("usage", "--by", "day", "--deployment", "mine", "-n", "team-b", "-o", "json").json["items"]
+    assert (day["totalTokens"], day["day"][10:]) == (prompt + completion, "T00:00:00Z")
     (price,) = program("prices", line["deployment"], "-o", "json").json["items"]
     assert (price["currency"], price["inputPerMillion"], price["outputPerMillion"]) == ("USD", "0.2", "0.6")
 
@@ -216,6 +218,8 @@ BAD = [
     (("delete", "deployment", "chat", "-n", "team-a"), "", 2, "add --yes"),
     (("delete", "model", "smollm2-135m", "--yes"), "", 2, "is used by team-a/chat"),
     (("get", "deployments", "cat"), "", 1, "did you mean 'chat'?"),
+    (("usage", "--since", "2026-13-01"), "", 2, "write it as 2026-11-01"),
+    (("usage", "--since", "1h", "--until", "2h"), "", 2, "--until 2h is not after --since 1h"),
     (("usage", "--since", "soon"), "", 2, "write it as 90s, 20m, 24h or 7d"),
     (("get", "gpus"), "", 2, "invalid choice"),
     (("--read-only", "apply", "-f", "-"), DOCUMENT, 3, "read-only"),

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from genai_tui.commands.output import Format, as_table, write, wrote_stable
 from genai_tui.domain import durations
-from genai_tui.domain.usage import Dimension, UsageLine
+from genai_tui.domain.usage import Dimension
 from genai_tui.errors import BadInput
 from genai_tui.services import Services
-from genai_tui.usage_files import line_item
+from genai_tui.usage_files import line_item, point_item
+
+SELECTABLE = tuple(dimension.value for dimension in Dimension)
+_PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# The columns of the table, and where an item has each.
+_COLUMNS = {
+    "requests": "requests", "prompt": "promptTokens", "completion": "completionTokens", "total": "totalTokens",
+    "cost": "cost", "currency": "currency", "source": "source",
+}  # fmt: skip
 
 
 def parse_duration(text: str) -> timedelta:
@@ -37,32 +48,71 @@ def before(now: datetime, since: str) -> datetime:
         raise BadInput(f"'{since}' is longer than time is kept", next_step="write it as 24h or 7d") from error
 
 
-async def usage(services: Services, since: str, by: str, form: Format) -> None:
-    """Print sums since `since` ago, by one dimension. Sources and currencies are never added up."""
-    start = before(services.clock(), since)
-    dimension = Dimension(by)
-    lines = await services.usage.usage(dimension, start)
-    items = [line_item(dimension, line) for line in lines]
+def at(now: datetime, text: str, *, end: bool = False) -> datetime:
+    """A time as people write it: so long ago (`24h`), a day in UTC (`2026-11-01`, as an end the end of it), a time.
+
+    Raises:
+        BadInput: it is none of these.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        if _DAY.fullmatch(text):
+            return found.replace(tzinfo=UTC) + timedelta(days=end)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise BadInput(f"'{text}' is later than time is kept", next_step="write it as 24h or 2026-11-01") from error
+    except ValueError as error:
+        if _DAY.match(text):
+            step = "write it as 2026-11-01 or 2026-11-01T09:30:00Z"
+            raise BadInput(f"'{text}' is no time of a calendar", next_step=step) from error
+    return before(now, text)
+
+
+async def usage(
+    services: Services, since: str, until: str | None, by: str, only: Mapping[str, str], form: Format
+) -> None:
+    """Print sums of a window by one dimension or period. Sources and currencies are never added up.
+
+    Args:
+        services: of this run.
+        since: from when, as `at` reads it.
+        until: until when; None is now, what is recorded meanwhile included.
+        by: one of `SELECTABLE`, `hour` or `day`.
+        only: the group of each dimension that alone counts.
+        form: of the output.
+
+    Raises:
+        BadInput: a time is none, or the window is empty.
+        GenaiTuiError: the ledger cannot be read.
+    """
+    now = services.clock()
+    start, end = at(now, since), at(now, until, end=True) if until is not None else None
+    if end is not None and end <= start:
+        raise BadInput(f"--until {until} is not after --since {since}", next_step="give a later --until")
+    groups = {Dimension(name): group for name, group in only.items()}
+    if by in _PERIODS:
+        points = await services.usage.trend(_PERIODS[by], start, end, only=groups)
+        items = [point_item(by, point) for point in points]
+    else:
+        items = [
+            line_item(Dimension(by), line)
+            for line in await services.usage.usage(Dimension(by), start, end, only=groups)
+        ]
     if form == "csv" and not items:
         write("no usage")
     elif wrote_stable({"items": items}, form):
         return
     elif not items:
-        write(f"no requests in the last {since}; the playground and `genai-tui chat` record what they ask")
+        write(_nothing(since, until, only))
     else:
-        columns = (by, "requests", "prompt", "completion", "total", "cost", "currency", "source")
-        write(as_table(columns, [_cells(line) for line in lines]))
+        names = (by, *(name for name in _COLUMNS if name != by))
+        write(as_table(names, [[item[_COLUMNS.get(name, name)] for name in names] for item in items]))
 
 
-def _cells(line: UsageLine) -> tuple[object, ...]:
-    cost = line.cost
-    return (
-        line.group,
-        line.requests,
-        line.prompt_tokens,
-        line.completion_tokens,
-        line.total_tokens,
-        cost.text() if cost else None,
-        cost.currency if cost else None,
-        line.source.value,
-    )
+def _nothing(since: str, until: str | None, only: Mapping[str, str]) -> str:
+    """That nothing was found, and for what it was looked."""
+    of = "".join(f" of {name} {group}" for name, group in only.items())
+    length = f"since {since}" if until or _DAY.match(since) else f"in the last {since}"
+    ends = f" until {until}" if until else ""
+    hint = "; the playground and `genai-tui chat` record what they ask" if not of else ""
+    return f"no requests{of} {length}{ends}{hint}"
