@@ -95,6 +95,7 @@ def build_services(settings: Settings) -> Services:
         start=lambda: wiring().start(),
         settle=lambda: wiring().settle(),
         keys=_later(lambda: wiring().keys),
+        secrets=_later(lambda: wiring().secrets),
         audit=_later(lambda: wiring().audit),
         counters=_later(lambda: wiring().counters),
         monitor=_later(lambda: wiring().monitor),

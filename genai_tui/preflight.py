@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from genai_tui.domain.cluster import Kind, Sync
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import GATEWAY, hostname_of
+from genai_tui.domain.model_secrets import MissingSecret, registry_of
 from genai_tui.domain.needs import Gate, NotSeen, SeenQuota, SeenSecret
 from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.preflight import Check, Level
@@ -102,10 +104,16 @@ class Preflight:
                 name = wanted["name"]
                 if name not in seen:
                     seen[name] = await self._secret(namespace, name)
-                told.append(needs.secret_key(name, wanted["key"], variable["name"], seen[name]))
+                check = needs.secret_key(name, wanted["key"], variable["name"], seen[name])
+                missing = MissingSecret(namespace, name, wanted["key"], variable["name"])
+                told.append(replace(check, missing=missing) if seen[name] is NotSeen.ABSENT else check)
         for entry in pod.get("imagePullSecrets") or ():
             name = entry["name"]
-            told.append(needs.pull_secret(name, seen.get(name) or await self._secret(namespace, name)))
+            found = seen.get(name) or await self._secret(namespace, name)
+            check = needs.pull_secret(name, found)
+            registry = registry_of(pod["containers"][0]["image"])
+            missing = MissingSecret(namespace, name, registry=registry)
+            told.append(replace(check, missing=missing) if found is NotSeen.ABSENT else check)
         return list(dict.fromkeys(told))
 
     async def _gate(self, model: ModelSpec) -> Gate | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # ports are types: to know them loads nothing
     from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
     from genai_tui.domain.enforcement import Enforcement
     from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
+    from genai_tui.domain.model_secrets import MissingSecret
     from genai_tui.domain.monitoring import EngineReport, GpuReport
     from genai_tui.domain.pace import StartKind, Usual
     from genai_tui.domain.places import ContextEntry
@@ -389,6 +390,25 @@ class Places(Protocol):
         ...
 
 
+class ModelSecrets(Protocol):
+    """Making the Secrets that engines need. A value is sent once; it is in no draft, log, audit or message."""
+
+    def refusal(self, missing: MissingSecret) -> str:
+        """Why it cannot be made here; empty where nothing speaks against it."""
+        ...
+
+    def at_hand(self, missing: MissingSecret) -> str:
+        """Where this machine has the value, such as `$HF_TOKEN`; empty for nowhere."""
+        ...
+
+    async def make(self, missing: MissingSecret, value: str, user: str = "") -> None:
+        """Create it; an empty value takes what is at hand.
+
+        Raises:
+            BadInput: the value cannot be one. Conflict: it exists by now. NotPermitted.
+        """
+
+
 class ApiKeys(Protocol):
     """Who may call: API keys, in Secrets of the system namespace."""
 
@@ -466,6 +486,7 @@ class Services:
     start: Callable[[], Awaitable[None]]
     settle: Callable[[], Awaitable[None]]
     keys: ApiKeys
+    secrets: ModelSecrets
     audit: AuditTrail
     counters: EngineCounters
     monitor: Monitor

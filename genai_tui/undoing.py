@@ -149,7 +149,8 @@ def _refusal(main: Write) -> str:
         return f"{main.reference} was restarted: pods that were replaced do not come back"
     if main.kind == "Secret":
         gone = main.verb is Verb.DELETE
-        return "a key that was revoked is kept nowhere" if gone else "a key is taken back by revoking it, on Access"
+        back = "a key is taken back by revoking it, on Access; another Secret by deleting it with kubectl"
+        return "a key that was revoked is kept nowhere" if gone else back
     if main.before is None and main.after is None:
         return f"what {main.reference} held is not known here"
     if main.before is not None and _document(main, main.before) is None:

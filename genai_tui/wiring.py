@@ -13,6 +13,7 @@ from typing import Any
 from genai_tui import shelves
 from genai_tui.api_keys import ClusterKeys
 from genai_tui.auditing import Recorder
+from genai_tui.cluster_secrets import ClusterSecrets
 from genai_tui.counting import Counting
 from genai_tui.domain.cluster import PICTURED, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
@@ -92,6 +93,7 @@ class Wiring:
         self.usage = self._ledger
         self.budgets = BudgetRows(self._ledger, session.server, now)
         self.keys = ClusterKeys(connection, picture, session, self.settle, now)
+        self.secrets = ClusterSecrets(connection, access, session)
         rows = AuditRows(self._ledger)
         recorder = connection.journal = Recorder(rows, session, access, now)
         self.audit = Trail(rows, recorder, self.operations, session)

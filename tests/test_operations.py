@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ import yaml
 
 from genai_tui.composition import build_services
 from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.naming import MANAGER, SPEC_ANNOTATION
+from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.rows import Ref
-from genai_tui.errors import BadInput, NotPermitted, PartlyApplied, Refused
+from genai_tui.errors import BadInput, Conflict, NotPermitted, PartlyApplied, Refused
 from genai_tui.files import read_documents
 from genai_tui.kube import ownership, writes
 from genai_tui.kube.connection import Connection
@@ -213,11 +217,63 @@ async def test_the_preflight_reads_what_a_deployment_needs(cluster: Served, serv
     assert "surprise" not in repr(checks)
     assert "c3VycHJpc2U=" not in repr(checks)
 
+    assert checks["secret hf"].missing is None, "it is somebody's: it is not made over"
+
     viewer = await connected(cluster, "viewer", tmp_path / "looking")
     try:
         await viewer.settle()
         ((found),) = (await viewer.operations.preflight([wanted])).values()
         (told,) = [check for check in found if check.about == "secret hf"]
         assert (str(told.level), told.text) == ("unknown", "you are not permitted to look")
+    finally:
+        await viewer.close()
+
+
+async def test_a_missing_secret_is_made_and_the_preflight_is_content(
+    cluster: Served,
+    services: Services,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    value = "hf_planted0123456789planted"
+    given: dict[str, Any] = yaml.safe_load(yaml.safe_dump(DEPLOYMENT))
+    given["spec"]["advanced"] = {"env": [{"name": "HF_TOKEN", "secret": {"name": "hf", "key": "token"}}]}
+    (wanted,) = read_documents(yaml.safe_dump(given))
+
+    async def told() -> Check:
+        return next(c for c in (await services.operations.preview(wanted)).checks if c.about == "secret hf")
+
+    missing = (await told()).missing
+    assert missing == MissingSecret("default", "hf", "token", "HF_TOKEN")
+    with pytest.raises(BadInput, match="nothing is typed"):
+        await services.secrets.make(missing, "")
+    with pytest.raises(BadInput, match="line breaks"):
+        await services.secrets.make(missing, "two words")
+    monkeypatch.setenv("HF_TOKEN", value)
+    assert services.secrets.at_hand(missing) == "$HF_TOKEN"
+    await services.secrets.make(missing, "")
+    made = cluster.call(lambda: cluster.api.get(registry.SECRETS, "default", "hf"))
+    assert base64.b64decode(made["data"]["token"]).decode() == value
+    assert ((await told()).level, (await told()).missing) == (Level.OK, None)
+    with pytest.raises(Conflict, match="Secret default/hf exists by now"):
+        await services.secrets.make(missing, "another")
+    assert base64.b64decode(cluster.call(lambda: cluster.api.get(registry.SECRETS, "default", "hf"))["data"]["token"])
+    rows = await services.audit.writes(datetime(1970, 1, 1, tzinfo=UTC))
+    assert [(row.reference, row.result) for row in rows if row.kind == "Secret"][:1] == [
+        ("Secret default/hf", "refused")
+    ]
+    written = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
+    for form in (value.encode(), base64.b64encode(value.encode())):
+        assert form not in written
+    assert value not in caplog.text
+
+    viewer = await connected(cluster, "viewer", tmp_path / "viewer")
+    try:
+        await viewer.settle()
+        await viewer.access.check("default")
+        assert "may not create secrets in namespace default" in viewer.secrets.refusal(missing)
+        with pytest.raises(NotPermitted, match="create secrets"):
+            await viewer.secrets.make(missing, value)
     finally:
         await viewer.close()

@@ -14,6 +14,7 @@ from genai_tui.domain.cluster import Taint
 from genai_tui.domain.deployment import DeploymentSpec, Toleration
 from genai_tui.domain.durations import duration_words
 from genai_tui.domain.memory_fit import DEFAULT_UTILIZATION, SMALLEST_WEIGHT, argument, fit, weight_bytes, weights_of
+from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 from genai_tui.domain.replacing import Replacing, replacing_of
@@ -35,11 +36,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the pre-flight: what was looked at, how it ended, and why."""
+    """One line of the pre-flight: what was looked at, how it ended, and why; a Secret that is missing can be made."""
 
     about: str
     level: Level
     text: str
+    missing: MissingSecret | None = None
 
 
 # -- where a replica fits -------------------------------------------------------------------------------------------

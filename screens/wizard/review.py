@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 
 from genai_tui.domain.disputes import Dispute, shown
 from genai_tui.domain.form_field import FieldKind, FormField
+from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.problems import Problem
 from genai_tui.services import Preview
@@ -125,6 +126,12 @@ class ReviewPane(Vertical):
         return tuple(c for c in self._preview.checks if c.level is Level.STOP) if self._preview is not None else ()
 
     @property
+    def missing(self) -> MissingSecret | None:
+        """The first Secret that is referred to and does not exist."""
+        checks = self._preview.checks if self._preview is not None else ()
+        return next((check.missing for check in checks if check.missing is not None), None)
+
+    @property
     def at_first(self) -> bool:
         """Whether the focus is on the first thing that can have it."""
         return self._first.has_focus
@@ -191,9 +198,9 @@ class ReviewPane(Vertical):
             return Content.styled(f"✖ The server would refuse: {self._preview.refusal}", self._styled("review--bad"))
         if self.stops:
             what = ", ".join(check.about for check in self.stops)
-            return Content.styled(
-                f"✖ This would not start: {what}. Ctrl+S asks before it saves", self._styled("review--bad")
-            )
+            make = f" F9 makes Secret {self.missing.name};" if self.missing is not None else ""
+            text = f"✖ This would not start: {what}.{make} Ctrl+S asks before it saves"
+            return Content.styled(text, self._styled("review--bad"))
         if set(self._preview.outcomes.values()) <= {"unchanged"}:
             return Content.styled("✔ Everything is already so: saving changes nothing", self._styled("review--good"))
         if self._preview.disputes:
@@ -252,7 +259,8 @@ class ReviewPane(Vertical):
         lines = [Content.styled("Before it is saved", self._styled("review--label"))]
         for check in checks:
             mark, style = _MARKS[check.level]
-            first, *others = textwrap.wrap(f"{mark} {check.about}: {check.text}", max(20, width - 4))
+            make = "; F9 makes it" if check.missing is not None and check.missing == self.missing else ""
+            first, *others = textwrap.wrap(f"{mark} {check.about}: {check.text}{make}", max(20, width - 4))
             said = first.removeprefix(mark)
             lines.append(Content.assemble("  ", Content.styled(mark, self._styled(style)), said))
             lines += [Content(f"    {line}") for line in others]

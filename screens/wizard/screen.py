@@ -37,6 +37,7 @@ from screens.forms.state import FormState
 from screens.wizard.merging import SharedEditScreen
 from screens.wizard.rail import Step, StepRail
 from screens.wizard.review import Remark, ReviewPane
+from screens.wizard.secrets import SecretDialog
 from screens.wizard.start import Start, offered_drafts, start_of
 from screens.wizard.summary import gpu_note, hanging, limits_note, start_note, summary
 
@@ -58,7 +59,9 @@ class WizardScreen(SharedEditScreen, inherit_bindings=False):
         Binding("ctrl+s", "save", "Save", id="wizard.save", tooltip="Review, then save and deploy"),
         *FormScreen.BINDINGS,
         Binding("f3,alt+left", "step(-1)", "Back", id="wizard.back", tooltip="Go to the step before"),
-    ]
+        Binding("f9", "make_secret", "Make Secret", show=False, id="wizard.secret",
+                tooltip="Make the Secret that the last step says is missing"),
+    ]  # fmt: skip
     HELP = """\
 # The deployment form
 
@@ -68,7 +71,8 @@ Fill in the steps from top to bottom. `Tab` and `Enter` go to the next field and
 What is wrong is told below its field and counted on its step; `Ctrl+G` goes to the next wrong field. Everything typed
 is kept on this machine at once: a broken connection loses nothing.
 
-The last step shows what will be made and what the API server says to it. `Ctrl+S` there saves and deploys.
+The last step shows what will be made and what the API server says to it. `Ctrl+S` there saves and deploys. `F9` makes
+a Secret that is missing: what you type is sent to the cluster once and kept nowhere here.
 """
 
     def __init__(
@@ -322,6 +326,20 @@ The last step shows what will be made and what the API server says to it. `Ctrl+
             if self._save_next:
                 self._save_next = False
                 await self.action_save()
+
+    def action_make_secret(self) -> None:
+        """Make the Secret that is missing, then ask the server again."""
+        missing = self.query_one(ReviewPane).missing
+        if missing is None:
+            return
+
+        def made(yes: bool | None) -> None:
+            if yes:
+                self.notify(f"Secret {missing.namespace}/{missing.name} was made", timeout=4)
+                self.app.tell_unrecorded()
+                self._review()
+
+        self.app.push_screen(SecretDialog(self.services, missing), made)
 
     def _refused(self, problems: tuple[FieldProblem, ...]) -> None:
         self.state.refuse(DEPLOYMENT_FORM.place(self.state.draft, problems))

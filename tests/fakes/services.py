@@ -24,6 +24,7 @@ from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
+from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.monitoring import EngineReport, GpuReport
 from genai_tui.domain.pace import StartKind, Usual
@@ -346,6 +347,27 @@ class FakeAccess:
 
 
 @dataclass
+class FakeSecrets:
+    """Remembers which were made, by name, with the length of what was typed."""
+
+    made: list[tuple[str, int, str]] = field(default_factory=list)
+    refused: str = ""
+    environment: str = ""
+    failure: Exception | None = None
+
+    def refusal(self, missing: MissingSecret) -> str:
+        return self.refused
+
+    def at_hand(self, missing: MissingSecret) -> str:
+        return self.environment
+
+    async def make(self, missing: MissingSecret, value: str, user: str = "") -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.made.append((missing.name, len(value), user))
+
+
+@dataclass
 class FakePlayground:
     """Answers every question with `words`; `usage` None is an engine that does not count."""
 
@@ -616,6 +638,7 @@ class FakeServices:
         self.preferences = FakePreferences()
         self.places = FakePlaces()
         self.keys = FakeKeys()
+        self.secrets = FakeSecrets()
         self.audit = FakeAudit()
         self.counters = FakeCounters()
         self.monitor = FakeMonitor()
@@ -643,6 +666,7 @@ class FakeServices:
             start=self._start,
             settle=self._nothing,
             keys=self.keys,
+            secrets=self.secrets,
             audit=self.audit,
             counters=self.counters,
             monitor=self.monitor,

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from genai_tui.domain.form_fields import TABS
+from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.preflight import Check, Level
 from genai_tui.errors import ChangedMeanwhile, PartlyApplied
 from genai_tui.services import Preview
@@ -82,6 +83,9 @@ async def reviewed(pilot: Pilot[Any]) -> None:
     await wait_until(pilot, lambda: shown(pilot, "#review-verdict").startswith(("✖", "✔")))
 
 
+MISSING = MissingSecret("team-a", "hf", "token", "HF_TOKEN")
+
+
 @pytest.mark.parametrize("title", TABS[:-1])
 def test_step(snap_compare: Compare, world: FormWorld, size: tuple[int, int], title: str) -> None:
     assert look(snap_compare, world, size, WizardScreen(model="smollm2-135m"), "StepRail", at(title))
@@ -95,11 +99,24 @@ def test_review_with_a_stop(snap_compare: Compare, world: FormWorld, size: tuple
     checks = (
         Check("placement", Level.WARNING, "room for 1 of 2 replicas now: gpu-1. Not gpu-2: 0 of 8 GPUs free; cordoned"),
         Check("GPU memory, 1 x NVIDIA-L4", Level.OK, "16-bit weights take 257.5 MiB of 18.2 GiB; context 4,096"),
-        Check("secret hf", Level.STOP, "it does not exist; HF_TOKEN needs its key token"),
+        Check("secret hf", Level.STOP, "it does not exist; HF_TOKEN needs its key token", MISSING),
         Check("quota", Level.UNKNOWN, "you are not permitted to look"),
     )
     world.operations.answer = Preview((), {"Deployment team-a/smollm2-135m": "created"}, "", None, (), checks=checks)
     assert look(snap_compare, world, size, WizardScreen(model="smollm2-135m"), "StepRail", reviewed)
+
+
+def test_making_a_secret(snap_compare: Compare, world: FormWorld, size: tuple[int, int]) -> None:
+    checks = (Check("secret hf", Level.STOP, "it does not exist; HF_TOKEN needs its key token", MISSING),)
+    world.operations.answer = Preview((), {"Deployment team-a/smollm2-135m": "created"}, "", None, (), checks=checks)
+    world.secrets.environment = "$HF_TOKEN"
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await reviewed(pilot)
+        await wait_until(pilot, lambda: "F9 makes Secret hf" in shown(pilot, "#review-verdict"))
+        await pilot.press("f9", *"hf_abc")
+
+    assert look(snap_compare, world, size, WizardScreen(model="smollm2-135m"), "StepRail", steps)
 
 
 def test_nim(snap_compare: Compare, world: FormWorld, size: tuple[int, int]) -> None:

@@ -16,6 +16,7 @@ from textual.widgets import OptionList, Static
 from genai_tui.domain.disputes import Dispute, Stand
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.form_fields import REVIEW, TABS
+from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.money import Price
 from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.preflight import Check, Level
@@ -31,6 +32,7 @@ from screens.wizard.rail import StepRail
 from screens.wizard.screen import WizardScreen
 from tests.fakes import tour
 from tests.fakes.tour import CHAT
+from tests.screens.console import page
 from tests.screens.form_world import (
     FormWorld,
     console_of,
@@ -343,6 +345,39 @@ async def test_a_stop_of_the_preflight_is_asked_about_before_it_is_saved(world: 
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         await pilot.press("y")
         await wait_until(pilot, lambda: len(world.operations.applied) == 1)
+
+
+async def test_a_secret_that_is_missing_is_made_with_one_key_and_the_server_is_asked_again(world: FormWorld) -> None:
+    missing = MissingSecret("team-a", "hf", "token", "HF_TOKEN")
+    stop = Check("secret hf", Level.STOP, "it does not exist; HF_TOKEN needs its key token", missing)
+    world.operations.answer = Preview((), {"Deployment a/b": "created"}, "", None, (), checks=(stop,))
+    async with wizard(world, model="smollm2-135m") as pilot:
+        await pilot.press("f9")
+        assert isinstance(pilot.app.screen, WizardScreen), "nothing is known to be missing yet"
+        await to_review(pilot)
+        await wait_until(pilot, lambda: "F9 makes Secret hf" in shown(pilot, "#review-verdict"))
+        asked = world.previewed
+        await pilot.press("f9")
+        await wait_until(pilot, lambda: "Make Secret team-a/hf in tour" in page(pilot.app))
+        world.secrets.failure = Conflict("Secret team-a/hf exists by now")
+        await pilot.press(*"hf_typed", "enter")
+        await wait_until(pilot, lambda: "exists by now" in page(pilot.app))
+        assert "hf_typed" not in page(pilot.app)
+        world.secrets.failure = None
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: world.previewed > asked)
+        assert world.secrets.made == [("hf", 8, "")]
+        assert isinstance(pilot.app.screen, WizardScreen)
+        # A registry that is not NVIDIA's wants a user too.
+        pull = replace(missing, name="pull", key="", registry="registry.example")
+        world.operations.answer = replace(world.operations.answer, checks=(replace(stop, missing=pull),))
+        await pilot.press("f3")
+        await to_review(pilot)
+        await wait_until(pilot, lambda: "F9 makes Secret pull" in shown(pilot, "#review-verdict"))
+        await pilot.press("f9", *"ann", "enter", *"pw", "enter")
+        await wait_until(pilot, lambda: len(world.secrets.made) == 2)
+    assert world.secrets.made[1] == ("pull", 2, "ann")
+    assert all("hf_typed" not in text for draft in world.files.saved() for text in draft.fields.values())
 
 
 async def test_a_save_before_the_server_has_answered_waits_for_what_it_says(world: FormWorld) -> None:
