@@ -94,6 +94,7 @@ def _reading(add: Add) -> None:
     prices.add_argument("name", metavar="NAME", help="[NAMESPACE/]NAME")
     _output(prices, "table", "json", "yaml", "csv")
     _budgeting(add)
+    _ledger(add)
     reconcile = add("reconcile", "What engines counted against what the ledger attributes, and what is left over.")
     reconcile.add_argument("name", nargs="?", metavar="NAME")
     reconcile.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
@@ -115,6 +116,14 @@ def _usage(add: Add) -> None:
         example = {"deployment": "NAMESPACE/NAME", "key": "ID"}.get(group, "NAME")
         usage.add_argument(f"--{group}", metavar=example, help=f"of this {group} alone")
     _output(usage, "table", "json", "yaml", "csv")
+
+
+def _ledger(add: Add) -> None:
+    ledger = add("ledger", "Upkeep of this machine's ledger: check it, copy it while it is in use, prune what is old.")
+    ledger.add_argument("verb", choices=("check", "backup", "prune"))
+    ledger.add_argument("file", nargs="?", metavar="FILE", help="backup: the new file")
+    ledger.add_argument("--before", metavar="90d", help="prune: requests older than this; their sums stay")
+    ledger.add_argument("--yes", action="store_true", help="prune: without asking")
 
 
 def _budgeting(add: Add) -> None:

@@ -105,6 +105,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
             grace = parse_duration(options.grace).total_seconds()
             serve(settings, options.host, options.port, grace, inherited_fd=options.inherited_fd, tied=options.tied)
+        case "ledger":
+            from genai_tui.commands.ledger import ledger
+
+            asyncio.run(ledger(settings, options.verb, file=options.file, before=options.before, yes=options.yes))
         case "doctor":
             from genai_tui.commands.doctor import doctor
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from genai_tui.domain.counters import Count, PodReading, Reconciliation, growth
 from genai_tui.domain.rows import Ref
 from genai_tui.metering.database import transaction
 from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.reports import pruned_until
 from genai_tui.metering.rows import moment
 
 APART = timedelta(minutes=1)
 LONGEST = timedelta(days=1)
 """No answer takes longer: the rows that may have ended in a time began at most so long before it."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POD = """
     insert into engine_pods (cluster, pod, namespace, deployment, answered, began, prompt_tokens, completion_tokens)
     values (?, ?, ?, ?, ?, ?, ?, ?)
@@ -68,12 +70,20 @@ class CounterRows:
     async def reconcile(
         self, cluster: str, since: datetime, until: datetime, only: Ref | None = None
     ) -> tuple[Reconciliation, ...]:
-        """Every deployment whose engines were read, or that has requests in this time, by name; or `only` one."""
-        window = {"cluster": cluster, "since": moment(since), "until": moment(until)}
+        """Every deployment whose engines were read, or that has requests in this time, by name; or `only` one.
+
+        Where requests were pruned nothing is attributed: it begins after that, and is none if it ends before.
+        """
 
         def read(db: sqlite3.Connection) -> tuple[Reconciliation, ...]:
+            pruned = pruned_until(db)
+            earliest = pruned + LONGEST if pruned is not None else _EPOCH
+            begins = max(since, earliest)
+            if begins >= until:
+                return ()
+            window = {"cluster": cluster, "since": moment(begins), "until": moment(until)}
             refs = [only] if only is not None else _known(db, window)
-            return tuple(_reconciled(db, cluster, ref, since, until) for ref in refs)
+            return tuple(_reconciled(db, cluster, ref, begins, until, moment(earliest)) for ref in refs)
 
         return await self._ledger.read(read)
 
@@ -150,9 +160,12 @@ def _known(db: sqlite3.Connection, window: dict[str, str]) -> list[Ref]:
     return [Ref(row["namespace"], row["deployment"]) for row in db.execute(_KNOWN, window).fetchall()]
 
 
-def _reconciled(db: sqlite3.Connection, cluster: str, ref: Ref, since: datetime, until: datetime) -> Reconciliation:
-    before = _marks(db, cluster, ref, "and at <= :at order by at desc limit 1", moment(since))
-    first = before or _marks(db, cluster, ref, "order by at limit 1")
+def _reconciled(
+    db: sqlite3.Connection, cluster: str, ref: Ref, since: datetime, until: datetime, earliest: str
+) -> Reconciliation:
+    first = _marks(db, cluster, ref, "and at <= :at order by at desc limit 1", moment(since))
+    if not first or first[0]["at"] < earliest:
+        first = _marks(db, cluster, ref, "and at >= :at order by at limit 1", earliest)
     last = _marks(db, cluster, ref, "and at <= :at order by at desc limit 1", moment(until))
     if not first or not last or last[0]["at"] < first[0]["at"]:
         attributed, unreported = _attributed(db, cluster, ref, since, until)

@@ -132,6 +132,11 @@ _KINDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "try: sqlite3 {path} .recover; or move it away and a new one is begun",
     ),
     (("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN"), "it may not be written", "check who owns {path}"),
+    (
+        ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_FSYNC"),
+        "its disk takes no more: it fails, or a quota or limit is reached",
+        "see the system log, `quota` and `ulimit -f`; nothing recorded so far is lost",
+    ),
     (("SQLITE_IOERR",), "its disk fails", "see the system log"),
 )
 

@@ -25,13 +25,14 @@ _GROUPS: dict[Dimension, str] = {
     Dimension.KEY: '"key"',
     Dimension.SOURCE: "source",
 }
-_SUMS = (
+SUMS = (
     "requests", "unreported", "errors", "prompt_tokens", "completion_tokens", "total_tokens", "priced", "micro",
     "femto", "ttft_us", "timed",
 )  # fmt: skip
-_SUMMED = ", ".join(f"sum({name}) as {name}" for name in _SUMS) + ", max(last_us) as last_us"
+SUMMED = ", ".join(f"sum({name}) as {name}" for name in SUMS) + ", max(last_us) as last_us"
 _SECOND = "cast(strftime('%s', substr(at, 1, 19)) as integer)"
-_OF_ROW = f"""
+HOUR_OF_ROW = f"{_SECOND} / 3600 * 3600"
+OF_ROW = f"""
     1 as requests, total_tokens is null as unreported, status = 'error' as errors,
     coalesce(prompt_tokens, 0) as prompt_tokens, coalesce(completion_tokens, 0) as completion_tokens,
     coalesce(total_tokens, 0) as total_tokens, cost_micro is not null as priced,
@@ -40,15 +41,15 @@ _OF_ROW = f"""
     {_SECOND} * 1000000 + cast(substr(at, 21, 6) as integer) as last_us
 """
 _OF_ROWS = f"""
-    select {{group}} as grouped, {{start}} as start, source, coalesce(currency, '') as currency, {_OF_ROW}
+    select {{group}} as grouped, {{start}} as start, source, coalesce(currency, '') as currency, {OF_ROW}
     from requests where at >= {{bounds[0]}} and at < {{bounds[1]}} {{only}}
 """
-_OF_PART = ", ".join(f"part.{name}" for name in (*_SUMS, "last_us"))
+_OF_PART = ", ".join(f"part.{name}" for name in (*SUMS, "last_us"))
 # Summed by series before the names are looked up: there are far fewer series than roll-ups.
 _OF_ROLL_UPS = f"""
     select {{group}} as grouped, part.start, source, currency, {_OF_PART}
     from (
-        select series, {{start}} as start, {_SUMMED} from {{table}}
+        select series, {{start}} as start, {SUMMED} from {{table}}
         where start >= {{bounds[0]}} and start < {{bounds[1]}}
               and series in (select id from usage_series where true {{only}})
         group by 1, 2
@@ -105,12 +106,12 @@ def parts(since: datetime, until: datetime | None, every: timedelta, pruned: dat
     end = until if until is not None else _END_OF_TIME
     if pruned is not None and since < pruned:
         cut = min(pruned, end)
-        yield from _whole(_floor(since, HOUR), cut if cut == pruned else _floor(cut, HOUR), every)
+        yield from _whole(whole(since, HOUR), cut if cut == pruned else whole(cut, HOUR), every)
         since = cut if cut == pruned else end
     if every % HOUR:
         yield from _some("requests", since, end)
         return
-    first, last = _ceiling(since, HOUR), end if until is None else _floor(end, HOUR)
+    first, last = _ceiling(since, HOUR), end if until is None else whole(end, HOUR)
     if first >= last:
         yield from _some("requests", since, end)
         return
@@ -121,7 +122,7 @@ def parts(since: datetime, until: datetime | None, every: timedelta, pruned: dat
 
 def _whole(since: datetime, until: datetime, every: timedelta) -> Iterator[Part]:
     """Whole hours, of these the whole days from their own table."""
-    first, last = _ceiling(since, DAY), until if until == _END_OF_TIME else _floor(until, DAY)
+    first, last = _ceiling(since, DAY), until if until == _END_OF_TIME else whole(until, DAY)
     if every % DAY or first >= last:
         yield from _some("usage_hours", since, until)
         return
@@ -135,12 +136,13 @@ def _some(table: str, since: datetime, until: datetime) -> Iterator[Part]:
         yield Part(table, since, until)
 
 
-def _floor(at: datetime, length: timedelta) -> datetime:
+def whole(at: datetime, length: timedelta) -> datetime:
+    """When the whole hour or day of a time began, in UTC."""
     return _EPOCH + (at - _EPOCH) // length * length
 
 
 def _ceiling(at: datetime, length: timedelta) -> datetime:
-    down = _floor(at, length)
+    down = whole(at, length)
     return down if down == at else down + length
 
 
@@ -166,7 +168,7 @@ def _sums(
     if not queries:
         return []
     query = f"""
-        select grouped, start, source, currency, {_SUMMED} from ({" union all ".join(queries)})
+        select grouped, start, source, currency, {SUMMED} from ({" union all ".join(queries)})
         group by grouped, start, source, currency order by {order}
     """
     return db.execute(query, values).fetchall()

@@ -282,3 +282,13 @@ NAMES = frozenset(
         pruned,
     )
 )
+TRIGGERS = frozenset(
+    {
+        "requests_are_not_rewritten",
+        "prices_are_not_rewritten",
+        "prices_are_not_deleted",
+        "audit_allows_no_update",
+        "audit_allows_no_delete",
+        "requests_are_summed",
+    }
+)

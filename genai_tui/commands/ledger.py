@@ -1,0 +1,102 @@
+"""`genai-tui ledger check|backup|prune`: upkeep of this machine's ledger; no cluster is asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from genai_tui.commands.output import confirm, note, write
+from genai_tui.commands.usage import parse_duration
+from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted
+from genai_tui.metering import upkeep
+from genai_tui.metering.ledger import Ledger
+from genai_tui.settings import Settings
+
+LEAST = timedelta(days=2)
+"""What is younger may still be told again by a gateway that was killed, and would count twice without its row."""
+
+
+async def ledger(settings: Settings, verb: str, *, file: str | None, before: str | None, yes: bool) -> None:
+    """Do one of the three.
+
+    Raises:
+        NotFound: there is no ledger yet.
+        BadInput: an option is missing or wrong, or nobody confirms.
+        NotPermitted: pruning in a run that is read-only.
+        GenaiTuiError: the file cannot be used, or is not sound.
+    """
+    path = settings.state / "ledger.db"
+    if not path.exists():
+        raise NotFound(f"there is no ledger at {path} yet", next_step="it begins with the first request or price")
+    opened = Ledger(path)
+    try:
+        match verb:
+            case "backup":
+                await _backup(opened, path, file)
+            case "prune":
+                if settings.read_only:
+                    raise NotPermitted(f"--read-only: nothing is pruned from {path}")
+                await _prune(opened, path, before, yes=yes)
+            case _:
+                await _check(opened, path)
+    finally:
+        await opened.close()
+
+
+async def _check(opened: Ledger, path: Path) -> None:
+    note(f"reading all of {path} ({_size(path)})")
+    found = await upkeep.check(opened)
+    if found.problems:
+        first, *others = found.problems
+        more = f" and {len(others)} more" if others else ""
+        raise GenaiTuiError(
+            f"the ledger {path} is not sound",
+            why=f"{first}{more}",
+            next_step="keep a copy of it (genai-tui ledger backup FILE), then see: sqlite3 FILE .recover",
+            detail="\n".join(found.problems),
+        )
+    since = f"; pruned before {found.pruned:%Y-%m-%d}" if found.pruned else ""
+    write(
+        f"sound: {found.requests:,} requests, {found.hours:,} sums by hour and {found.days:,} by day equal them{since}"
+    )
+
+
+async def _backup(opened: Ledger, path: Path, file: str | None) -> None:
+    if not file:
+        raise BadInput("ledger backup needs a file", next_step="genai-tui ledger backup FILE")
+    target = _named(file)
+    note(f"copying {path} ({_size(path)})")
+    await upkeep.backup(opened, target)
+    write(f"{target} ({_size(target)})")
+
+
+async def _prune(opened: Ledger, path: Path, before: str | None, *, yes: bool) -> None:
+    if not before:
+        raise BadInput("ledger prune needs --before", next_step="write it as --before 90d")
+    age = parse_duration(before)
+    if age < LEAST:
+        raise BadInput(f"--before {before} is too short", next_step=f"keep at least {LEAST.days}d")
+    now = datetime.now(UTC)
+    try:
+        limit = now - age
+    except OverflowError as error:
+        raise BadInput(f"'{before}' is longer than time is kept", next_step="write it as 90d") from error
+    count = await upkeep.prunable(opened, limit)
+    if not count:
+        write(f"no requests before {limit:%Y-%m-%d} in {path}")
+        return
+    what = f"{count:,} request{'s' if count > 1 else ''} before {limit:%Y-%m-%d} from {path}"
+    if not yes:
+        stays = "Their sums by hour and day stay, the single rows do not."
+        confirm(f"Prune {what}? {stays}", f"pruning {what}")
+    gone = await upkeep.prune(opened, limit, now)
+    write(f"pruned {gone:,} requests before {limit:%Y-%m-%d}; the file keeps its size and fills its gaps first")
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
+def _named(file: str) -> Path:
+    return Path(file).expanduser().absolute()

@@ -1,0 +1,151 @@
+"""Upkeep of the ledger's file: what is wrong with it, a copy of it while it is in use, and what is old out of it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from genai_tui.errors import BadInput, GenaiTuiError
+from genai_tui.metering.counters import LONGEST
+from genai_tui.metering.database import transaction
+from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.reports import DAY, HOUR_OF_ROW, OF_ROW, SUMMED, SUMS, pruned_until, whole
+from genai_tui.metering.rows import moment
+from genai_tui.metering.schema import TRIGGERS
+
+AT_ONCE = 5_000
+_NAMES = "source cluster namespace deployment model organization user key currency".split()
+_QUOTED = ", ".join(f'"{name}"' for name in _NAMES)
+_OF_REQUEST = ", ".join(f'coalesce("{name}", \'\') as "{name}"' for name in _NAMES)
+_CELLS = f"start, {_QUOTED}, {', '.join(SUMS)}, last_us"
+_HOURS_OF_ROWS = f"""
+    select start, {_QUOTED}, {SUMMED}
+    from (select {HOUR_OF_ROW} as start, {_OF_REQUEST}, {OF_ROW} from requests where at >= :from_at)
+    group by start, {_QUOTED}
+"""
+_HOURS = f"""
+    select {_CELLS} from usage_hours join usage_series on usage_series.id = series
+    where start >= cast(strftime('%s', substr(:from_at, 1, 19)) as integer)
+"""
+_DAYS_OF_HOURS = f"select start / 86400 * 86400 as day, series, {SUMMED} from usage_hours group by day, series"
+_DAYS = f"select start, series, {', '.join(SUMS)}, last_us from usage_days"
+_APART = """
+    with one as ({one}), other as ({other})
+    select (select count(*) from (select * from one except select * from other))
+         + (select count(*) from (select * from other except select * from one))
+"""
+_ALWAYS = "0000-01-01T00:00:00.000000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the file holds, and what is wrong with it, one sentence each."""
+
+    requests: int
+    hours: int
+    days: int
+    pruned: datetime | None
+    problems: tuple[str, ...]
+
+
+async def check(ledger: Ledger) -> Checked:
+    """Read all of it: pages and indexes, references, the triggers that guard it, and sums against rows.
+
+    Raises:
+        GenaiTuiError: it cannot be read at all.
+    """
+    return await ledger.read(_checked)
+
+
+def _checked(db: sqlite3.Connection) -> Checked:
+    problems = [found[0] for found in db.execute("pragma integrity_check(10)") if found[0] != "ok"]
+    problems += [
+        f"a row of {found[0]} refers to none of {found[2]}" for found in db.execute("pragma foreign_key_check")
+    ]
+    there = {name for (name,) in db.execute("select name from sqlite_master where type = 'trigger'")}
+    problems += [f"the trigger {name} was taken out" for name in sorted(TRIGGERS - there)]
+    pruned = pruned_until(db)
+    since = {"from_at": moment(pruned) if pruned else _ALWAYS}
+    for what, one, other in (("sums by hour", _HOURS_OF_ROWS, _HOURS), ("sums by day", _DAYS_OF_HOURS, _DAYS)):
+        apart = db.execute(_APART.format(one=one, other=other), since).fetchone()[0]
+        if apart:
+            problems.append(f"{apart} {what} are not what they are the sums of")
+    requests, hours, days = (
+        db.execute(f"select count(*) from {table}").fetchone()[0] for table in ("requests", "usage_hours", "usage_days")
+    )
+    return Checked(requests, hours, days, pruned, tuple(problems))
+
+
+async def backup(ledger: Ledger, file: Path) -> None:
+    """Copy one state of the ledger into a new file that its owner alone can read, while others record.
+
+    Raises:
+        BadInput: there is a file of that name already, or none can be made there.
+        GenaiTuiError: the copy failed; it is taken away again.
+    """
+    await ledger.read(lambda db: _copy(db, file))
+
+
+def _copy(db: sqlite3.Connection, file: Path) -> None:
+    try:
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError as error:
+        raise BadInput(f"{file} is there already", next_step="name a new file; none is overwritten") from error
+    except OSError as error:
+        raise BadInput(f"no file can be made at {file}", why=error.strerror or str(error)) from error
+    try:
+        with closing(sqlite3.connect(file, isolation_level=None)) as target:
+            db.backup(target)
+            # Whoever opens the copy needs no files beside it.
+            target.execute("pragma journal_mode = delete")
+    except sqlite3.Error as error:
+        file.unlink()
+        next_step = "free space there, or name a file elsewhere; the ledger itself is untouched"
+        raise GenaiTuiError(f"the copy to {file} failed", why=str(error), next_step=next_step) from error
+    except BaseException:
+        file.unlink()
+        raise
+
+
+async def prunable(ledger: Ledger, before: datetime) -> int:
+    """How many requests `prune` would delete."""
+    query = "select count(*) from requests where at < ?"
+    count: int = await ledger.read(lambda db: db.execute(query, (moment(whole(before, DAY)),)).fetchone()[0])
+    return count
+
+
+async def prune(ledger: Ledger, before: datetime, now: datetime) -> int:
+    """Delete the requests before the day of `before` (UTC), and marks of engine counters; returns how many requests.
+
+    Their sums by hour and day stay, and are what reports read from then on. Others record in between.
+
+    Raises:
+        GenaiTuiError: the file cannot be written. What was deleted by then is; doing it again goes on.
+    """
+    until = moment(whole(before, DAY))
+
+    def begin(db: sqlite3.Connection) -> None:
+        with transaction(db):
+            db.execute("insert into pruned (until, at) values (?, ?)", (until, moment(now)))
+            # The newest mark of a deployment is the sum that goes on.
+            db.execute(
+                "delete from engine_marks where at < ? and exists (select 1 from engine_marks later where "
+                "later.cluster = engine_marks.cluster and later.namespace = engine_marks.namespace and "
+                "later.deployment = engine_marks.deployment and later.at > engine_marks.at)",
+                (moment(whole(before, DAY) + LONGEST),),
+            )
+
+    def some(db: sqlite3.Connection) -> int:
+        with transaction(db):
+            query = "delete from requests where rowid in (select rowid from requests where at < ? limit ?)"
+            return db.execute(query, (until, AT_ONCE)).rowcount
+
+    await ledger.do(begin)
+    gone = 0
+    while found := await ledger.do(some):
+        gone += found
+    return gone
