@@ -163,6 +163,16 @@ async def test_a_place_that_cannot_hold_a_file_is_named(tmp_path: Path) -> None:
     assert caught.value.problem.next_step
 
 
+def test_a_file_that_may_not_be_written_is_said_to_be_that(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    with closing(db), pytest.raises(GenaiTuiError) as caught, explained(path):
+        db.execute("delete from requests")
+    assert "it may not be written" in caught.value.problem.line
+    assert f"check who owns {path}" in caught.value.problem.next_step
+
+
 def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with closing(open_ledger(path)) as db:
