@@ -9,8 +9,10 @@ from textual.binding import Binding, BindingType
 
 from genai_tui.domain.chat import ChatRequest, TokenChance
 from genai_tui.domain.conversation import SavedConversation, SavedPrompt, messages, other_try
+from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
+from screens.chat.beside import BesideScreen
 from screens.chat.chances import ChancesDialog
 from screens.chat.code_dialog import LANGUAGES, CodeDialog, Language
 from screens.chat.conversation_screen import ConversationScreen
@@ -22,7 +24,8 @@ from screens.chat.settings import SYSTEM, ChatSettings
 from screens.chat.turns import Turns
 from screens.chat.words import short
 from screens.dialogs.confirm import ConfirmDialog
-from screens.format import plural
+from screens.format import phase_text, plural
+from screens.forms.picker import PickerScreen
 
 
 class PlaygroundScreen(ConversationScreen):
@@ -43,7 +46,8 @@ it again: the conversation goes on from what is shown. Every try was answered an
 `ctrl+s` keeps the conversation or its system prompt by a name on this machine (a file that only you can read), `ctrl+o`
 opens what was kept; a conversation goes on with the deployment it was held with.
 
-`ctrl+l` asks what is typed, or the last question, many times and several at once, and shows latencies and throughput.
+`ctrl+b` asks this deployment and another the same, beside each other. `ctrl+l` asks what is typed, or the last
+question, many times and several at once, and shows latencies and throughput.
 
 Leave a setting empty for the engine's own default; `ctrl+g` shows all there are: penalties, seed, stop texts, JSON
 answers, tools, and the chances of each token, which `f12` lists. What is typed is counted by the engine before it is
@@ -69,6 +73,8 @@ begin a new one when it is nearly full.
                 tooltip="Change the last question and ask it instead; what was answered is kept beside"),
         Binding("f9", "other(1)", "Another try", show=False, id="chat.other", priority=True,
                 tooltip="Show another answer to the last question; the conversation goes on from what is shown"),
+        Binding("ctrl+b", "beside", "Side by side", show=False, id="chat.beside", priority=True,
+                tooltip="Ask another deployment the same, beside this one"),
         Binding("ctrl+l", "load", "Load test", show=False, id="chat.load", priority=True,
                 tooltip="Ask the same many times, several at once: latencies and tokens a second"),
         Binding("ctrl+s", "keep", "Keep", show=False, id="chat.keep", priority=True,
@@ -143,6 +149,22 @@ begin a new one when it is nearly full.
             return
         self.app.copy_to_clipboard(answers[-1])
         self.notify(f"copied {len(answers[-1]):,} characters, if your terminal lets programs copy", timeout=4)
+
+    @work(exclusive=True, group="dialog")
+    async def action_beside(self) -> None:
+        """Choose another deployment, and ask both the same."""
+        settings = self.query_one(ChatSettings)
+        sampling, output, problems = settings.read()
+        rows = [row for row in self.answering_first() if row.ref != self._ref]
+        if self._ref is None or problems:
+            self.notify(problems[0].message if problems else "choose whom to talk to first: f2", timeout=4)
+            return
+        choices = [Choice(str(row.ref), f"{row.model or ''}  {phase_text(row.assessment)}") for row in rows]
+        none = "there is no other deployment to ask"
+        chosen = await self.app.push_screen_wait(PickerScreen(f"Beside {self._ref}?", choices, empty=none))
+        if chosen is not None:
+            refs = (self._ref, rows[chosen].ref)
+            self.app.push_screen(BesideScreen(refs, settings.system, sampling, output))
 
     def action_load(self) -> None:
         """A load test with what is typed, or with the last question."""

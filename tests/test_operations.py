@@ -244,8 +244,8 @@ async def test_a_missing_secret_is_made_and_the_preflight_is_content(
     async def told() -> Check:
         return next(c for c in (await services.operations.preview(wanted)).checks if c.about == "secret hf")
 
-    missing = (await told()).missing
-    assert missing == MissingSecret("default", "hf", "token", "HF_TOKEN")
+    missing = MissingSecret("default", "hf", "token", "HF_TOKEN")
+    assert (await told()).missing == missing
     with pytest.raises(BadInput, match="nothing is typed"):
         await services.secrets.make(missing, "")
     with pytest.raises(BadInput, match="line breaks"):

@@ -6,11 +6,8 @@ a fast engine floods neither the event loop nor an SSH line.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import replace
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -19,14 +16,15 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
-from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, TextDelta, ThoughtDelta
+from genai_tui.domain.chat import ChatRequest
 from genai_tui.domain.conversation import Turn, context_used, messages, totals, tried_again
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.problems import Problem
-from genai_tui.domain.rows import DeploymentDetail, Ref
-from genai_tui.errors import GenaiTuiError, explain
+from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Ref
+from genai_tui.errors import GenaiTuiError
 from screens.base import ConsoleScreen
 from screens.chat.all_settings import SettingsDialog
+from screens.chat.answering import follow
 from screens.chat.facts import side, title, warning
 from screens.chat.memory import Held, held
 from screens.chat.prompt import Prompt
@@ -133,10 +131,14 @@ class ConversationScreen(ConsoleScreen):
     def _detail(self) -> DeploymentDetail | None:
         return self.services.picture.deployment(self._ref) if self._ref is not None else None
 
+    def answering_first(self) -> list[DeploymentRow]:
+        """Every deployment, those that answer before the others."""
+        return sorted(self.services.picture.deployments(), key=lambda row: (not row.ready, str(row.ref)))
+
     @work(exclusive=True, group="dialog")
     async def action_pick(self) -> None:
         """Choose the deployment to talk to; those that answer come first."""
-        rows = sorted(self.services.picture.deployments(), key=lambda row: (not row.ready, str(row.ref)))
+        rows = self.answering_first()
         choices = [Choice(str(row.ref), f"{row.model or ''}  {phase_text(row.assessment)}") for row in rows]
         none = "there is no deployment to talk to: esc, then n makes one"
         chosen = await self.app.push_screen_wait(
@@ -185,25 +187,14 @@ class ConversationScreen(ConsoleScreen):
         await self._begin(self._live)
         unkept: Problem | None = None
         try:
-            async with aclosing(self.services.playground.ask(request)) as events:
-                async for event in events:
-                    self._live = _with(self._live, event)
-        except asyncio.CancelledError:
-            self._live = replace(self._live, stopped=True)
-            raise
-        except Exception as error:
-            problem = explain(error).problem
-            if not isinstance(error, GenaiTuiError):
-                log.exception("asking %s failed", ref)
-            # After a whole answer only the ledger can fail: the answer stands.
-            if self._live.end is not None:
-                unkept = problem
-            else:
-                self._live = replace(self._live, problem=problem)
+            unkept = await follow(self.services.playground, request, self._live, self._see)
         finally:
             await self._end(tried_again(instead, self._live) if instead is not None else self._live, self._held)
         if unkept is not None:
             self.notify(unkept.line, title="this answer is not in the ledger", severity="error", timeout=20)
+
+    def _see(self, turn: Turn) -> None:
+        self._live = turn
 
     def _request(self, ref: Ref, question: str) -> ChatRequest:
         settings = self.query_one(ChatSettings)
@@ -315,15 +306,3 @@ class ConversationScreen(ConsoleScreen):
             except GenaiTuiError as error:
                 log.info("what is typed is not counted: %s", error.problem.line)
         self._refresh_counts()
-
-
-def _with(turn: Turn, event: ChatEvent) -> Turn:
-    """The turn after one more event."""
-    match event:
-        case TextDelta(text, usage, cost):
-            turn = replace(turn, answer=turn.answer + text)
-        case ThoughtDelta(text, usage, cost):
-            turn = replace(turn, thoughts=turn.thoughts + text)
-        case Answered():
-            return replace(turn, end=event)
-    return turn if usage is None else replace(turn, running_usage=usage, running_cost=cost)

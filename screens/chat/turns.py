@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from textual.app import ComposeResult
@@ -20,6 +21,7 @@ class Turns(VerticalScroll):
     def __init__(self) -> None:
         super().__init__(id="chat-turns", can_focus=False)
         self._newest: TurnView | None = None
+        self._drawing, self._over = asyncio.Lock(), False
 
     def compose(self) -> ComposeResult:
         """What is said while there is none."""
@@ -33,18 +35,21 @@ class Turns(VerticalScroll):
 
     async def begin(self, turn: Turn) -> None:
         """A new turn at the end."""
-        self._newest = TurnView(turn)
+        self._newest, self._over = TurnView(turn), False
         await self.mount(self._newest)
         self.scroll_end(animate=False)
 
     async def draw(self, turn: Turn, *, running: bool) -> None:
         """Draw the new turn as it is now; the end stays in sight for those who look at the end."""
-        if self._newest is None or not self._newest.is_mounted:
-            return
-        follow = self.scroll_y >= self.max_scroll_y - _NEAR_THE_END
-        await self._newest.draw(turn, running=running)
-        if follow:
-            self.scroll_end(animate=False)
+        async with self._drawing:
+            # A drawing of what was on its way must not come after the one of its end.
+            if self._newest is None or not self._newest.is_mounted or (running and self._over):
+                return
+            self._over = not running
+            follow = self.scroll_y >= self.max_scroll_y - _NEAR_THE_END
+            await self._newest.draw(turn, running=running)
+            if follow:
+                self.scroll_end(animate=False)
 
     def take_last(self) -> None:
         """Remove the last turn from sight."""

@@ -30,6 +30,7 @@ from genai_tui.domain.money import Cost
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused, GenaiTuiError, Unreachable
+from screens.chat.beside import BesideScreen
 from screens.chat.prompt import Prompt
 from screens.forms.picker import PickerScreen
 from screens.playground import PlaygroundScreen
@@ -264,6 +265,48 @@ async def test_an_error_says_what_why_and_what_to_do_and_keeps_the_question() ->
         await wait_until(pilot, lambda: "1 failed" in shown(pilot, "#chat-totals"))
         await wait_until(pilot, lambda: "stop" in page(pilot.app))
     assert playground.asked[1].messages == (Message("user", "Hello"),)
+
+
+async def test_two_deployments_are_asked_the_same_and_go_on_with_their_own_answers() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT), size=WIDE) as pilot:
+        await pilot.press("f3", *"Brief", "f3", "ctrl+b")
+        await wait_until(pilot, lambda: "Beside team-a/chat?" in page(pilot.app))
+        await pilot.press(*"embed", "enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, BesideScreen))
+        await ask(pilot, "Name three colours.")
+        await wait_until(pilot, lambda: page(pilot.app).count("1 question") == 2)
+        assert "search/embed" in page(pilot.app)
+        await ask(pilot, "Again?")
+        await wait_until(pilot, lambda: page(pilot.app).count("2 questions") == 2)
+        asked = world.playground.asked
+        assert {request.ref for request in asked[2:]} == {CHAT, Ref("search", "embed")}
+        assert len({request.messages for request in asked[2:]}) == 1, "both answered alike"
+        assert asked[2].messages[:2] == (Message("system", "Brief"), Message("user", "Name three colours."))
+        world.playground.hold = asyncio.Event()
+        await ask(pilot, "And now?")
+        await wait_until(pilot, lambda: len(asked) == 6)
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: page(pilot.app).count("stopped by you") == 2)
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlaygroundScreen))
+
+
+async def test_one_of_two_that_fails_says_why_and_the_other_answers() -> None:
+    world = FakeServices()
+    good = world.playground
+
+    class OneFails(FakePlayground):
+        def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+            if request.ref == CHAT:
+                return Scripted(script=[EngineRefused("the engine is full", status=429)]).ask(request)
+            return good.ask(request)
+
+    world.playground = OneFails()
+    screen = BesideScreen((CHAT, Ref("search", "embed")), "", Sampling(), Output())
+    async with showing(world, screen) as pilot:
+        await ask(pilot, "Name three colours.")
+        await wait_until(pilot, lambda: "the engine is full" in page(pilot.app) and "blue." in page(pilot.app))
 
 
 async def test_a_load_test_asks_what_is_typed_and_shows_percentiles() -> None:

@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from genai_tui.domain.chat import Answered, ChatRequest, TextDelta, TokenChance, ToolCall
+from genai_tui.domain.chat import Answered, ChatRequest, Output, Sampling, TextDelta, TokenChance, ToolCall
 from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn
 from genai_tui.domain.load import LoadReport
 from genai_tui.domain.money import Cost
@@ -22,6 +22,7 @@ from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused
 from genai_tui.inference.samples import Language, sample
 from screens.chat import load_screen
+from screens.chat.beside import BesideScreen
 from screens.playground import PlaygroundScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeServices
@@ -219,6 +220,22 @@ def test_load(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.
         await wait_until(pilot, lambda: "22 of 32" in page(pilot.app))
 
     assert look(snap_compare, size, CHAT, steps)
+
+
+def test_beside(snap_compare: Compare, size: tuple[int, int]) -> None:
+    world = FakeServices()
+    playground = world.playground = WithSamples()
+
+    async def before(pilot: Pilot[Any]) -> None:
+        playground.script = [TextDelta(ANSWER), answered(ANSWER, 34, 62)]
+        await wait_until(pilot, lambda: "search/embed" in page(pilot.app))
+        await paste(pilot, "Name three colours.")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: page(pilot.app).count("1 question") == 2)
+        await pilot.pause()
+
+    screen = BesideScreen((CHAT, Ref("search", "embed")), "", Sampling(), Output())
+    assert snap_compare(Console(world, screen), terminal_size=size, run_before=before)
 
 
 def test_keeping(snap_compare: Compare, size: tuple[int, int]) -> None:
