@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ from genai_tui.looking import AskHub, certificate_of, hub_is_asked
 from genai_tui.services import ClusterPicture
 
 Json = dict[str, Any]
+_HUB_REMEMBERED_S = 120.0
+"""So long the hub is not asked again of one repository: a form is reviewed many times."""
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -36,6 +39,7 @@ class Preflight:
 
     def __init__(self, connection: Connection, picture: ClusterPicture, ask_hub: AskHub | None = None) -> None:
         self._connection, self._picture, self._ask_hub = connection, picture, ask_hub
+        self._gates: dict[str, tuple[float, Gate]] = {}
 
     async def checks(
         self,
@@ -119,7 +123,11 @@ class Preflight:
     async def _gate(self, model: ModelSpec) -> Gate | None:
         if not isinstance(model.source, HubSource) or self._ask_hub is None or not hub_is_asked():
             return None
-        return await self._ask_hub(model.source.repository)
+        repository, now = model.source.repository, time.monotonic()
+        known = self._gates.get(repository)
+        if known is None or now - known[0] > _HUB_REMEMBERED_S:
+            known = self._gates[repository] = (now, await self._ask_hub(repository))
+        return known[1]
 
     async def _listeners(self, namespace: str, name: str, host: str) -> Sequence[Check]:
         """The certificates that the Gateway itself shows for the host, where the endpoint names none."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from genai_tui.commands.explain import find
 from genai_tui.commands.output import Format, as_json, as_table, as_yaml, note, write
 from genai_tui.domain.keys import KeyRecord
-from genai_tui.domain.limit_use import LOOK_BACK, Verdict, caller_of, counted, readings, verdict
+from genai_tui.domain.limit_use import Verdict
 from genai_tui.domain.limits import Reading, whole_seconds
 from genai_tui.domain.naming import did_you_mean
-from genai_tui.domain.sharing import may_call
-from genai_tui.errors import BadInput, NotFound
+from genai_tui.errors import NotFound
+from genai_tui.limit_reading import limits_now
 from genai_tui.services import Services
 
 _COLUMNS = ("level", "who", "unit", "used", "limit", "resets in")
@@ -25,19 +25,13 @@ async def limits(services: Services, name: str, namespace: str | None, *, key_id
     """
     await services.settle()
     ref = find(services, name, namespace).ref
-    detail = services.picture.deployment(ref)
-    if detail is None or detail.document is None:
-        raise BadInput(f"{ref} was made by others: no limits are kept with it")
-    spec, now = detail.document.spec, services.clock()
     keys = await services.keys.listed()
     chosen = next((key for key in keys if key.id == key_id), None)
     if key_id is not None and chosen is None:
         hint = did_you_mean(key_id, [key.id for key in keys])
         raise NotFound(f"there is no key {key_id}{hint}", next_step="see `genai-tui keys list`")
-    windows = counted(await services.usage.requests(now - LOOK_BACK, limit=200_000), services.session.server)
-    of: Sequence[KeyRecord] = [key for key in keys if may_call(spec.sharing, ref, key)] if chosen is None else [chosen]
-    found = readings(windows, ref, spec.rate_limits, map(caller_of, of), now)
-    said = verdict(windows, ref, spec.sharing, spec.rate_limits, chosen, now) if chosen is not None else None
+    now = await limits_now(services, ref, keys, chosen)
+    found, said = now.readings, now.said
     if form in ("json", "yaml"):
         document = _document(str(ref), found, chosen, said)
         write(as_json(document) if form == "json" else as_yaml(document))
@@ -45,7 +39,7 @@ async def limits(services: Services, name: str, namespace: str | None, *, key_id
     if found:
         write(as_table(_COLUMNS, [_cells(reading) for reading in found]))
     else:
-        write(f"{ref} has no limits\n" if of else f"no key may call {ref}\n")
+        write(f"{ref} has no limits\n" if now.callers else f"no key may call {ref}\n")
     if chosen is not None and said is not None:
         word = "would be let in now" if said.admitted else f"would be refused with {said.status}: {said.reason}"
         write(f"key {chosen.id} {word}\n")

@@ -40,6 +40,7 @@ from screens.deployment.searching import SearchedText
 from screens.deployment.sharing import SharingPane
 from screens.deployment.sheet import Bit, Block, Grid, Sheet, Text
 from screens.dialogs.confirm import ConfirmDialog
+from screens.limits import LimitsScreen
 
 TABS = (
     ("overview", "Overview"),
@@ -71,7 +72,8 @@ about it, and what was asked for; `x` opens the form with the fix filled in, to 
 *Rollout* shows for each replica how long every stage took and what the cluster says about it. *Logs* follow one
 container; `[` and `]` go to the others, `a` shows all replicas by time, `p` the run before a crash, `/` searches.
 *API* has requests that run as printed; `w` writes all a developer needs into a file, and at a gateway `p` probes what
-it keeps. *Sharing* says which organizations may call it, and changes it: `m` and `space` choose, `ctrl+s` applies.
+it keeps. `L` shows how far each limit is used up now, and what a key would be told. *Sharing* says which organizations
+may call it, and changes it: `m` and `space` choose, `ctrl+s` applies.
 *Manifest* has the live object, the document, and where the two differ because somebody else wrote to it: `t` takes that
 into the form, `b` puts back what was asked for. *Pods/GPUs* says where each replica runs, what its GPUs do, and what
 the engines report of requests, tokens and latency; it is read every few seconds while it is looked at.
@@ -82,6 +84,8 @@ of ours beside it.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "tab('logs')", "Logs", id="deployment.logs", tooltip="Show its logs"),
         Binding("escape", "leave", "Back", id="deployment.back", tooltip="End the search, or back to the list"),
+        Binding("L", "limits", "Limits", show=False, id="deployment.limits",
+                tooltip="How far each limit is used up now, and what a key would be told"),
         Binding("tab", "next_tab(1)", "Next tab", show=False, id="deployment.next", tooltip="The tab to the right"),
         Binding("shift+tab", "next_tab(-1)", "Tab before", show=False, id="deployment.before",
                 tooltip="The tab to the left"),
@@ -334,6 +338,10 @@ of ours beside it.
     async def _tab_clicked(self, event: ChoiceLine.Clicked) -> None:
         event.stop()
         await self.run_action(event.action)
+
+    def action_limits(self) -> None:
+        """How far each limit is used up now."""
+        self.app.push_screen(LimitsScreen(self._ref))
 
     def action_leave(self) -> None:
         """End a search, or leave the screen."""

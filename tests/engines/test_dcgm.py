@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +13,8 @@ from genai_tui.domain.monitoring import GpuReading
 from genai_tui.engines.dcgm import exporters, parse_gpus
 from genai_tui.engines.prometheus import parse
 
+RECORDED = Path(__file__).parents[1] / "data/dcgm/sample.prom"
+COUNTERS = Path(__file__).parents[2].parent / "shared/data/dcgm/default-counters.csv"
 OWN = (
     'UUID="GPU-604ac76c",pci_bus_id="00000000:07:00.0",device="nvidia0",modelName="NVIDIA H100 80GB HBM3",hostname="h"'
 )
@@ -42,6 +47,28 @@ READ = GpuReading(
 
 def test_every_value_with_its_unit_and_who_has_the_gpu() -> None:
     assert parse_gpus(WITH_PODS) == (READ,)
+
+
+def test_what_an_exporter_was_recorded_to_say() -> None:
+    """Its lines as they are, then as series we read: a value that DCGM marks as blank is missing, the GPU is there."""
+    text = RECORDED.read_text()
+    assert parse_gpus(text) == ()
+    (gpu,) = parse_gpus(
+        text.replace("DCGM_FI_DEV_MEMORY_TEMP", "DCGM_FI_DEV_GPU_TEMP").replace(
+            "DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_DEV_FB_USED"
+        )
+    )
+    assert (gpu.uuid, gpu.product) == ("GPU-604ac76c-d9cf-fef3-62e9-d92044ab6e52", "NVIDIA H100 80GB HBM3")
+    assert (gpu.memory_used, gpu.celsius) == (1980, None)
+    assert (gpu.namespace, gpu.pod) == ("team-a", "chat-7d9f8-x7"), "one of its series names no pod"
+
+
+@pytest.mark.skipif(not COUNTERS.exists(), reason="the exporter's own list of counters is not here")
+def test_what_is_read_is_exported_by_default() -> None:
+    """But for the share of time in which the graphics engine was active, which some enable instead of the other."""
+    listed = {line.split(",")[0].strip() for line in COUNTERS.read_text().splitlines() if not line.startswith("#")}
+    read = {name.partition("{")[0] for name in WITH_PODS.split("\n")}
+    assert read <= listed
 
 
 def test_names_in_lower_case_read_the_same() -> None:

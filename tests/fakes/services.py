@@ -421,6 +421,8 @@ class FakeUsage:
     asked: list[Dimension] = field(default_factory=list)
 
     points: tuple[UsagePoint, ...] = ()
+    rows: tuple[RequestRecord, ...] = ()
+    failure: Exception | None = None
     prices: tuple[tuple[datetime, Price | None], ...] = ()
 
     async def price_history(
@@ -454,7 +456,9 @@ class FakeUsage:
     async def requests(
         self, since: datetime, until: datetime | None = None, *, limit: int = 10_000
     ) -> tuple[RequestRecord, ...]:
-        return ()
+        if self.failure is not None:
+            raise self.failure
+        return self.rows
 
 
 @dataclass

@@ -1,0 +1,166 @@
+"""How far the limits of a deployment are used up now, live; and what a key would be told if it asked now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from genai_tui.domain.form_facts import Choice
+from genai_tui.domain.keys import KeyRecord
+from genai_tui.domain.limits import Reading, whole_seconds
+from genai_tui.domain.rows import Ref
+from genai_tui.domain.text import printable
+from genai_tui.errors import GenaiTuiError
+from genai_tui.limit_reading import LimitsNow, limits_now
+from screens.base import ConsoleScreen
+from screens.format import MISSING, count, plural
+from screens.forms.picker import PickerScreen
+from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
+
+READ_EVERY_S = 2.0
+_BAR = 12
+_NEARLY = 0.8
+_COLUMNS = (
+    Column("level", "LEVEL", least=6),
+    Column("who", "WHO", least=10, most=40, flexible=True),
+    Column("unit", "UNIT", least=8),
+    Column("bar", "", least=_BAR),
+    Column("used", "USED", least=12, most=20, right=True),
+    Column("limit", "LIMIT", least=7, right=True),
+    Column("resets", "RESETS IN", least=9, right=True),
+)
+_SOURCE = (
+    "Counted from what the embedded gateway recorded on this machine; a gateway in the cluster keeps its own counters."
+)
+
+
+class LimitsScreen(ConsoleScreen):
+    """Every limit with its window, of all keys that may call, or of one.
+
+    Args:
+        ref: the deployment.
+    """
+
+    HELP = """
+# Limits
+
+For each organization, user and key that may call the deployment: how much of each limit is used in the window that is
+open now, and when it ends. A limit whose bar is full refuses the next request. It is read every two seconds.
+
+`t` chooses a key: its own limits, and whether a request with it would be let in now, or by which limit refused; `esc`
+goes back to all keys. Limits themselves are changed in the deployment's form.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "key", "Try a key", id="limits.key", tooltip="Would this key be refused now, and by which limit?"),
+        Binding("r", "read", "Read again", id="limits.read", tooltip="Read the ledger now"),
+        Binding("escape", "leave", "Back", id="limits.back", tooltip="To all keys, or back to the deployment"),
+    ]
+
+    def __init__(self, ref: Ref) -> None:
+        super().__init__()
+        self._ref = ref
+        self._chosen: KeyRecord | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """What it is of, the verdict, the table; or why there is none."""
+        yield Static("", id="limits-title", markup=False)
+        yield Static("", id="limits-said", markup=False)
+        yield VirtualTable[str](_COLUMNS, natural=str, id="limits-table")
+        yield Static("", id="limits-nothing", markup=False)
+        yield Static(_SOURCE, id="limits-source", markup=False)
+
+    def on_mount(self) -> None:
+        """Read now, and every other second while it can be seen."""
+        self._table.focus()
+        self._say("#limits-nothing", "reading the ledger ...")
+        self.set_interval(READ_EVERY_S, self._read_again)
+        self.action_read()
+
+    def _read_again(self) -> None:
+        if self.is_current:
+            self.action_read()
+
+    @property
+    def _table(self) -> VirtualTable[str]:
+        table: VirtualTable[str] = self.query_one("#limits-table", VirtualTable)
+        return table
+
+    def _say(self, selector: str, text: str) -> None:
+        line = self.query_one(selector, Static)
+        line.update(text)
+        line.display = bool(text)
+
+    @work(exclusive=True, group="limits", exit_on_error=False)
+    async def action_read(self) -> None:
+        """Read the keys and the ledger, and draw."""
+        of = f", key {self._chosen.id} of {self._chosen.user} ({self._chosen.organization})" if self._chosen else ""
+        self._say("#limits-title", printable(f"Limits of {self._ref}{of}"))
+        try:
+            keys = await self.services.keys.listed()
+            now = await limits_now(self.services, self._ref, keys, self._chosen)
+        except GenaiTuiError as error:
+            self._say("#limits-said", f"✖ {error.problem.line}")
+            return
+        self._show(now)
+
+    def _show(self, now: LimitsNow) -> None:
+        rows = {f"{r.level.value}/{r.subject}/{r.unit.value}": _cells(r) for r in now.readings}
+        self._table.replace(rows)
+        self._table.display = bool(rows)
+        nothing = ""
+        if not rows:
+            nothing = (
+                f"{self._ref} has no limits. Its form sets them: e, then Rate limits."
+                if now.callers
+                else f"No key may call {self._ref}. Area 4 makes keys; the Sharing tab says who may call."
+            )
+        self._say("#limits-nothing", nothing)
+        if now.said is None:
+            self._say("#limits-said", f"{plural(now.callers, 'key')} may call" if rows else "")
+        elif now.said.admitted:
+            self._say("#limits-said", "✔ a request with this key would be let in now")
+        else:
+            self._say("#limits-said", printable(f"✖ it would be refused with {now.said.status}: {now.said.reason}"))
+
+    @work(exclusive=True, group="dialog")
+    async def action_key(self) -> None:
+        """Choose a key."""
+        try:
+            keys: Sequence[KeyRecord] = await self.services.keys.listed()
+        except GenaiTuiError as error:
+            self.notify(error.problem.line, severity="error", timeout=8)
+            return
+        choices = [Choice(key.id, f"{key.user}  {key.organization}  {key.name}") for key in keys]
+        empty = "there are no keys: area 4 makes them"
+        chosen = await self.app.push_screen_wait(PickerScreen("Try which key?", choices, empty=empty))
+        self._chosen = keys[chosen] if chosen is not None else None
+        self.action_read()
+
+    def action_leave(self) -> None:
+        """To all keys, else back to the deployment."""
+        if self._chosen is None:
+            self.dismiss()
+        else:
+            self._chosen = None
+            self.action_read()
+
+
+def _cells(reading: Reading) -> Cells:
+    share = reading.used / reading.limit
+    full = min(_BAR, round(_BAR * share))
+    tone = "bad" if reading.spent else "waiting" if share >= _NEARLY else ""
+    used = f"{count(reading.used)}{' spent' if reading.spent else ''}"
+    return (
+        Cell(reading.level.value),
+        Cell(printable(reading.subject)),
+        Cell(reading.unit.value),
+        Cell("█" * full + "░" * (_BAR - full), tone, share),
+        Cell(used, tone, reading.used),
+        Cell(count(reading.limit), order=reading.limit),
+        Cell(f"{whole_seconds(reading.resets_in)} s" if reading.resets_in else MISSING, order=reading.resets_in),
+    )

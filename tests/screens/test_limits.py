@@ -1,0 +1,99 @@
+"""The limits of a deployment as they are used up, and what a key would be told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+import pytest
+from textual.pilot import Pilot
+
+from genai_tui.domain.rows import Ref
+from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage
+from genai_tui.errors import GenaiTuiError
+from screens.limits import LimitsScreen
+from tests.fakes import tour
+from tests.fakes.services import FakeServices
+from tests.fakes.tour import CHAT
+from tests.screens.console import Console, page, showing, wait_until
+
+
+class Compare(Protocol):
+    """`snap_compare` of pytest-textual-snapshot."""
+
+    def __call__(
+        self, app: Console, *, terminal_size: tuple[int, int], run_before: Callable[[Pilot[Any]], Awaitable[None]]
+    ) -> bool: ...
+
+
+def asked(number: int, user: str, key: str, tokens: int) -> RequestRecord:
+    """A request the gateway let in within the last minute."""
+    usage, timings = TokenUsage(1, tokens - 1, tokens), Timings(10.0, 200.0, None)
+    return RequestRecord(
+        str(number), tour.NOW - timedelta(seconds=30), Source.GATEWAY, "https://127.0.0.1:6443", "team-a", "chat", "m",
+        usage, None, timings, organization="org-a", user=user, key=key,
+    )  # fmt: skip
+
+
+def busy_world() -> FakeServices:
+    world = FakeServices()
+    world.usage.rows = (
+        *(asked(n, "alice", "k-11111111", 500) for n in range(120)),
+        *(asked(500 + n, "bob", "k-22222222", 100) for n in range(12)),
+    )
+    return world
+
+
+async def test_every_limit_is_shown_with_its_window_and_a_key_is_tried() -> None:
+    async with showing(busy_world(), LimitsScreen(CHAT), size=(120, 30)) as pilot:
+        await wait_until(pilot, lambda: "alice" in page(pilot.app))
+        assert "60,000 spent" in page(pilot.app)
+        assert "120 spent" in page(pilot.app)
+        await pilot.press("t")
+        await wait_until(pilot, lambda: "Try which key?" in page(pilot.app))
+        await pilot.press(*"1111", "enter")
+        await wait_until(pilot, lambda: "it would be refused with 429" in page(pilot.app))
+        assert "bob" not in page(pilot.app), "its own limits alone"
+        await pilot.press("t", *"2222", "enter")
+        await wait_until(pilot, lambda: "would be let in now" in page(pilot.app))
+        await pilot.press("t", *"3333", "enter")
+        await wait_until(pilot, lambda: "refused with 401: key k-33333333 has expired" in page(pilot.app))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: "3 keys may call" in page(pilot.app))
+
+
+async def test_no_limits_no_keys_others_and_a_broken_ledger_are_said() -> None:
+    world = FakeServices()
+    async with showing(world, LimitsScreen(Ref("search", "embed"))) as pilot:
+        await wait_until(pilot, lambda: "No key may call search/embed" in page(pilot.app))
+    async with showing(world, LimitsScreen(Ref("nobody", "here"))) as pilot:
+        await wait_until(pilot, lambda: "was made by others" in page(pilot.app))
+    world.usage.failure = GenaiTuiError("the ledger is damaged")
+    async with showing(world, LimitsScreen(CHAT)) as pilot:
+        await wait_until(pilot, lambda: "✖ the ledger is damaged" in page(pilot.app))
+
+
+async def test_the_deployment_opens_it_with_one_key() -> None:
+    from screens.deployment.screen import DeploymentScreen
+
+    async with showing(busy_world(), DeploymentScreen(CHAT)) as pilot:
+        await pilot.press("L")
+        await wait_until(pilot, lambda: "Limits of team-a/chat" in page(pilot.app))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, DeploymentScreen))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@pytest.mark.parametrize("state", ["used", "key", "none"])
+def test_limits(snap_compare: Compare, state: str, size: tuple[int, int]) -> None:
+    ref = Ref("search", "embed") if state == "none" else CHAT
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await wait_until(pilot, lambda: "No key may" in page(pilot.app) or "alice" in page(pilot.app))
+        if state == "key":
+            await pilot.press("t", *"1111", "enter")
+            await wait_until(pilot, lambda: "refused with 429" in page(pilot.app))
+        await pilot.pause()
+
+    assert snap_compare(Console(busy_world(), LimitsScreen(ref)), terminal_size=size, run_before=before)
