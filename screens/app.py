@@ -112,6 +112,8 @@ class GenaiTui(App[None]):
                 tooltip="Go to another context; unfinished forms are kept"),
         Binding("f7", "namespace_everywhere", "ns", id="app.namespace", show=False,
                 tooltip="Work in one namespace, or in all"),
+        Binding("H", "hub", "Developer hub", id="app.hub", show=False,
+                tooltip="What developers see: models, deployments, all it takes to call one"),
         Binding("ctrl+t", "next_theme", "Theme", id="app.theme", show=False,
                 tooltip="Dark, light, high contrast, the terminal's own colours"),
         Binding("q", "quit", "Quit", id="app.quit", show=False, tooltip="Leave; nothing in the cluster changes"),
@@ -332,6 +334,13 @@ class GenaiTui(App[None]):
 
         if not isinstance(self.screen, AuditScreen):
             self.push_screen(AuditScreen())
+
+    def action_hub(self) -> None:
+        """What developers see: models, deployments, all it takes to call one."""
+        from screens.hub import HubPageScreen, HubScreen
+
+        if not isinstance(self.screen, HubScreen | HubPageScreen):
+            self.push_screen(HubScreen())
 
     def tell_unrecorded(self) -> None:
         """Say so, once, where the last write is not in the audit: it stands all the same."""

@@ -6,16 +6,10 @@ from urllib.parse import urlsplit
 
 from genai_tui.commands.explain import find
 from genai_tui.commands.output import write
-from genai_tui.domain.documents import Endpoint
-from genai_tui.domain.handover import directory, handover
 from genai_tui.domain.naming import did_you_mean
-from genai_tui.domain.rows import DeploymentRow, Ref
-from genai_tui.domain.sharing import shared_with
 from genai_tui.errors import BadInput, NotFound
-from genai_tui.inference.samples import Language, sample
+from genai_tui.hub_pages import page, table
 from genai_tui.services import Services
-
-LANGUAGES: tuple[Language, ...] = ("curl", "python", "node")
 
 
 async def hub(
@@ -41,49 +35,6 @@ async def hub(
         if organization not in known:
             raise NotFound(f"no organization is called '{organization}'{did_you_mean(organization, known)}")
     if name is None:
-        _list(services, namespace, organization)
+        write(table(services, namespace, organization))
     else:
-        await _page(services, find(services, name, namespace), organization, gateway)
-
-
-def _list(services: Services, namespace: str | None, organization: str | None) -> None:
-    rows = [row for row in services.picture.deployments() if namespace in (None, row.ref.namespace)]
-    details = [detail for row in rows if (detail := services.picture.deployment(row.ref)) is not None]
-    if organization is not None:
-        details = [d for d in details if d.document and shared_with(d.document.spec.sharing, organization)]
-    models = {row.name: row.document for row in services.picture.models() if row.document is not None}
-    write(directory(details, models, organization))
-
-
-async def _page(services: Services, row: DeploymentRow, organization: str | None, gateway: str | None) -> None:
-    picture = services.picture
-    detail = picture.deployment(row.ref)
-    if detail is None:
-        raise NotFound(f"{row.ref} does not exist any more")
-    spec = detail.document.spec if detail.document is not None else None
-    if organization is not None and (spec is None or not shared_with(spec.sharing, organization)):
-        raise BadInput(f"{row.ref} is not shared with {organization}", next_step="share it first: its tab Sharing")
-    model = next((entry.document for entry in picture.models() if entry.name == row.model), None)
-    endpoint = next((entry.document for entry in picture.endpoints() if entry.name == row.endpoint), None)
-    if gateway is None:
-        samples = [(language, await services.playground.sample_code(row.ref, language)) for language in LANGUAGES]
-        write(handover(detail, model, endpoint, samples, await _kept(services, row.ref, endpoint)))
-        return
-    if endpoint is not None and endpoint.spec.enforcement is not None:
-        raise BadInput(
-            f"the embedded gateway does not serve {row.ref}", why=f"its endpoint names {endpoint.spec.enforcement}"
-        )
-    base_url = gateway.rstrip("/").removesuffix("/v1")
-    unique = sum(other.ref.name == row.ref.name for other in picture.deployments()) == 1
-    called = row.ref.name if unique else str(row.ref)
-    samples = [(language, sample(language, base_url, called)) for language in LANGUAGES]
-    kept = f"embedded gateway at {base_url}"
-    write(handover(detail, model, endpoint, samples, kept, address=base_url, called=called))
-
-
-async def _kept(services: Services, ref: Ref, endpoint: Endpoint | None) -> str:
-    """Who keeps limits and sharing at the address of the endpoint, and what is proven of it."""
-    if endpoint is None or endpoint.spec.enforcement is None:
-        return "recorded only at this address; --gateway names one that enforces them"
-    found = await services.operations.enforcement(ref)
-    return ": ".join(part for part in (found.by, found.claim.value) if part)
+        write(await page(services, find(services, name, namespace), organization, gateway))

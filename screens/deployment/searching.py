@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from screens.deployment.text_view import TextView
@@ -138,7 +139,7 @@ class SearchedText(Vertical):
         await save_text(self, self.file_name(), self.whole_text())
 
 
-async def save_text(widget: Vertical, name: str, text: str) -> None:
+async def save_text(widget: Widget, name: str, text: str) -> None:
     """Write a new file that only its owner can read, and say where it is or why it is not."""
     import asyncio
 
