@@ -18,7 +18,7 @@ from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 from genai_tui.domain.replacing import Replacing, replacing_of
-from genai_tui.domain.rows import DeploymentDetail, NodeRow, Ref
+from genai_tui.domain.rows import DeploymentDetail, NodeRow, Phase, Ref
 
 SHOWN_REASONS = 6
 _SPARE = 1.5
@@ -72,27 +72,34 @@ def placement(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check
 
 def rollout(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check:
     """In which order pods go and come, why so, and whether GPUs are free for another way."""
-    how, gpus, replicas = replacing_of(spec), spec.resources.gpu, spec.engine.replicas
+    how, gpus, text = replacing_of(spec), spec.resources.gpu, _order(spec)
     # GPUs beside those that the deployment holds itself.
     room = [row.node.meta.name for row in nodes if not unfit(spec, row, own) and row.gpu_free >= gpus]
-    chosen = "" if spec.advanced.strategy == "auto" else ", as chosen"
     if how is Replacing.SURGE:
         if not gpus:
-            return Check("rollout", Level.OK, f"{how.value}{chosen}: a new pod is ready before an old one stops")
-        if room:
-            text = f"{how.value}{chosen}: a new pod is ready before an old one stops; {room[0]} has the GPUs for it"
             return Check("rollout", Level.OK, text)
-        text = f"{how.value}{chosen}: no node has {_gpus(gpus)} free beside those it holds: a rollout waits for some"
+        if room:
+            return Check("rollout", Level.OK, f"{text}; {room[0]} has the GPUs for it")
+        text = f"{text}; no node has {_gpus(gpus)} free beside those it holds: a rollout waits for some"
         return Check("rollout", Level.WARNING, text)
-    if how is Replacing.STOP_FIRST:
-        text = f"{how.value}{chosen}: old pods are stopped first, nothing answers until the model is loaded again"
-    else:
-        text = f"{how.value}{chosen}: one of {replicas} replicas is missing while the next loads"
     if spec.advanced.strategy != "auto" or not gpus or (spec.advanced.cache and spec.advanced.cache.size):
         return Check("rollout", Level.OK, text)
     if room:
         return Check("rollout", Level.OK, f"{text}; {room[0]} has room for one replica more: Surge would leave no gap")
     return Check("rollout", Level.OK, f"{text}; no node has {_gpus(gpus)} free for a replica more")
+
+
+def _order(spec: DeploymentSpec) -> str:
+    """Which pods go first, whatever is free."""
+    how = replacing_of(spec)
+    lead = how.value if spec.advanced.strategy == "auto" else f"{how.value}, as chosen"
+    match how:
+        case Replacing.SURGE:
+            return f"{lead}: a new pod is ready before an old one stops"
+        case Replacing.STOP_FIRST:
+            return f"{lead}: old pods are stopped first, nothing answers until the model is loaded again"
+        case Replacing.ONE_BY_ONE:
+            return f"{lead}: one of {spec.engine.replicas} replicas is missing while the next loads"
 
 
 def replacing_note(detail: DeploymentDetail, nodes: Sequence[NodeRow]) -> str:
@@ -103,7 +110,9 @@ def replacing_note(detail: DeploymentDetail, nodes: Sequence[NodeRow]) -> str:
     stops_first = replacing_of(spec) is Replacing.STOP_FIRST
     if stops_first != (detail.workload.strategy == "Recreate"):
         return ""
-    return rollout(spec, nodes, detail.row.ref).text
+    # During a rollout GPUs are freed and taken all the time: what they allow is said when it is at rest.
+    at_rest = detail.row.assessment.phase is Phase.RUNNING
+    return rollout(spec, nodes, detail.row.ref).text if at_rest else _order(spec)
 
 
 def _gpus(count: int) -> str:

@@ -336,6 +336,11 @@ def test_a_deployment_tells_how_it_is_replaced_only_where_it_runs_as_its_spec_sa
     assert detail.document is not None
     said = preflight.replacing_note(detail, picture.nodes())
     assert said == preflight.rollout(detail.document.spec, picture.nodes(), detail.row.ref).text
+    # Under way it says the order alone: what the GPUs allow changes with every pod.
+    rolling = replace(detail.row, assessment=replace(detail.row.assessment, phase=Phase.ROLLING_OUT))
+    under_way = preflight.replacing_note(replace(detail, row=rolling), picture.nodes())
+    assert said.startswith(under_way)
+    assert "free" not in under_way
     assert preflight.replacing_note(detail, ()) == ""
     changed = replace(detail.workload, strategy="Recreate")
     assert preflight.replacing_note(replace(detail, workload=changed), picture.nodes()) == ""
