@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
+from genai_tui.access_ports import Permissions
 from genai_tui.domain.model_secrets import MissingSecret, problem_of, to_object
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.errors import BadInput, Conflict, NotPermitted
 from genai_tui.known_secrets import remember
 from genai_tui.kube import writes
 from genai_tui.kube.connection import Connection
-from genai_tui.services import Permissions, Session
+from genai_tui.services import Session
 
 
 class ClusterSecrets:

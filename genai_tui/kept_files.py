@@ -1,8 +1,8 @@
 """What an operator keeps on this machine, a JSON file each, so that a dead terminal or a full disk loses nothing kept.
 
-The files are in the state directory (XDG_STATE_HOME), readable by their owner alone, and hold no secret that this
-process knows. A file is written whole beside its place and then moved there, so that it is always either the old or the
-new one. A file that cannot be read is renamed to end in `.unreadable` and told once, never deleted.
+The files are in the state directory (XDG_STATE_HOME), readable by their owner alone. A file is written whole beside its
+place and then moved there, so that it is always either the old or the new one. A file that cannot be read is renamed to
+end in `.unreadable` and told once, never deleted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Generic, TypeVar
 import msgspec
 
 from genai_tui.errors import GenaiTuiError
-from genai_tui.known_secrets import hide
 
 _LOG = logging.getLogger(__name__)
 _SUFFIX = ".json"
@@ -45,7 +44,7 @@ class KeptFiles(Generic[Item]):
         Raises:
             GenaiTuiError: the directory cannot be written.
         """
-        text = hide(msgspec.json.format(msgspec.json.encode(item), indent=1).decode())
+        text = msgspec.json.format(msgspec.json.encode(item), indent=1).decode()
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._directory.chmod(0o700)

@@ -60,7 +60,8 @@ class Preflight:
         found += await self._secrets(namespace, pod)
         token = needs.hub_token(model, spec, await self._gate(model))
         found += [token] if token is not None else []
-        entitled = needs.ngc_entitlement(spec.engine.image, self._running(spec.engine.image))
+        image = spec.engine.image
+        entitled = needs.ngc_entitlement(image, self._running(image) if needs.from_ngc(image) else None)
         found += [entitled] if entitled is not None else []
         found += await self._volumes(namespace, pod, objects)
         found += needs.quota(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from genai_tui.domain.disputes import UNDECIDED
 
 if TYPE_CHECKING:  # ports are types: to know them loads nothing
+    from genai_tui.access_ports import ApiKeys, ModelSecrets, Permissions
     from genai_tui.chat_ports import Playground, Shelf
     from genai_tui.domain.adoption import Adoption
     from genai_tui.domain.audit import AuditTrail
@@ -24,8 +25,6 @@ if TYPE_CHECKING:  # ports are types: to know them loads nothing
     from genai_tui.domain.disputes import Dispute, Drift, Resolution
     from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
     from genai_tui.domain.enforcement import Enforcement
-    from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
-    from genai_tui.domain.model_secrets import MissingSecret
     from genai_tui.domain.monitoring import EngineReport, GpuReport
     from genai_tui.domain.pace import StartKind, Usual
     from genai_tui.domain.places import ContextEntry
@@ -178,33 +177,6 @@ class LogLine:
     container: str
     text: str
     at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """Whether something may be done; `reason` names the missing verb, resource and namespace when not."""
-
-    allowed: bool
-    reason: str = ""
-
-
-class Permissions(Protocol):
-    """What this identity may do. Unknown counts as allowed: the server has the last word."""
-
-    @property
-    def identity(self) -> str | None:
-        """The user as the cluster sees it; None until it has said so."""
-        ...
-
-    def permission(self, verb: str, resource: str, namespace: str) -> Permission:
-        """What is known now, at once: allowed until the cluster has said otherwise (`check` asks).
-
-        `resource` is `group/resource` or `resource`, e.g. `apps/deployments`, `pods/log`.
-        """
-        ...
-
-    async def check(self, namespace: str) -> None:
-        """Ask the cluster what this identity may do in `namespace`, so that `permission` knows."""
 
 
 class Operations(Protocol):
@@ -386,49 +358,6 @@ class Places(Protocol):
 
         Raises:
             CredentialsRejected, BadInput: it cannot be used.
-        """
-        ...
-
-
-class ModelSecrets(Protocol):
-    """Making the Secrets that engines need. A value is sent once; it is in no draft, log, audit or message."""
-
-    def refusal(self, missing: MissingSecret) -> str:
-        """Why it cannot be made here; empty where nothing speaks against it."""
-        ...
-
-    def at_hand(self, missing: MissingSecret) -> str:
-        """Where this machine has the value, such as `$HF_TOKEN`; empty for nowhere."""
-        ...
-
-    async def make(self, missing: MissingSecret, value: str, user: str = "") -> None:
-        """Create it; an empty value takes what is at hand.
-
-        Raises:
-            BadInput: the value cannot be one. Conflict: it exists by now. NotPermitted.
-        """
-
-
-class ApiKeys(Protocol):
-    """Who may call: API keys, in Secrets of the system namespace."""
-
-    async def listed(self) -> Sequence[KeyRecord]:
-        """Every key by organization and user, without hashes: the keys themselves are not read."""
-        ...
-
-    async def create(self, request: KeyRequest) -> NewKey:
-        """Make a key. Its text is returned once and cannot be read back here.
-
-        Raises:
-            BadInput: with a problem for each wrong field.
-        """
-        ...
-
-    async def revoke(self, keys: Sequence[KeyRecord]) -> None:
-        """Delete keys: from then on they are refused.
-
-        Raises:
-            PartlyApplied: some were deleted before one could not be; `created` are the ids that were.
         """
         ...
 

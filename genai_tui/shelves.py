@@ -5,22 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from genai_tui.domain.conversation import SavedConversation, SavedPrompt
 from genai_tui.kept_files import KeptFiles
+from genai_tui.known_secrets import hide
 
 Named = TypeVar("Named", SavedConversation, SavedPrompt)
 
 
 class FileShelf(KeptFiles[Named]):
-    """`services.Shelf` on disk."""
+    """`services.Shelf` on disk. What has the form of a secret, or is one of this process, is not written."""
 
     def save(self, item: Named) -> None:
         """Keep it under its name. Raises GenaiTuiError: the directory cannot be written."""
-        self.put(item.name, item)
+        # Each text by itself: hiding in the file's own text could take its quotes along.
+        self.put(item.name, msgspec.convert(_hidden(msgspec.to_builtins(item)), type(item)))
 
     def saved(self) -> tuple[Named, ...]:
         """Every one, newest first."""
         return tuple(sorted(self.all(), key=lambda item: item.saved, reverse=True))
+
+
+def _hidden(value: object) -> object:
+    match value:
+        case str():
+            return hide(value)
+        case dict():
+            return {key: _hidden(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_hidden(inner) for inner in value]
+    return value
 
 
 def conversations(state: Path) -> FileShelf[SavedConversation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -23,6 +24,8 @@ from screens.forms.picker import PickerScreen
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
 READ_EVERY_S = 2.0
+KEYS_EVERY_S = 20.0
+"""Keys change seldom, and are asked from the cluster."""
 _BAR = 12
 _NEARLY = 0.8
 _COLUMNS = (
@@ -65,6 +68,8 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         super().__init__()
         self._ref = ref
         self._chosen: KeyRecord | None = None
+        self._keys: Sequence[KeyRecord] = ()
+        self._keys_read = -KEYS_EVERY_S
 
     def compose_body(self) -> ComposeResult:
         """What it is of, the verdict, the table; or why there is none."""
@@ -75,7 +80,7 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         yield Static(_SOURCE, id="limits-source", markup=False)
 
     def on_mount(self) -> None:
-        """Read now, and every other second while it can be seen."""
+        """Read now, and every two seconds while it can be seen."""
         self._table.focus()
         self._say("#limits-nothing", "reading the ledger ...")
         self.set_interval(READ_EVERY_S, self._read_again)
@@ -101,8 +106,9 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         of = f", key {self._chosen.id} of {self._chosen.user} ({self._chosen.organization})" if self._chosen else ""
         self._say("#limits-title", printable(f"Limits of {self._ref}{of}"))
         try:
-            keys = await self.services.keys.listed()
-            now = await limits_now(self.services, self._ref, keys, self._chosen)
+            if time.monotonic() - self._keys_read >= KEYS_EVERY_S:
+                self._keys, self._keys_read = await self.services.keys.listed(), time.monotonic()
+            now = await limits_now(self.services, self._ref, self._keys, self._chosen)
         except GenaiTuiError as error:
             self._say("#limits-said", f"✖ {error.problem.line}")
             return
@@ -131,7 +137,7 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
     async def action_key(self) -> None:
         """Choose a key."""
         try:
-            keys: Sequence[KeyRecord] = await self.services.keys.listed()
+            keys = self._keys = await self.services.keys.listed()
         except GenaiTuiError as error:
             self.notify(error.problem.line, severity="error", timeout=8)
             return

@@ -47,6 +47,16 @@ def test_any_key_and_any_text_come_back(key: str, fields: dict[str, str]) -> Non
         assert (draft.key, dict(draft.fields), draft.saved) == (key, fields, NOON)
 
 
+@pytest.mark.parametrize(
+    "typed", ["A=https://ann:pw123456@host/x", "--api-key sk-abcdefgh12345678", "K=-----BEGIN PRIVATE KEY-----\nMII"]
+)
+def test_nothing_typed_is_lost_whatever_its_form(tmp_path: Path, typed: str) -> None:
+    """The file is the operator's alone: what was typed comes back as it was."""
+    files(tmp_path).save("k", "t", {"advanced.env": typed})
+    (draft,) = files(tmp_path).saved()
+    assert draft.fields == {"advanced.env": typed}
+
+
 def test_only_the_owner_can_read(tmp_path: Path) -> None:
     directory = tmp_path / "state" / "drafts"
     files(directory).save("k", "t", {"a": "b"})

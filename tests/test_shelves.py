@@ -66,6 +66,21 @@ def test_only_the_owner_reads_it_and_no_secret_of_this_process_stands_in_it(tmp_
     assert secret not in back.turns[0].question
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('-----BEGIN PRIVATE KEY-----\nMIIEv"}', "[hidden]"),
+        ('see "https://ann:secret1@host/x"', 'see "https://ann:[hidden]@host/x"'),
+        ("use --api-key\nsk-abcdefgh12345678", "use --api-key\n[hidden]"),
+    ],
+)
+def test_hiding_takes_no_more_than_the_secret(tmp_path: Path, said: str, kept: str) -> None:
+    shelf = shelves.conversations(tmp_path)
+    shelf.save(replace(HELD, turns=(replace(FIRST, question=said), STOPPED)))
+    (back,) = shelf.saved()
+    assert (back.turns[0].question, back.turns[1]) == (kept, STOPPED)
+
+
 @pytest.mark.parametrize("content", ["{", '{"name": "x", "turns": [3]}', "[" * 100_000])
 def test_a_file_that_cannot_be_read_is_set_aside_and_told(tmp_path: Path, content: str) -> None:
     shelf = shelves.conversations(tmp_path)

@@ -19,6 +19,7 @@ from genai_tui.domain.form_field import Choices, Draft
 from genai_tui.domain.form_lines import numbered, read_selector, read_tolerations, write_toleration
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.pace import StartKind, Usual
+from genai_tui.domain.preflight import tolerates
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.quantities import parse_quantity
 from genai_tui.domain.rows import DeploymentRow, EndpointRow, ModelRow, NodeRow, OrganizationRow, Ref
@@ -252,17 +253,6 @@ def _refusing(node: NodeRow, tolerations: Sequence[Toleration]) -> list[Taint]:
         for taint in node.node.taints
         if taint.effect != "PreferNoSchedule" and not any(tolerates(each, taint) for each in tolerations)
     ]
-
-
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    """Whether a toleration matches a taint, as the scheduler decides it."""
-    if toleration.effect is not None and toleration.effect != taint.effect:
-        return False
-    if toleration.key is None:
-        return True
-    if toleration.key != taint.key:
-        return False
-    return toleration.operator == "Exists" or (toleration.value or "") == taint.value
 
 
 def toleration_of(taint: Taint) -> Toleration:

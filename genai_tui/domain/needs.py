@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from genai_tui.domain.catalogue import HubSource, ModelSpec
 from genai_tui.domain.deployment import DeploymentSpec
+from genai_tui.domain.model_secrets import NGC_REGISTRY, registry_of
 from genai_tui.domain.preflight import SHOWN_REASONS, Check, Level
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 
@@ -124,6 +125,11 @@ def hub_token(model: ModelSpec, spec: DeploymentSpec, gate: Gate | None) -> Chec
     return Check("hub token", Level.UNKNOWN, f"no HF_TOKEN is given; whether {repository} asks for one {why}")
 
 
+def from_ngc(image: str) -> bool:
+    """Whether an image is pulled from NVIDIA's registry."""
+    return registry_of(image) == NGC_REGISTRY
+
+
 def ngc_entitlement(image: str, running: str | None) -> Check | None:
     """Whether the NGC key may pull an image of nvcr.io: only a pull can tell.
 
@@ -131,7 +137,7 @@ def ngc_entitlement(image: str, running: str | None) -> Check | None:
         image: of the engine.
         running: a deployment in this cluster that runs this image, which shows that it could be pulled; None for none.
     """
-    if not image.startswith("nvcr.io/"):
+    if not from_ngc(image):
         return None
     if running is not None:
         return Check("NGC entitlement", Level.OK, f"{running} runs this image here")

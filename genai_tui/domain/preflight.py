@@ -158,15 +158,22 @@ def _written(taint: Taint) -> str:
 
 
 def _repels(taint: Taint, tolerations: Sequence[Toleration]) -> bool:
-    """Kubernetes' rule: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/."""
-    if taint.effect not in ("NoSchedule", "NoExecute"):
+    binding = taint.effect in ("NoSchedule", "NoExecute")
+    return binding and not any(tolerates(toleration, taint) for toleration in tolerations)
+
+
+def tolerates(toleration: Toleration, taint: Taint) -> bool:
+    """Whether a toleration matches a taint, as the scheduler decides it.
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+    """
+    if toleration.effect is not None and toleration.effect != taint.effect:
         return False
-    return not any(
-        t.effect in (None, taint.effect)
-        and (t.key is None or t.key == taint.key)
-        and (t.operator == "Exists" or (t.value or "") == taint.value)
-        for t in tolerations
-    )
+    if toleration.key is None:
+        return True
+    if toleration.key != taint.key:
+        return False
+    return toleration.operator == "Exists" or (toleration.value or "") == taint.value
 
 
 def startup(budget: int, usual: Usual | None) -> Check:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from genai_tui.access_ports import Permission
 from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted, Refused
 from genai_tui.kube.connection import Connection
-from genai_tui.services import Permission
 
 REMEMBERED_S = 60.0
 USED = (

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
+from genai_tui.access_ports import ApiKeys
 from genai_tui.domain.deployment import Sharing, SharingMode
 from genai_tui.domain.documents import Endpoint
 from genai_tui.domain.handover import sharing_text
@@ -19,7 +20,6 @@ from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.rows import DeploymentDetail, OrganizationRow
 from genai_tui.domain.sharing import Effect, effect, shared_with, sharing_of
 from genai_tui.errors import GenaiTuiError
-from genai_tui.services import ApiKeys
 from screens.deployment.overview import enforcement
 from screens.deployment.sheet import Block, Fact, Heading, Sheet, Text
 from screens.format import plural

@@ -43,6 +43,12 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         """What is between title and keys."""
         yield from ()
 
+    def tell(self, problem: str) -> None:
+        """Say what is wrong in the note of the dialog; empty for nothing."""
+        note = self.query_one(".dialog--note", Static)
+        note.update(problem)
+        note.set_class(bool(problem), "-problem")
+
     def action_leave(self) -> None:
         """Answer nothing."""
         self.dismiss(None)

@@ -38,17 +38,12 @@ class TextDialog(Dialog[str]):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._tell(self._problem(event.value) if event.value.strip() else "")
-
-    def _tell(self, problem: str) -> None:
-        note = self.query_one(".dialog--note", Static)
-        note.update(problem)
-        note.set_class(bool(problem), "-problem")
+        self.tell(self._problem(event.value) if event.value.strip() else "")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         problem = self._problem(event.value)
-        self._tell(problem)
+        self.tell(problem)
         if not problem:
             self.dismiss(event.value.strip())

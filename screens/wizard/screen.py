@@ -331,6 +331,7 @@ a Secret that is missing: what you type is sent to the cluster once and kept now
         """Make the Secret that is missing, then ask the server again."""
         missing = self.query_one(ReviewPane).missing
         if missing is None:
+            self.notify("the last step says which Secrets are missing: none is known to be", timeout=4)
             return
 
         def made(yes: bool | None) -> None:

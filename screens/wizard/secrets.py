@@ -51,12 +51,7 @@ class SecretDialog(Dialog[bool]):
     def on_mount(self) -> None:
         """The first line has the focus; what speaks against it is said before anything is typed."""
         self.query_one(Input).focus()
-        self._tell(self._services.secrets.refusal(self._missing))
-
-    def _tell(self, problem: str) -> None:
-        note = self.query_one(".dialog--note", Static)
-        note.update(problem)
-        note.set_class(bool(problem), "-problem")
+        self.tell(self._services.secrets.refusal(self._missing))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -73,7 +68,7 @@ class SecretDialog(Dialog[bool]):
         try:
             await self._services.secrets.make(self._missing, value, user)
         except GenaiTuiError as error:
-            self._tell(error.problem.line)
+            self.tell(error.problem.line)
         else:
             self.dismiss(True)
         finally:

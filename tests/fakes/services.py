@@ -13,6 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Generic, Literal, TypeVar
 
+from genai_tui.access_ports import Permission
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.audit import Undo, Write
 from genai_tui.domain.budgets import Budget
@@ -54,7 +55,6 @@ from genai_tui.services import (
     Changes,
     LogLine,
     Outcome,
-    Permission,
     Preview,
     RenderedManifest,
     SavedDraft,
