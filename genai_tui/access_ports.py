@@ -1,4 +1,4 @@
-"""The ports for what one may do and who may call: permissions, Secrets, API keys; parts of `services.Services`."""
+"""The ports for what one may do and who may call: permissions, Secrets, credentials, API keys; parts of `Services`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # ports are types: to know them loads nothing
     from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
     from genai_tui.domain.model_secrets import MissingSecret
+    from genai_tui.domain.own_credentials import Credential, Found, Keep, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class ModelSecrets(Protocol):
         """Why it cannot be made here; empty where nothing speaks against it."""
         ...
 
-    def at_hand(self, missing: MissingSecret) -> str:
+    async def at_hand(self, missing: MissingSecret) -> str:
         """Where this machine has the value, such as `$HF_TOKEN`; empty for nowhere."""
         ...
 
@@ -55,6 +56,42 @@ class ModelSecrets(Protocol):
         Raises:
             BadInput: the value cannot be one. Conflict: it exists by now. NotPermitted.
         """
+
+
+class Credentials(Protocol):
+    """The operator's own secrets on this machine, such as a Hub token: where each comes from, and keeping one."""
+
+    async def listed(self) -> Sequence[Found]:
+        """Where each comes from now. May take as long as the operator's own program that prints one."""
+        ...
+
+    async def find(self, wanted: Credential) -> Found:
+        """Where one comes from now."""
+        ...
+
+    async def value(self, wanted: Credential) -> str | None:
+        """The secret itself; None where no source has it.
+
+        Raises:
+            GenaiTuiError: a source that should have it does not give it.
+        """
+        ...
+
+    async def places(self) -> Sequence[Place]:
+        """Where what is typed can be kept, the first being the safest."""
+        ...
+
+    async def keep(self, wanted: Credential, value: str, place: Keep) -> None:
+        """Keep what was typed there and nowhere else.
+
+        Raises:
+            BadInput: it can be none. GenaiTuiError: that place did not take it.
+        """
+        ...
+
+    async def forget(self, wanted: Credential) -> Sequence[str]:
+        """Remove it from wherever this console keeps it; returns these places. Raises GenaiTuiError."""
+        ...
 
 
 class ApiKeys(Protocol):

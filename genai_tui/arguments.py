@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from genai_tui.domain.own_credentials import CREDENTIALS
 from genai_tui.errors import ExitCode
 
 KINDS = ("deployments", "models", "endpoints", "organizations", "keys", "nodes")
@@ -40,6 +41,7 @@ def parser() -> Parser:
     _reading(add)
     _writing(add)
     _keys(add, common)
+    _secrets(add, common)
     _local(add, common)
     return top
 
@@ -56,6 +58,12 @@ def _common(target: argparse.ArgumentParser, default: object) -> None:
         "--reach", choices=("auto", "proxy", "port-forward"), default=default, help="the way to engines (auto)"
     )
     group.add_argument("--read-only", action="store_true", default=default, help="refuse everything that writes")
+    group.add_argument(
+        "--confirm-context",
+        metavar="NAME",
+        default=default,
+        help="write to this production context without being asked",
+    )
 
 
 Add = Callable[[str, str], argparse.ArgumentParser]
@@ -218,6 +226,34 @@ def _keys(add: Add, common: Parser) -> None:
     revoke.add_argument("--user", default="", metavar="U", help="all keys of this user")
     revoke.add_argument("--expired", action="store_true", help="only those that have expired")
     revoke.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _secrets(add: Add, common: Parser) -> None:
+    names = tuple(known.name for known in CREDENTIALS)
+    secrets = add("secrets", "Make the Secrets that engines need.")
+    verbs = secrets.add_subparsers(dest="verb", metavar="create", parser_class=Parser, required=True)
+    text = "Make a Secret. Its value is read from standard input, or asked for; it is never an argument."
+    create = verbs.add_parser("create", help=text, description=text, parents=[common], allow_abbrev=False)
+    create.add_argument("name", metavar="NAME")
+    holds = create.add_mutually_exclusive_group(required=True)
+    holds.add_argument("--key", default="", metavar="KEY", help="under which the value is kept, such as token")
+    holds.add_argument("--pull", default="", metavar="REGISTRY", help="credentials for pulling images from there")
+    create.add_argument("--user", default="", metavar="U", help="of the registry ($oauthtoken at nvcr.io)")
+    create.add_argument("--from", dest="source", choices=names, help="take the value that this machine has")
+    credentials = add("credentials", "Your own secrets on this machine: where each comes from, keep one, forget one.")
+    verbs = credentials.add_subparsers(dest="verb", metavar="list|set|forget", parser_class=Parser, required=True)
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+
+    _output(verb("list", "Where each comes from, without the secrets themselves."), "table", "json", "yaml")
+    keep = verb("set", "Keep one; it is read from standard input, or asked for.")
+    keep.add_argument("name", choices=names, metavar="|".join(names))
+    keep.add_argument("--in", dest="place", choices=("keyring", "file"), required=True,
+                      help="the desktop's keyring, or a file of this user's that is not encrypted")  # fmt: skip
+    forget = verb("forget", "Remove one from wherever this program keeps it.")
+    forget.add_argument("name", choices=names, metavar="|".join(names))
+    forget.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _scenario(text: str) -> str:

@@ -9,14 +9,16 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from genai_tui.arguments import parser
 from genai_tui.domain.naming import SYSTEM_NAMESPACE
+from genai_tui.domain.own_credentials import CREDENTIALS
 from genai_tui.errors import BadInput, CredentialsRejected, ExitCode, explain
-from genai_tui.known_secrets import hide
+from genai_tui.known_secrets import hide, remember
 from genai_tui.logs import log_to
 from genai_tui.settings import Settings, resolve, state_directory
 
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     leave_out_httpx_command()
     options = parser().parse_args(arguments)
     try:
+        remember(*(os.environ.get(variable) for known in CREDENTIALS for variable in known.variables))
         log_to(state_directory())
         if options.command == "settings" and options.schema:  # also beside a file that is to be mended with it
             from genai_tui.commands.settings import schema
@@ -109,6 +112,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             from genai_tui.commands.ledger import ledger
 
             asyncio.run(ledger(settings, options.verb, file=options.file, before=options.before, yes=options.yes))
+        case "credentials":
+            from genai_tui.commands.credentials import credentials
+
+            asyncio.run(credentials(settings, options))
         case "doctor":
             from genai_tui.commands.doctor import doctor
 
@@ -118,7 +125,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
             show(settings, options.output)
         case _:
-            return asyncio.run(_with_services(settings, _verb(options, settings))) or ExitCode.DONE
+            return (
+                asyncio.run(_with_services(settings, _verb(options, settings), options.confirm_context))
+                or ExitCode.DONE
+            )
     return ExitCode.DONE
 
 
@@ -171,10 +181,12 @@ if TYPE_CHECKING:
     Verb = Callable[[Services], Awaitable[int | None]]
 
 
-async def _with_services(settings: Settings, verb: Verb) -> int | None:
+async def _with_services(settings: Settings, verb: Verb, confirmed: str | None) -> int | None:
+    from genai_tui.commands.output import confirm_context
     from genai_tui.composition import build_services
 
     services = build_services(settings)
+    services.confirm_writes(partial(confirm_context, services.session.context, confirmed))
     try:
         return await verb(services)
     finally:
@@ -226,8 +238,8 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             return lambda s: undo(s, yes=options.yes)
         case "chat" | "load":
             return _asking_verb(options, namespace)
-        case "keys":
-            return _keys_verb(options)
+        case "keys" | "secrets":
+            return _access_verb(options, namespace)
         case _:
             return _writing_verb(options, namespace)
 
@@ -287,7 +299,14 @@ def _budgets_verb(options: argparse.Namespace) -> Verb:
     return lambda s: set_budget(s, scope, name, options.amount, options.currency)
 
 
-def _keys_verb(options: argparse.Namespace) -> Verb:
+def _access_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
+    if options.command == "secrets":
+        from genai_tui.commands.secrets import create_secret
+
+        return lambda s: create_secret(
+            s, options.name, namespace, key=options.key, registry=options.pull, user=options.user,
+            source=options.source,
+        )  # fmt: skip
     from genai_tui.commands.keys import create, revoke
 
     match options.verb:

@@ -96,6 +96,7 @@ def build_services(settings: Settings) -> Services:
         settle=lambda: wiring().settle(),
         keys=_later(lambda: wiring().keys),
         secrets=_later(lambda: wiring().secrets),
+        credentials=_later(lambda: wiring().credentials),
         audit=_later(lambda: wiring().audit),
         counters=_later(lambda: wiring().counters),
         monitor=_later(lambda: wiring().monitor),

@@ -110,8 +110,9 @@ class Preflight:
                 if name not in seen:
                     seen[name] = await self._secret(namespace, name)
                 check = needs.secret_key(name, wanted["key"], variable["name"], seen[name])
-                missing = MissingSecret(namespace, name, wanted["key"], variable["name"])
-                told.append(replace(check, missing=missing) if seen[name] is NotSeen.ABSENT else check)
+                lacks = isinstance(seen[name], SeenSecret) and check.level is Level.STOP
+                missing = MissingSecret(namespace, name, wanted["key"], variable["name"], exists=lacks)
+                told.append(replace(check, missing=missing) if lacks or seen[name] is NotSeen.ABSENT else check)
         for entry in pod.get("imagePullSecrets") or ():
             name = entry["name"]
             found = seen.get(name) or await self._secret(namespace, name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from genai_tui.domain.disputes import UNDECIDED
 
 if TYPE_CHECKING:  # ports are types: to know them loads nothing
-    from genai_tui.access_ports import ApiKeys, ModelSecrets, Permissions
+    from genai_tui.access_ports import ApiKeys, Credentials, ModelSecrets, Permissions
     from genai_tui.chat_ports import Playground, Shelf
     from genai_tui.domain.adoption import Adoption
     from genai_tui.domain.audit import AuditTrail
@@ -416,6 +416,7 @@ class Services:
     settle: Callable[[], Awaitable[None]]
     keys: ApiKeys
     secrets: ModelSecrets
+    credentials: Credentials
     audit: AuditTrail
     counters: EngineCounters
     monitor: Monitor

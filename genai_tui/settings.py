@@ -42,6 +42,21 @@ def settings_path() -> Path:
     return _directory("XDG_CONFIG_HOME", ".config") / "settings.toml"
 
 
+@dataclass(frozen=True)
+class TokenSource:
+    """Where a secret of the operator is read from: a file with nothing else in it, or what a program prints.
+
+    `command` is the program and its arguments, without a shell, such as `("pass", "show", "hf")`.
+    """
+
+    file: str | None = None
+    command: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The path, or the program alone: an argument of it may be what it unlocks its store with."""
+        return self.file if self.file is not None else f"command {self.command[0]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of one run.
@@ -50,6 +65,7 @@ class Settings:
     else the pod's own service account). `namespace` None means the context's own for commands that need one, and
     all namespaces for lists when `all_namespaces`. `reach` is the way to engines.
     `production` has the names, or shell patterns, of contexts in which each write asks for the context's name.
+    `hub_token`, `ngc_api_key` and `engine_key` say where the operator's own secrets are read from.
     `sources` says for each setting of the file, by its name there, where its value comes from.
     """
 
@@ -61,6 +77,9 @@ class Settings:
     read_only: bool = False
     reach: Way = "auto"
     production: tuple[str, ...] = ()
+    hub_token: TokenSource | None = None
+    ngc_api_key: TokenSource | None = None
+    engine_key: TokenSource | None = None
     state: Path = field(default_factory=state_directory)
     cache: Path = field(default_factory=cache_directory)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -71,7 +90,7 @@ class Setting:
     """One setting with its value in this run and where that comes from: option, $VARIABLE, a file, or default."""
 
     name: str
-    value: str | bool | tuple[str, ...]
+    value: str | bool | tuple[str, ...] | TokenSource | None
     source: str
 
 
@@ -82,6 +101,8 @@ _VARIABLES = {
     "production": "GENAI_TUI_PRODUCTION",
 }
 """Each setting of the file, and the environment variable that wins over it."""
+TOKEN_SOURCES = ("hub-token", "ngc-api-key", "engine-key")
+"""Settings that say where a secret is read from; the secrets themselves have variables, they have none."""
 
 
 def resolve(base: Settings, options: Mapping[str, Any]) -> Settings:
@@ -91,7 +112,7 @@ def resolve(base: Settings, options: Mapping[str, Any]) -> Settings:
         BadInput: a variable or the file holds what is no setting; one problem for each, the file's with their lines.
     """
     values: dict[str, Any] = {}
-    sources: dict[str, str] = dict.fromkeys(_VARIABLES, DEFAULT)
+    sources: dict[str, str] = dict.fromkeys((*_VARIABLES, *TOKEN_SOURCES), DEFAULT)
     path = settings_path()
     found = {name: os.environ[variable] for name, variable in _VARIABLES.items() if os.environ.get(variable)}
     # Most runs have neither; pydantic is not loaded for them.
@@ -112,5 +133,5 @@ def listed(settings: Settings) -> tuple[Setting, ...]:
     """Every setting that the file can hold, with its value and where it comes from."""
     return tuple(
         Setting(name, getattr(settings, name.replace("-", "_")), settings.sources.get(name, DEFAULT))
-        for name in _VARIABLES
+        for name in (*_VARIABLES, *TOKEN_SOURCES)
     )

@@ -8,14 +8,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+)
 
 from genai_tui.domain.naming import SYSTEM_NAMESPACE, nearest
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.strict import Name
 from genai_tui.domain.text import printable
 from genai_tui.errors import BadInput
-from genai_tui.settings import Way
+from genai_tui.settings import TokenSource, Way
 
 _LARGEST = 100_000
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -25,6 +34,35 @@ def _pattern(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text.strip()
+
+
+class _TokenSource(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, title="Where a secret is read from", hide_input_in_errors=True
+    )
+
+    file: Annotated[StrictStr, AfterValidator(_pattern)] | None = Field(
+        None, description="A file that holds the secret and nothing else."
+    )
+    command: tuple[Annotated[StrictStr, AfterValidator(_pattern)], ...] = Field(
+        (), description="A program and its arguments, without a shell, that prints the secret."
+    )
+
+
+def _table(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f"is no place for the secret itself; {_WRITTEN}")
+    return value
+
+
+def _one_of_two(source: _TokenSource) -> _TokenSource:
+    if (source.file is None) == (not source.command):
+        raise ValueError(f"needs a file or a command; {_WRITTEN}")
+    return source
+
+
+_WRITTEN = 'write { file = "PATH" } or { command = ["PROGRAM", "ARGUMENT"] }'
+_Source = Annotated[_TokenSource, BeforeValidator(_table), AfterValidator(_one_of_two)]
 
 
 class SettingsFile(BaseModel):
@@ -46,6 +84,9 @@ class SettingsFile(BaseModel):
     production: tuple[Annotated[StrictStr, AfterValidator(_pattern)], ...] = Field(
         (), description="Contexts, by name or shell pattern, in which each write asks for the context's name."
     )
+    hub_token: _Source | None = Field(None, description="The Hub token of the operator.")
+    ngc_api_key: _Source | None = Field(None, description="The NGC API key of the operator.")
+    engine_key: _Source | None = Field(None, description="The key of engines that ask for one.")
 
 
 def json_schema() -> dict[str, Any]:
@@ -97,7 +138,11 @@ def _checked(data: Mapping[str, Any], place: Callable[[str], str], line: Callabl
         checked = SettingsFile.model_validate(data)
     except ValidationError as error:
         raise BadInput("the settings cannot be used", fields=tuple(_problems(error, place, line))) from None
-    return {key: getattr(checked, key.replace("-", "_")) for key in data}
+    return {key: _plain(getattr(checked, key.replace("-", "_"))) for key in data}
+
+
+def _plain(value: object) -> object:
+    return TokenSource(value.file, value.command) if isinstance(value, _TokenSource) else value
 
 
 def _problems(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,13 +17,13 @@ from genai_tui.counting import Counting
 from genai_tui.domain.cluster import PICTURED, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import hostname_of
+from genai_tui.domain.own_credentials import ENGINE_KEY
 from genai_tui.domain.rows import Ref
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.parts import PORT
 from genai_tui.errors import CredentialsRejected, GenaiTuiError, NotPermitted, TimedOut, Unreachable
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known
-from genai_tui.known_secrets import remember
 from genai_tui.kube import executing, reach
 from genai_tui.kube import logs as kube_logs
 from genai_tui.kube.access import Access
@@ -36,6 +35,7 @@ from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.metering.starts import StartRows
 from genai_tui.operations import ClusterOperations
+from genai_tui.own_credentials import own_credentials
 from genai_tui.reaching import Ways
 from genai_tui.services import LogLine, Session
 from genai_tui.settings import Settings
@@ -51,8 +51,6 @@ SETTLE_LIMIT_S = 30.0
 PING_EVERY_S = 5.0
 ASK_AGAIN_S = 30.0
 LOG_TAIL = 1_000
-ENGINE_KEY = "GENAI_TUI_ENGINE_KEY"
-"""Holds the key of engines that ask for one; it is sent to no other."""
 
 
 def now() -> datetime:
@@ -93,7 +91,8 @@ class Wiring:
         self.usage = self._ledger
         self.budgets = BudgetRows(self._ledger, session.server, now)
         self.keys = ClusterKeys(connection, picture, session, self.settle, now)
-        self.secrets = ClusterSecrets(connection, access, session)
+        self.credentials = own_credentials(settings, simulated=session.simulated)
+        self.secrets = ClusterSecrets(connection, access, session, self.credentials)
         rows = AuditRows(self._ledger)
         recorder = connection.journal = Recorder(rows, session, access, now)
         self.audit = Trail(rows, recorder, self.operations, session)
@@ -220,9 +219,8 @@ class Wiring:
         route = await self._ways.to(ref)
         names = detail.row.served_names if detail is not None else ()
         model = ref.name if not names or ref.name in names else names[0]
-        key = os.environ.get(ENGINE_KEY) if self._ways.wants_key(ref) else None
-        remember(key)
-        return Target(route.client, route.base, model, key or None)
+        key = await self.credentials.value(ENGINE_KEY) if self._ways.wants_key(ref) else None
+        return Target(route.client, route.base, model, key)
 
     def _know(self, ref: Ref) -> Known:
         detail = self._picture.deployment(ref)

@@ -335,6 +335,13 @@ class GenaiTui(App[None]):
         if not isinstance(self.screen, AuditScreen):
             self.push_screen(AuditScreen())
 
+    def open_credentials(self) -> None:
+        """Show where the operator's own secrets come from."""
+        from screens.credentials import CredentialsScreen
+
+        if not isinstance(self.screen, CredentialsScreen):
+            self.push_screen(CredentialsScreen())
+
     def action_hub(self) -> None:
         """What developers see: models, deployments, all it takes to call one."""
         from screens.hub import HubPageScreen, HubScreen

@@ -45,6 +45,7 @@ class Commands(Provider):
         for area, title in AREAS:
             yield Command(f"go to {title}", partial(app.open_area, area), f"The area {title}")
         yield Command("audit", app.open_audit, "What was written to clusters from this machine")
+        yield Command("credentials", app.open_credentials, "Where your own secrets come from; replace or forget one")
         if not app.services.session.read_only:
             yield Command("undo last write", app.undo_last_write, "Show what that changes, ask, and undo it")
         if isinstance(self.screen, ConsoleScreen):

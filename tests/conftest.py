@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from tests.sandbox.serving import Served
 
 ROOT = Path(__file__).resolve().parent.parent
-_UNWANTED = ("NO_COLOR", "FORCE_COLOR", "KUBECONFIG", "COLORTERM", "XDG_", "KUBERNETES_", "TEXTUAL", "GENAI_TUI")
+_UNWANTED = (
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "KUBECONFIG",
+    "COLORTERM",
+    "XDG_",
+    "KUBERNETES_",
+    "TEXTUAL",
+    "GENAI_TUI",
+    "HF_",
+    "HUGGING_FACE_",
+    "NGC_",
+)
 
 
 class _Snapshots(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]  # a base without types

@@ -217,7 +217,9 @@ async def test_the_preflight_reads_what_a_deployment_needs(cluster: Served, serv
     assert "surprise" not in repr(checks)
     assert "c3VycHJpc2U=" not in repr(checks)
 
-    assert checks["secret hf"].missing is None, "it is somebody's: it is not made over"
+    missing = checks["secret hf"].missing
+    assert missing is not None
+    assert missing.exists, "it is somebody's: a key is added, it is not made over"
 
     viewer = await connected(cluster, "viewer", tmp_path / "looking")
     try:
@@ -251,7 +253,7 @@ async def test_a_missing_secret_is_made_and_the_preflight_is_content(
     with pytest.raises(BadInput, match="line breaks"):
         await services.secrets.make(missing, "two words")
     monkeypatch.setenv("HF_TOKEN", value)
-    assert services.secrets.at_hand(missing) == "$HF_TOKEN"
+    assert await services.secrets.at_hand(missing) == "$HF_TOKEN"
     await services.secrets.make(missing, "")
     made = cluster.call(lambda: cluster.api.get(registry.SECRETS, "default", "hf"))
     assert base64.b64decode(made["data"]["token"]).decode() == value
@@ -259,10 +261,22 @@ async def test_a_missing_secret_is_made_and_the_preflight_is_content(
     with pytest.raises(Conflict, match="Secret default/hf exists by now"):
         await services.secrets.make(missing, "another")
     assert base64.b64decode(cluster.call(lambda: cluster.api.get(registry.SECRETS, "default", "hf"))["data"]["token"])
+    given["spec"]["advanced"]["env"][0]["secret"]["key"] = "hf_token"
+    (wanted,) = read_documents(yaml.safe_dump(given))
+    lacking = MissingSecret("default", "hf", "hf_token", "HF_TOKEN", exists=True)
+    assert (await told()).missing == lacking
+    await services.secrets.make(lacking, f"{value}-2")
+    made = cluster.call(lambda: cluster.api.get(registry.SECRETS, "default", "hf"))
+    assert {key: base64.b64decode(text).decode() for key, text in made["data"].items()} == {
+        "token": value, "hf_token": f"{value}-2",
+    }  # fmt: skip
+    assert ((await told()).level, (await told()).missing) == (Level.OK, None)
+    with pytest.raises(Conflict, match="has the key hf_token by now"):
+        await services.secrets.make(lacking, "another")
     rows = await services.audit.writes(datetime(1970, 1, 1, tzinfo=UTC))
-    assert [(row.reference, row.result) for row in rows if row.kind == "Secret"][:1] == [
-        ("Secret default/hf", "refused")
-    ]
+    assert [(row.reference, row.result) for row in rows if row.kind == "Secret"] == [
+        ("Secret default/hf", "changed"), ("Secret default/hf", "refused"), ("Secret default/hf", "created"),
+    ]  # fmt: skip
     written = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
     for form in (value.encode(), base64.b64encode(value.encode())):
         assert form not in written

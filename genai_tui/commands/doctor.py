@@ -14,8 +14,10 @@ from importlib.util import find_spec
 from genai_tui.commands.output import write
 from genai_tui.commands.settings import text_of
 from genai_tui.composition import build_services
+from genai_tui.domain.own_credentials import Keep
 from genai_tui.domain.rows import Link
 from genai_tui.errors import GenaiTuiError, explain
+from genai_tui.own_credentials import own_credentials
 from genai_tui.services import Services
 from genai_tui.settings import Settings, listed
 
@@ -44,7 +46,7 @@ async def doctor(settings: Settings) -> None:
     Raises:
         GenaiTuiError: when at least one check found a problem, so that scripts see it in the exit code.
     """
-    checks = [*_local_checks(settings), *await _cluster_checks(settings)]
+    checks = [*_local_checks(settings), *await _credentials(settings), *await _cluster_checks(settings)]
     width = max(len(check.name) for check in checks)
     for check in checks:
         line = f"{check.verdict.value:<8} {check.name:<{width}}   {check.found}"
@@ -74,6 +76,26 @@ def _local_checks(settings: Settings) -> Iterator[Check]:
         yield Check("sandbox", Verdict.OK, "its packages are installed; `genai-tui sandbox` opens it")
     kubectl = shutil.which("kubectl")
     yield Check("kubectl", Verdict.OK if kubectl else Verdict.NOTE, kubectl or "not on PATH (not needed)")
+
+
+async def _credentials(settings: Settings) -> list[Check]:
+    """Where the operator's own secrets come from. A program of theirs is asked for it, the values are dropped."""
+    own = own_credentials(settings)
+    checks = []
+    for found in await own.listed():
+        name = f"credential {found.credential.name}"
+        if found.problem:
+            checks.append(Check(name, Verdict.PROBLEM, found.problem))
+        elif found.source:
+            checks.append(Check(name, Verdict.OK, f"from {found.source}"))
+        else:
+            checks.append(Check(name, Verdict.OK, f"none here (for {found.credential.used_for})"))
+    keyring = next(place for place in await own.places() if place.keep is Keep.KEYRING)
+    if keyring.refusal:
+        checks.append(Check("keyring", Verdict.NOTE, f"none: {keyring.refusal}"))
+    else:
+        checks.append(Check("keyring", Verdict.OK, keyring.about))
+    return checks
 
 
 def _terminal() -> Check:

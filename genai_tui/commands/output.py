@@ -87,6 +87,32 @@ def as_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
+async def confirm_context(context: str, confirmed: str | None, what: str) -> bool:
+    """Ask for the name of a production context before anything is written there.
+
+    Args:
+        context: its name.
+        confirmed: what was given as --confirm-context.
+        what: what is about to be written.
+
+    Raises:
+        BadInput: nobody is there to ask, or another context was confirmed.
+    """
+    if confirmed is not None and confirmed != context:
+        raise BadInput(f"--confirm-context says {confirmed}, and this is {context}", why="nothing was written")
+    if confirmed is None and not sys.stdin.isatty():
+        raise BadInput(
+            f"nobody is there to confirm: {what}",
+            why=f"{context} is marked as production",
+            next_step=f"add --confirm-context {context}",
+        )
+    if confirmed is None:
+        sys.stderr.write(f"{context} is marked as production. To {what}, type its name: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip() == context
+    return True
+
+
 def confirm(question: str, doing: str) -> None:
     """Ask on the terminal before something that cannot be taken back.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genai_tui.commands.output import Format, as_json, as_table, as_yaml, write
-from genai_tui.settings import Setting, Settings, listed, settings_path
+from genai_tui.settings import Setting, Settings, TokenSource, listed, settings_path
 
 
 def show(settings: Settings, form: Format) -> None:
@@ -32,8 +32,14 @@ def text_of(setting: Setting) -> str:
     value = _plain(setting)
     if isinstance(value, list):
         return ", ".join(value) or "none"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value or "none"
 
 
 def _plain(setting: Setting) -> str | bool | list[str]:
-    return list(setting.value) if isinstance(setting.value, tuple) else setting.value
+    match setting.value:
+        case tuple():
+            return list(setting.value)
+        case TokenSource() | None:
+            return str(setting.value or "")
+        case value:
+            return value

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER
+from genai_tui.domain.own_credentials import HUB_TOKEN, NGC_API_KEY, Credential
 
 NGC_REGISTRY, NGC_USER = "nvcr.io", "$oauthtoken"
-_FROM_ENVIRONMENT = {"HF_TOKEN": "HF_TOKEN", "NGC_API_KEY": "NGC_API_KEY"}
+_OWN = {"HF_TOKEN": HUB_TOKEN, "HUGGING_FACE_HUB_TOKEN": HUB_TOKEN, "NGC_API_KEY": NGC_API_KEY}
 
 
 @dataclass(frozen=True, slots=True)
 class MissingSecret:
-    """A Secret a deployment refers to that does not exist.
+    """A Secret a deployment refers to that does not exist, or lacks the key.
 
     `key` is the key whose value is wanted for the variable `used_for`; with `registry` it is credentials for pulling
-    from there instead, and `key` is empty.
+    from there instead, and `key` is empty. `exists` when only the key is missing.
     """
 
     namespace: str
@@ -31,6 +32,7 @@ class MissingSecret:
     key: str = ""
     used_for: str = ""
     registry: str = ""
+    exists: bool = False
 
     @property
     def wants_user(self) -> bool:
@@ -44,12 +46,12 @@ class MissingSecret:
             return "NGC API key"
         if self.registry:
             return f"password or token for {self.registry}"
-        return {"HF_TOKEN": "Hub token", "NGC_API_KEY": "NGC API key"}.get(self.used_for, f"value of {self.used_for}")
+        return self.own.what if self.own is not None else f"value of {self.used_for or self.key}"
 
     @property
-    def variable(self) -> str:
-        """The environment variable in which an operator may have it; empty for none."""
-        return "NGC_API_KEY" if self.registry == NGC_REGISTRY else _FROM_ENVIRONMENT.get(self.used_for, "")
+    def own(self) -> Credential | None:
+        """The operator's own secret that it is usually filled with; None for none."""
+        return NGC_API_KEY if self.registry == NGC_REGISTRY else _OWN.get(self.used_for)
 
 
 def registry_of(image: str) -> str:

@@ -5,9 +5,7 @@ The form: https://kubernetes.io/docs/reference/access-authn-authz/authentication
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import json
 import os
 import signal
@@ -15,6 +13,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from genai_tui import children
 from genai_tui.domain.redaction import names_secret
 from genai_tui.domain.text import printable
 from genai_tui.errors import CredentialsRejected
@@ -24,15 +23,13 @@ from genai_tui.kube.kubeconfig import ExecPlugin, Target
 Lend = Callable[[], AbstractContextManager[None]]
 """Gives the terminal away for the length of a block."""
 ANSWER_LIMIT_S = 60.0
-_KILL_LIMIT_S = 2.0
 
 
 async def run(plugin: ExecPlugin, target: Target, lend: Lend | None = None) -> dict[str, object]:
     """Run a credential plugin; returns the `status` of what it printed.
 
-    Its standard input is empty and it is in a session of its own, so that it can neither read from nor write to the
-    terminal, which belongs to the console; it is told that it is not interactive. Only one that asks for a terminal
-    (interactiveMode Always) is lent ours, where there is one.
+    It has no terminal and is told that it is not interactive. Only one that asks for a terminal (interactiveMode
+    Always) is lent ours, where there is one.
 
     Raises:
         CredentialsRejected: with the plugin's own message.
@@ -40,30 +37,19 @@ async def run(plugin: ExecPlugin, target: Target, lend: Lend | None = None) -> d
     if plugin.needs_terminal:
         return _status(plugin, _on_terminal(plugin, target, lend))
     try:
-        process = await asyncio.create_subprocess_exec(
-            plugin.command,
-            *plugin.args,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(plugin, target, interactive=False),
-            start_new_session=True,
+        done = await children.run(
+            [plugin.command, *plugin.args], ANSWER_LIMIT_S, _environment(plugin, target, interactive=False)
         )
-    except (OSError, ValueError) as error:
-        raise _not_run(plugin, error) from error
-    try:
-        async with asyncio.timeout(ANSWER_LIMIT_S):
-            output, said = await process.communicate()
     except TimeoutError as error:
         raise CredentialsRejected(
             f"the credential plugin {plugin.command} did not end in {ANSWER_LIMIT_S:.0f} s",
             next_step="run it in a shell: it may wait for input",
         ) from error
-    finally:
-        await _end(process)
-    if process.returncode != 0:
-        raise _failed(plugin, said, process.returncode)
-    return _status(plugin, output)
+    except (OSError, ValueError) as error:
+        raise _not_run(plugin, error) from error
+    if done.code != 0:
+        raise _failed(plugin, done)
+    return _status(plugin, done.output)
 
 
 def _on_terminal(plugin: ExecPlugin, target: Target, lend: Lend | None) -> bytes:
@@ -128,25 +114,12 @@ def _info(plugin: ExecPlugin, target: Target, *, interactive: bool) -> dict[str,
     return {"kind": "ExecCredential", "apiVersion": plugin.api_version, "spec": spec}
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what still runs, children included: a plugin is often a script around another program."""
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_KILL_LIMIT_S):
-            await process.communicate()
-
-
-def _failed(plugin: ExecPlugin, said: bytes, code: int | None) -> CredentialsRejected:
-    lines = [printable(line).strip() for line in said.decode("utf-8", "replace").splitlines()]
-    lines = [line for line in lines if line] or [f"exit code {code}"]
+def _failed(plugin: ExecPlugin, done: children.Done) -> CredentialsRejected:
     return CredentialsRejected(
         f"the credential plugin {plugin.command} failed",
-        why=lines[-1][:300],
+        why=done.lines[-1][:300],
         next_step="run it in a shell and log in again",
-        detail="\n".join(lines)[-4000:],
+        detail="\n".join(done.lines)[-4000:],
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from genai_tui.domain.audit import Verb
 from genai_tui.domain.enforcement import OURS
 from genai_tui.domain.naming import MANAGER
-from genai_tui.errors import GenaiTuiError, NotFound, Unreachable
+from genai_tui.errors import Conflict, GenaiTuiError, NotFound, Unreachable
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.journal import ObjectWrite, current_act
 from genai_tui.kube.refusals import Modified
@@ -159,15 +159,31 @@ async def restart(connection: Connection, namespace: str, name: str, stamp: str)
     )
 
 
-async def _merge(connection: Connection, namespace: str, name: str, patch: Json) -> None:
-    path = path_of("Deployment", "apps/v1", namespace, name)
-    before = await _seen(connection, "Deployment", path)
+async def add_to_secret(connection: Connection, item: Json) -> None:
+    """Add the keys of `item` to a Secret that has none of them; all else of it stays as it is.
 
+    Raises:
+        Conflict: it has one of them, or was changed at the same moment. NotFound, NotPermitted, Refused.
+    """
+    before = await connection.get_json(_path(item))
+    taken = sorted(item["data"].keys() & (before.get("data") or {}).keys())
+    if taken:
+        raise Conflict(f"{reference(item)} has the key {taken[0]} by now", next_step="look again: it is left as it is")
+    version = before["metadata"]["resourceVersion"]
+    await _patch(connection, _named(item), before, {"metadata": {"resourceVersion": version}, "data": item["data"]})
+
+
+async def _merge(connection: Connection, namespace: str, name: str, patch: Json) -> None:
+    named = _Named("Deployment", "apps/v1", namespace, name)
+    await _patch(connection, named, await _seen(connection, named.kind, path_of(*named)), patch)
+
+
+async def _patch(connection: Connection, named: _Named, before: Json | None, patch: Json) -> None:
     async def send() -> Json:
         data: Json = (
             await connection.request(
                 "PATCH",
-                path,
+                path_of(*named),
                 params={"fieldManager": MANAGER},
                 body=patch,
                 content_type="application/merge-patch+json",
@@ -175,7 +191,7 @@ async def _merge(connection: Connection, namespace: str, name: str, patch: Json)
         ).json()
         return data
 
-    await _told(connection, Verb.PATCH, _Named("Deployment", "apps/v1", namespace, name), before, send)
+    await _told(connection, Verb.PATCH, named, before, send)
 
 
 class _Named(NamedTuple):

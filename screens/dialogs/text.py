@@ -20,19 +20,22 @@ class TextDialog(Dialog[str]):
         value: the text to begin with.
         problem: why a text cannot be taken, as one line; empty when it can.
         text: what to know before typing.
+        password: whether it is shown as dots.
     """
 
     KEYS: ClassVar[str] = "enter accept   esc back"
 
-    def __init__(self, title: str, value: str, *, problem: Callable[[str], str], text: str = "") -> None:
+    def __init__(
+        self, title: str, value: str, *, problem: Callable[[str], str], text: str = "", password: bool = False
+    ) -> None:
         super().__init__(title)
-        self._value, self._problem, self._text = value, problem, text
+        self._value, self._problem, self._text, self._password = value, problem, text, password
 
     def compose_content(self) -> ComposeResult:
         """The text and the line to type into."""
         if self._text:
             yield Static(self._text, classes="dialog--text", markup=False)
-        yield Input(self._value, compact=True, classes="dialog--input", select_on_focus=False)
+        yield Input(self._value, password=self._password, compact=True, classes="dialog--input", select_on_focus=False)
         yield Static("", classes="dialog--note", markup=False)
 
     @on(Input.Changed)

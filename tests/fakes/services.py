@@ -28,6 +28,7 @@ from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.monitoring import EngineReport, GpuReport
+from genai_tui.domain.own_credentials import CREDENTIALS, HUB_TOKEN, Credential, Found, Keep, Place
 from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.places import ContextEntry
 from genai_tui.domain.preflight import Check
@@ -358,13 +359,54 @@ class FakeSecrets:
     def refusal(self, missing: MissingSecret) -> str:
         return self.refused
 
-    def at_hand(self, missing: MissingSecret) -> str:
+    async def at_hand(self, missing: MissingSecret) -> str:
         return self.environment
 
     async def make(self, missing: MissingSecret, value: str, user: str = "") -> None:
         if self.failure is not None:
             raise self.failure
         self.made.append((missing.name, len(value), user))
+
+
+@dataclass
+class FakeCredentials:
+    """One Hub token in the environment; keeps what it is given, by its length."""
+
+    found: dict[str, Found] = field(default_factory=lambda: {"hub-token": Found(HUB_TOKEN, "$HF_TOKEN", fixed=True)})
+    kept: list[tuple[str, int, Keep]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    keyring: str = "no desktop keyring answers here"
+    failure: Exception | None = None
+
+    async def listed(self) -> Sequence[Found]:
+        return tuple([await self.find(known) for known in CREDENTIALS])
+
+    async def find(self, wanted: Credential) -> Found:
+        return self.found.get(wanted.name, Found(wanted))
+
+    async def value(self, wanted: Credential) -> str | None:
+        return "hf_of-this-machine" if wanted.name in self.found else None
+
+    async def places(self) -> Sequence[Place]:
+        return (
+            Place(Keep.KEYRING, "keyring", self.keyring),
+            Place(Keep.FILE, "/state/credentials.json: not encrypted, readable by this user alone"),
+            Place(Keep.MEMORY, "this session alone: it is asked for again next time"),
+        )
+
+    async def keep(self, wanted: Credential, value: str, place: Keep) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.kept.append((wanted.name, len(value), place))
+        self.found[wanted.name] = Found(wanted, place.value)
+
+    async def forget(self, wanted: Credential) -> Sequence[str]:
+        self.forgotten.append(wanted.name)
+        found = self.found.get(wanted.name)
+        if found is None or found.source.startswith("$"):
+            return ()
+        del self.found[wanted.name]
+        return (found.source,)
 
 
 @dataclass
@@ -643,6 +685,7 @@ class FakeServices:
         self.places = FakePlaces()
         self.keys = FakeKeys()
         self.secrets = FakeSecrets()
+        self.credentials = FakeCredentials()
         self.audit = FakeAudit()
         self.counters = FakeCounters()
         self.monitor = FakeMonitor()
@@ -671,6 +714,7 @@ class FakeServices:
             settle=self._nothing,
             keys=self.keys,
             secrets=self.secrets,
+            credentials=self.credentials,
             audit=self.audit,
             counters=self.counters,
             monitor=self.monitor,

@@ -32,6 +32,7 @@ PLUGIN = "pl4nted-plugin-client-secret"
 BASIC = "pl4nted-basic-password"
 IN_SECRET = "pl4nted-value-of-a-kubernetes-secret"
 OURS = "app.kubernetes.io/managed-by=genai-tui"
+TYPED, KEPT = "pl4nted-typed-value", "pl4nted-kept-value"
 IN_POD = "pl4nted-key-that-others-put-in-a-pod"
 
 CHATTY = """#!/bin/sh
@@ -202,7 +203,7 @@ def test_no_secret_is_written_anywhere(terminal: Terminal, tmp_path: Path) -> No
         kubectl = [str(KUBECTL), "--kubeconfig", str(good)]
         subprocess.run([*kubectl, "apply", "-f", "-"], input=FOREIGN.encode(), check=True, capture_output=True)
         broken, own = kubeconfigs(good, plans)
-        secrets = {HUB, NGC, ENGINE, PROXY, WRONG, PLUGIN, BASIC, IN_SECRET, IN_POD, *own}
+        secrets = {HUB, NGC, ENGINE, TYPED, KEPT, PROXY, WRONG, PLUGIN, BASIC, IN_SECRET, IN_POD, *own}
 
         for name, path in broken.items():
             done = run(f"get with {name}", path, "get", "deployments")
@@ -227,12 +228,20 @@ def test_no_secret_is_written_anywhere(terminal: Terminal, tmp_path: Path) -> No
 
         accepted = document(env="{name: HF_TOKEN, secret: {name: hf, key: token}}")
         assert run("apply", good, "apply", "-f", "-", stdin=accepted).returncode == 0, said["apply"]
+        create = ["secrets", "create", "typed", "-n", "team-b", "--key", "token"]
+        assert run("secrets", good, *create, stdin=TYPED).returncode == 0, said["secrets"]
+        assert run("secrets again", good, *create, stdin=TYPED).returncode == 1
+        assert run("secrets read-only", good, "--read-only", *create, stdin=TYPED).returncode == 3
+        kept = ["credentials", "set", "engine-key", "--in", "file"]
+        assert run("credentials", good, *kept, stdin=KEPT).returncode == 0, said["credentials"]
+        file = state / "genai-tui" / "credentials.json"
+        assert (file.stat().st_mode & 0o777, KEPT in file.read_text()) == (0o600, True)
         made = run("keys", good, "keys", "create", "--organization", "org-a", "--user", "alice", "-o", "json")
         assert made.returncode == 0, said["keys"]
         secrets.add(json.loads(said.pop("keys"))["key"])  # printed this once, which is what it is for
         for command in (
             ["doctor"], ["settings"], ["keys", "list"], ["audit", "--diff"], ["adopt", "team-b/theirs"],
-            ["explain", "team-b/theirs"], ["export", "team-b/planted"], ["chat", "team-b/theirs", "-m", "hello"],
+            ["credentials", "list"], ["explain", "team-b/theirs"], ["export", "team-b/planted"], ["chat", "team-b/theirs", "-m", "hello"],
         ):  # fmt: skip
             run(" ".join(command), good, *command)
 
@@ -246,6 +255,20 @@ def test_no_secret_is_written_anywhere(terminal: Terminal, tmp_path: Path) -> No
         for tab in "1234576":
             terminal.keys(tab)
         terminal.wait("kind: Deployment")
+        terminal.keys("Escape")
+        terminal.wait("esc Show all")
+        terminal.keys(":", "credentials")
+        terminal.wait("Where your own secrets come from")
+        terminal.keys("Enter")
+        terminal.wait("Credentials of this machine", "$GENAI_TUI_ENGINE_KEY")
+        terminal.keys("Enter")
+        terminal.wait("kept where you choose next")
+        terminal.keys(TYPED)
+        terminal.wait("•" * len(TYPED))
+        terminal.keys("Enter")
+        terminal.wait("Keep the", "this session alone")
+        terminal.keys("Enter")
+        terminal.wait("Enter it")
         terminal.keys("Escape")
         terminal.wait("esc Show all")
         terminal.keys("n")
@@ -270,6 +293,7 @@ def test_no_secret_is_written_anywhere(terminal: Terminal, tmp_path: Path) -> No
         assert b'"planted"' in objects
         said["the cluster"] = objects
 
+    file.unlink()  # the one place where a secret may be, since it was asked for
     places = {**said, "arguments": b"\n".join(watched.seen)}
     for root in (state, config):
         places |= {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
