@@ -55,7 +55,10 @@ def _common(target: argparse.ArgumentParser, default: object) -> None:
         "--system-namespace", metavar="NAME", default=default, help="where models and endpoints are kept (genai-tui)"
     )
     group.add_argument(
-        "--reach", choices=("auto", "proxy", "port-forward"), default=default, help="the way to engines (auto)"
+        "--reach",
+        choices=("auto", "proxy", "port-forward", "public"),
+        default=default,
+        help="the way to engines (auto)",
     )
     group.add_argument("--read-only", action="store_true", default=default, help="refuse everything that writes")
     group.add_argument(

@@ -24,6 +24,14 @@ class Playground(Protocol):
         """How requests get there from here, and why that way; empty when not known."""
         ...
 
+    def public_address(self, ref: Ref) -> str:
+        """Base URL at which developers reach it, ending before /v1; empty where none is known."""
+        ...
+
+    def as_developer(self, address: str, key: str | None) -> Playground:
+        """The same deployments, asked at a public address with that API key, or with none: without our own rights."""
+        ...
+
     async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
         """How many tokens a conversation is to the engine (`/tokenize`); None where it cannot tell."""
         ...

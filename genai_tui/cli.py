@@ -174,7 +174,8 @@ def _on_sandbox(scenario: str, speed: float, directory: Path, settings: Settings
 
     with started(scenario, speed, directory) as sandbox:
         # Its catalogue is in the namespace that is the default, whatever the operator's clusters use.
-        run_console(replace(settings, kubeconfig=sandbox.kubeconfig, system_namespace=SYSTEM_NAMESPACE))
+        here = replace(settings, kubeconfig=sandbox.kubeconfig, system_namespace=SYSTEM_NAMESPACE)
+        run_console(replace(here, gateway=sandbox.gateway))
 
 
 if TYPE_CHECKING:

@@ -52,6 +52,7 @@ def build_services(settings: Settings) -> Services:
         simulated=target.simulated,
         insecure=target.insecure,
         production=is_production(target.context, settings.production),
+        gateway=settings.gateway or "",
     )
     connection = Connection(target)
     access = Access(connection, read_only=settings.read_only)

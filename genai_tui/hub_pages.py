@@ -35,7 +35,8 @@ async def page(services: Services, row: DeploymentRow, organization: str | None,
         services: the ports.
         row: the deployment.
         organization: for whom it is; None: for whomever.
-        gateway: base URL of the embedded gateway that callers use; None: the address of the endpoint.
+        gateway: base URL of the embedded gateway that callers use; None: that of the settings, else the address of the
+            endpoint.
 
     Raises:
         NotFound, BadInput: it is gone, not shared with them, or not served by that gateway.
@@ -49,6 +50,8 @@ async def page(services: Services, row: DeploymentRow, organization: str | None,
         raise BadInput(f"{row.ref} is not shared with {organization}", next_step="share it first: its tab Sharing")
     model = next((entry.document for entry in picture.models() if entry.name == row.model), None)
     endpoint = next((entry.document for entry in picture.endpoints() if entry.name == row.endpoint), None)
+    if gateway is None and endpoint is not None and endpoint.spec.enforcement is None:
+        gateway = services.session.gateway or None
     if gateway is None:
         samples = [(language, await services.playground.sample_code(row.ref, language)) for language in LANGUAGES]
         return handover(detail, model, endpoint, samples, await _kept(services, row.ref, endpoint))

@@ -14,7 +14,7 @@ from pathlib import Path
 from genai_tui import children
 from genai_tui.credential_file import CredentialFile
 from genai_tui.domain.model_secrets import problem_of
-from genai_tui.domain.own_credentials import CREDENTIALS, ENGINE_KEY, HUB_TOKEN, Credential, Found, Keep, Place
+from genai_tui.domain.own_credentials import CREDENTIALS, HUB_TOKEN, Credential, Found, Keep, Place
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.errors import BadInput, GenaiTuiError
 from genai_tui.keyrings import Keyring, NoKeyring
@@ -156,7 +156,7 @@ class OwnCredentials:
         return ("this session", self._typed[wanted.name]) if wanted.name in self._typed else ("", "")
 
     def _variable(self, wanted: Credential) -> str | None:
-        if self._simulated and wanted is not ENGINE_KEY:  # a simulated engine's key is nobody's account
+        if self._simulated and wanted.account:
             return None
         return next((variable for variable in wanted.variables if os.environ.get(variable, "").strip()), None)
 

@@ -1,8 +1,9 @@
-"""Which way to an engine: the API server's proxy, or a port-forward where the proxy cannot serve.
+"""Which way to an engine: the API server's proxy, a port-forward where the proxy cannot serve, or its public address.
 
 The Service proxy needs no more than our own connection, so it is the way where it works. It does not where the engine
 wants a key (the API server takes the Authorization header for itself), and not where a NetworkPolicy lets only a
-gateway in: there a port-forward to one ready pod is opened. An operator can insist on either.
+gateway in: there a port-forward to one ready pod is opened. Where neither is permitted, a conversation goes to the
+public address with an API key (`public_ways`). An operator can insist on any.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted, Unreachable
 from genai_tui.kube import reach
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.foreign import identify
+from genai_tui.public_ways import PublicWays
 from genai_tui.services import ClusterPicture
 from genai_tui.settings import Way
 
@@ -32,8 +34,14 @@ KEY_VARIABLE = "VLLM_API_KEY"
 class Ways:
     """Finds the way to each deployment, and keeps the port-forwards of conversations open."""
 
-    def __init__(self, connection: Connection, picture: ClusterPicture, wanted: Way = "auto") -> None:
-        self._connection, self._picture, self._wanted = connection, picture, wanted
+    def __init__(
+        self,
+        connection: Connection,
+        picture: ClusterPicture,
+        wanted: Way = "auto",
+        public: PublicWays | None = None,
+    ) -> None:
+        self._connection, self._picture, self._wanted, self._public = connection, picture, wanted, public
         self._open: dict[tuple[Ref, str], reach.Route] = {}
         self._kept = contextlib.AsyncExitStack()
         self._lock = asyncio.Lock()
@@ -43,6 +51,8 @@ class Ways:
         detail = self._picture.deployment(ref)
         if detail is None:
             return ""
+        if self._public is not None and (asked := self._public.why(ref)):
+            return f"its public address {self._public.address(ref) or '(not known)'}, with an API key: {asked}"
         why = self._why_forward(detail)
         if self._wanted == "port-forward":
             return "port-forward, as asked for"

@@ -334,6 +334,7 @@ class Session:
 
     `simulated` marks the sandbox. `insecure` is whether the server's certificate is not verified
     (insecure-skip-tls-verify). `production` is whether the context is marked so: a write then asks for its name too.
+    `gateway` is the base URL of the embedded gateway that callers use; empty where none is known.
     """
 
     context: str
@@ -344,6 +345,7 @@ class Session:
     simulated: bool
     insecure: bool = False
     production: bool = False
+    gateway: str = ""
 
 
 class Places(Protocol):

@@ -16,7 +16,7 @@ from genai_tui.domain.naming import SYSTEM_NAMESPACE
 
 DEFAULT = "default"
 OPTION = "option"
-Way = Literal["auto", "proxy", "port-forward"]
+Way = Literal["auto", "proxy", "port-forward", "public"]
 """To engines (docs/cli.md)."""
 
 
@@ -65,7 +65,8 @@ class Settings:
     else the pod's own service account). `namespace` None means the context's own for commands that need one, and
     all namespaces for lists when `all_namespaces`. `reach` is the way to engines.
     `production` has the names, or shell patterns, of contexts in which each write asks for the context's name.
-    `hub_token`, `ngc_api_key` and `engine_key` say where the operator's own secrets are read from.
+    `hub_token`, `ngc_api_key`, `engine_key` and `api_key` say where the operator's own secrets are read from.
+    `gateway` is the base URL of the embedded gateway that callers use.
     `sources` says for each setting of the file, by its name there, where its value comes from.
     """
 
@@ -80,6 +81,8 @@ class Settings:
     hub_token: TokenSource | None = None
     ngc_api_key: TokenSource | None = None
     engine_key: TokenSource | None = None
+    api_key: TokenSource | None = None
+    gateway: str | None = None
     state: Path = field(default_factory=state_directory)
     cache: Path = field(default_factory=cache_directory)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -99,9 +102,10 @@ _VARIABLES = {
     "read-only": "GENAI_TUI_READ_ONLY",
     "reach": "GENAI_TUI_REACH",
     "production": "GENAI_TUI_PRODUCTION",
+    "gateway": "GENAI_TUI_GATEWAY",
 }
 """Each setting of the file, and the environment variable that wins over it."""
-TOKEN_SOURCES = ("hub-token", "ngc-api-key", "engine-key")
+TOKEN_SOURCES = ("hub-token", "ngc-api-key", "engine-key", "api-key")
 """Settings that say where a secret is read from; the secrets themselves have variables, they have none."""
 
 

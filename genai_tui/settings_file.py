@@ -22,7 +22,7 @@ from pydantic import (
 from genai_tui.domain.naming import SYSTEM_NAMESPACE, nearest
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.strict import Name
-from genai_tui.domain.text import printable
+from genai_tui.domain.text import is_address, printable
 from genai_tui.errors import BadInput
 from genai_tui.settings import TokenSource, Way
 
@@ -34,6 +34,12 @@ def _pattern(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text.strip()
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise ValueError("is no address; write it as http://host:8090")
+    return text.rstrip("/").removesuffix("/v1")
 
 
 class _TokenSource(BaseModel):
@@ -87,6 +93,10 @@ class SettingsFile(BaseModel):
     hub_token: _Source | None = Field(None, description="The Hub token of the operator.")
     ngc_api_key: _Source | None = Field(None, description="The NGC API key of the operator.")
     engine_key: _Source | None = Field(None, description="The key of engines that ask for one.")
+    api_key: _Source | None = Field(None, description="The operator's own API key at gateways.")
+    gateway: Annotated[StrictStr, AfterValidator(_address)] | None = Field(
+        None, description="Base URL of the embedded gateway that callers use."
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,13 +17,14 @@ from genai_tui.counting import Counting
 from genai_tui.domain.cluster import PICTURED, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
 from genai_tui.domain.enforcement import hostname_of
-from genai_tui.domain.own_credentials import ENGINE_KEY
+from genai_tui.domain.own_credentials import API_KEY, ENGINE_KEY
 from genai_tui.domain.rows import Ref
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.parts import PORT
 from genai_tui.errors import CredentialsRejected, GenaiTuiError, NotPermitted, TimedOut, Unreachable
 from genai_tui.inference.client import Target
-from genai_tui.inference.playground import EnginePlayground, Known
+from genai_tui.inference.playground import EnginePlayground, Known, Resolve
+from genai_tui.known_secrets import remember
 from genai_tui.kube import executing, reach
 from genai_tui.kube import logs as kube_logs
 from genai_tui.kube.access import Access
@@ -36,6 +37,7 @@ from genai_tui.metering.ledger import Ledger
 from genai_tui.metering.starts import StartRows
 from genai_tui.operations import ClusterOperations
 from genai_tui.own_credentials import own_credentials
+from genai_tui.public_ways import PublicWays
 from genai_tui.reaching import Ways
 from genai_tui.services import LogLine, Session
 from genai_tui.settings import Settings
@@ -75,7 +77,8 @@ class Wiring:
         self._session, self._connection, self._access, self._picture = session, connection, access, picture
         self._scope = settings.namespace
         self._ledger = Ledger(settings.state / "ledger.db")
-        self._ways = Ways(connection, picture, settings.reach)
+        self._public = PublicWays(picture, session, access, settings.reach)
+        self._ways = Ways(connection, picture, settings.reach, self._public)
         self.counters = Counting(CounterRows(self._ledger), session.server, self._read_counters, now)
         self._sampler = Sampler(picture, self._ways.fetch, keep=self.counters.keep)
         self._start_rows = StartRows(self._ledger, session.server)
@@ -83,9 +86,7 @@ class Wiring:
         self._tasks: list[asyncio.Task[None]] = []
         self._wanted_now = asyncio.Event()
         self.operations = ClusterOperations(connection, picture, session, self._note_price)
-        self.playground = EnginePlayground(
-            self._resolve, self._know, self._ledger.record, cluster=session.server, clock=now, way=self._ways.describe
-        )
+        self.playground = self._playground(self._resolve, self._ways.describe)
         self.conversations = shelves.conversations(settings.state)
         self.prompts = shelves.prompts(settings.state)
         self.usage = self._ledger
@@ -214,7 +215,28 @@ class Wiring:
         async with contextlib.aclosing(lines) as found:
             return [line async for line in found]
 
+    def _playground(self, resolve: Resolve, way: Callable[[Ref], str]) -> EnginePlayground:
+        return EnginePlayground(
+            resolve,
+            self._know,
+            self._ledger.record,
+            cluster=self._session.server,
+            clock=now,
+            way=way,
+            developer=self._developer,
+        )
+
+    def _developer(self, address: str, key: str | None) -> EnginePlayground:
+        remember(key)
+
+        async def resolve(ref: Ref) -> Target:
+            return self._public.target(ref, address, key)
+
+        return self._playground(resolve, lambda _: f"{address}, {'with' if key else 'without'} an API key")
+
     async def _resolve(self, ref: Ref) -> Target:
+        if self._public.why(ref):
+            return self._public.target(ref, self._public.address(ref), await self.credentials.value(API_KEY))
         detail = self._picture.deployment(ref)
         route = await self._ways.to(ref)
         names = detail.row.served_names if detail is not None else ()
@@ -229,12 +251,16 @@ class Wiring:
         endpoint = next(
             (e.document for e in self._picture.endpoints() if document and e.name == document.spec.endpoint), None
         )
-        public = endpoint is not None and endpoint.spec.exposure == "gateway"
-        address = _cluster_address(ref)
-        if endpoint is not None and public:
-            address = f"https://{hostname_of(ref.name, endpoint.spec.hostname)}"
         model = detail.row.model if detail is not None else None
-        return Known(model or ref.name, pricing.price if pricing is not None else None, address)
+        price = pricing.price if pricing is not None else None
+        public, embedded = self._public.address(ref), self._public.embedded(ref)
+        address, called = _cluster_address(ref), ref.name
+        if embedded and public:
+            several = sum(row.ref.name == ref.name for row in self._picture.deployments()) > 1
+            address, called = public, str(ref) if several else ref.name
+        elif endpoint is not None and endpoint.spec.exposure == "gateway":
+            address = f"https://{hostname_of(ref.name, endpoint.spec.hostname)}"
+        return Known(model or ref.name, price, address, called, public, embedded)
 
     async def _recall_starts(self) -> None:
         try:
@@ -276,6 +302,7 @@ class Wiring:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=0.5)
         await self._ways.close()
+        await self._public.close()
         await self._connection.close()
         await self._ledger.close()
 

@@ -12,6 +12,7 @@ from genai_tui.domain.conversation import SavedConversation, SavedPrompt, messag
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
+from screens.chat.as_developer import choose_developer
 from screens.chat.beside import BesideScreen
 from screens.chat.chances import ChancesDialog
 from screens.chat.code_dialog import LANGUAGES, CodeDialog, Language
@@ -49,6 +50,9 @@ opens what was kept; a conversation goes on with the deployment it was held with
 `ctrl+b` asks this deployment and another the same, beside each other. `ctrl+l` asks what is typed, or the last
 question, many times and several at once, and shows latencies and throughput.
 
+`ctrl+y` asks as a developer does, from then on: at the public address, with an API key that you paste, with none, or
+with one like that of somebody, made for 15 minutes. What a gateway refuses is shown in its own words. Again goes back.
+
 Leave a setting empty for the engine's own default; `ctrl+g` shows all there are: penalties, seed, stop texts, JSON
 answers, tools, and the chances of each token, which `f12` lists. What is typed is counted by the engine before it is
 sent, where it can (`/tokenize`). The gauge shows how much of the context the conversation takes;
@@ -75,6 +79,8 @@ begin a new one when it is nearly full.
                 tooltip="Show another answer to the last question; the conversation goes on from what is shown"),
         Binding("ctrl+b", "beside", "Side by side", show=False, id="chat.beside", priority=True,
                 tooltip="Ask another deployment the same, beside this one"),
+        Binding("ctrl+y", "developer", "As a developer", show=False, id="chat.developer", priority=True,
+                tooltip="Ask at the public address with an API key, as developers do; again to be yourself"),
         Binding("ctrl+l", "load", "Load test", show=False, id="chat.load", priority=True,
                 tooltip="Ask the same many times, several at once: latencies and tokens a second"),
         Binding("ctrl+s", "keep", "Keep", show=False, id="chat.keep", priority=True,
@@ -166,6 +172,21 @@ begin a new one when it is nearly full.
             refs = (self._ref, rows[chosen].ref)
             self.app.push_screen(BesideScreen(refs, settings.system, sampling, output))
 
+    @work(exclusive=True, group="dialog", exit_on_error=False)
+    async def action_developer(self) -> None:
+        """Ask as a developer from now on; or, when one is asking, be oneself again."""
+        if self._ref is None or self.asking:
+            return
+        if self._developer is not None:
+            self._be_oneself()
+            self._refresh_words()
+            return
+        try:
+            self._developer = await choose_developer(self.app, self.services, self._ref)
+        except GenaiTuiError as error:
+            self.notify(error.problem.line, severity="error", timeout=10)
+        self._refresh_words()
+
     def action_load(self) -> None:
         """A load test with what is typed, or with the last question."""
         question = self.query_one(Prompt).text.strip()
@@ -177,7 +198,7 @@ begin a new one when it is nearly full.
             self.notify("type the question to be asked first" if not problems else problems[0].message, timeout=4)
             return
         request = ChatRequest(self._ref, messages(settings.system, (), question), sampling, output)
-        self.app.push_screen(LoadDialog(self.services, request))
+        self.app.push_screen(LoadDialog(self.playground, self.services.session.context, request))
 
     def action_keep(self) -> None:
         """Keep the conversation, or the system prompt."""

@@ -141,7 +141,7 @@ async def test_a_missing_file_or_program_is_named(tmp_path: Path) -> None:
         hub_token=TokenSource(file=str(tmp_path / "no-file")),
         ngc_api_key=TokenSource(command=("no-such-program-anywhere",)),
     )
-    hub, ngc, engine = await chosen.listed()
+    hub, ngc, engine, _ = await chosen.listed()
     assert f"cannot be read from {tmp_path / 'no-file'}: No such file" in hub.problem
     assert "no-such-program-anywhere, which should print the NGC API key, cannot be run" in ngc.problem
     assert (engine.credential, engine.problem) == (ENGINE_KEY, "")
@@ -205,7 +205,7 @@ async def test_a_simulated_session_uses_nobodys_account(tmp_path: Path, monkeypa
     monkeypatch.setenv("GENAI_TUI_ENGINE_KEY", f"{SECRET}-engine")
     await own(tmp_path).keep(NGC_API_KEY, SECRET, Keep.FILE)
     session = own(tmp_path, simulated=True)
-    assert [found.source for found in await session.listed()] == ["", "", "$GENAI_TUI_ENGINE_KEY"]
+    assert [found.source for found in await session.listed()] == ["", "", "$GENAI_TUI_ENGINE_KEY", ""]
     assert [place.keep for place in await session.places() if not place.refusal] == [Keep.MEMORY]
     with pytest.raises(BadInput, match="keeps no secrets"):
         await session.keep(HUB_TOKEN, SECRET, Keep.FILE)

@@ -55,7 +55,7 @@ def test_a_credential_is_kept_listed_and_forgotten(program: Program) -> None:
     )  # fmt: skip
     kept = program("credentials", "set", "hub-token", "--in", "file", stdin=f"{TOKEN}\n")
     assert kept.out == f"hub-token is kept; it comes from {place} (not encrypted)\n", kept.err
-    hub, ngc, _ = program("credentials", "list", "-o", "json").json["items"]
+    hub, ngc, *_ = program("credentials", "list", "-o", "json").json["items"]
     assert (hub["name"], hub["from"], ngc["from"]) == ("hub-token", f"{place} (not encrypted)", None)
     doctor = program("doctor").out
     (line,) = [line.split() for line in doctor.splitlines() if "credential hub-token" in line]

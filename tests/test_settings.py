@@ -48,24 +48,29 @@ def test_an_option_wins_over_the_environment_over_the_file(
         "read-only": (False, "default"),
         "reach": ("auto", "default"),
         "production": ([], "default"),
+        "gateway": ("", "default"),
         "hub-token": ("", "default"),
         "ngc-api-key": ("", "default"),
         "engine-key": ("", "default"),
+        "api-key": ("", "default"),
     }
     file.write_text(
         'reach = "proxy"\nsystem-namespace = "models"\nproduction = ["prod-*", "live"]\nread-only = true\n'
         'hub-token = { file = "~/hf" }\nngc-api-key = { command = ["op", "read", "op://it/ngc"] }\n'
     )
     monkeypatch.setenv("GENAI_TUI_REACH", "auto")
+    monkeypatch.setenv("GENAI_TUI_GATEWAY", "http://models:8090/v1")
     monkeypatch.setenv("GENAI_TUI_READ_ONLY", "no")
     assert settings(capsys, "--system-namespace", "mine") == {
         "system-namespace": ("mine", "option"),
         "read-only": (False, "$GENAI_TUI_READ_ONLY"),
         "reach": ("auto", "$GENAI_TUI_REACH"),
         "production": (["prod-*", "live"], str(file)),
+        "gateway": ("http://models:8090", "$GENAI_TUI_GATEWAY"),
         "hub-token": ("~/hf", str(file)),
         "ngc-api-key": ("command op", str(file)),
         "engine-key": ("", "default"),
+        "api-key": ("", "default"),
     }
 
 
@@ -80,6 +85,7 @@ def test_an_option_wins_over_the_environment_over_the_file(
         ('reach = "proxy"\nreach = "auto"\n', "line 2: "),
         ('hub-token = "hf_inTheOpen"\n', "line 1: hub-token: is no place for the secret itself; write { file"),
         ('[hub-token]\nfile = "a"\ncommand = ["b"]\n', "line 1: hub-token: needs a file or a command; write"),
+        ('gateway = "models:8090"\n', "line 1: gateway: is no address; write it as http://host:8090"),
         ("engine-key = {}\n", "line 1: engine-key: needs a file or a command"),
         ('engine-key = { path = "x" }\n', "line 1: engine-key"),
         ("\n[production]\nprod = 1\n", "line 2: production: "),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from genai_tui.commands.explain import find
 from genai_tui.commands.output import write
 from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.text import is_address
 from genai_tui.errors import BadInput, NotFound
 from genai_tui.hub_pages import page, table
 from genai_tui.services import Services
@@ -27,7 +26,7 @@ async def hub(
     Raises:
         NotFound, BadInput: nothing, or more than one thing, is called so; the gateway's address is none.
     """
-    if gateway is not None and (urlsplit(gateway).scheme not in ("http", "https") or not urlsplit(gateway).hostname):
+    if gateway is not None and not is_address(gateway):
         raise BadInput(f"'{gateway}' is no address", next_step="write it as http://host:8090")
     await services.settle()
     if organization is not None:

@@ -15,24 +15,27 @@ class Credential:
         what: what it is to a person.
         used_for: what the console does with it.
         variables: the environment variables that may hold it, the first that does wins.
+        account: whether it is an account with somebody else, which a simulated session leaves alone.
     """
 
     name: str
     what: str
     used_for: str
     variables: tuple[str, ...]
+    account: bool = False
 
 
 HUB_TOKEN = Credential(
-    "hub-token", "Hub token", "Secrets of engines that fetch gated models", ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+    "hub-token", "Hub token", "Secrets of engines that fetch gated models", ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"), True
 )
 NGC_API_KEY = Credential(
-    "ngc-api-key", "NGC API key", "Secrets of NIM, and pulling from nvcr.io", ("NGC_API_KEY", "NGC_CLI_API_KEY")
+    "ngc-api-key", "NGC API key", "Secrets of NIM, and pulling from nvcr.io", ("NGC_API_KEY", "NGC_CLI_API_KEY"), True
 )
 ENGINE_KEY = Credential(
     "engine-key", "engine key", "the playground of engines that ask for a key", ("GENAI_TUI_ENGINE_KEY",)
 )
-CREDENTIALS = (HUB_TOKEN, NGC_API_KEY, ENGINE_KEY)
+API_KEY = Credential("api-key", "API key", "asking through a gateway, as developers do", ("GENAI_TUI_API_KEY",))
+CREDENTIALS = (HUB_TOKEN, NGC_API_KEY, ENGINE_KEY, API_KEY)
 
 
 class Keep(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours and cursor movement
@@ -10,6 +11,15 @@ _ANSI = re.compile(
     r"|[PX^_][^\x1b]*\x1b\\"  # DCS, SOS, PM, APC
     r"|[@-Z\\-_]|[ -/]+[0-~])"
 )
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of an HTTP server: its scheme and its host, and perhaps more."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def printable(text: str) -> str:

@@ -28,12 +28,16 @@ SILENCE_LIMIT_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an engine is: client, base path, the served name to ask for, and a key where it wants one."""
+    """Where an engine is: client, base path, the served name to ask for, and a key where it wants one.
+
+    `gateway` when a gateway answers there: what it refuses is its own word.
+    """
 
     client: httpx.AsyncClient
     base: str
     model: str
     key: str | None = None
+    gateway: bool = False
 
     def __repr__(self) -> str:
         return f"Target({self.base}, {self.model})"
@@ -94,7 +98,7 @@ def read_usage(given: object) -> TokenUsage | None:
 
 
 class Answer:
-    """What has come of an answer so far, and when."""
+    """What has come of an answer so far, and when; `recorded` where the gateway it came through keeps the row of it."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -102,7 +106,7 @@ class Answer:
         self._calls: dict[int, ToolCall] = {}
         self.usage: TokenUsage | None = None
         self.reason = ""
-        self.done = False
+        self.done = self.recorded = False
         self._sent: float | None = None
         self._first: float | None = None
         self._last: float | None = None
@@ -149,7 +153,14 @@ class Answer:
         if not isinstance(event, dict):
             return None
         if event.get("error"):
-            raise refusal(_status_in(event["error"]), data.encode(), {}, model=target.model, key=target.key)
+            raise refusal(
+                _status_in(event["error"]),
+                data.encode(),
+                {},
+                model=target.model,
+                key=target.key,
+                gateway=target.gateway,
+            )
         return self._take_event(event)
 
     def _take_event(self, event: dict[str, Any]) -> TextDelta | ThoughtDelta | None:
@@ -252,7 +263,14 @@ async def stream_chat(
         async with target.client.stream("POST", url, json=body, headers=headers, timeout=timeout) as response:
             if response.status_code != 200:
                 said = await response.aread()
-                raise refusal(response.status_code, said, response.headers, model=target.model, key=target.key)
+                raise refusal(
+                    response.status_code,
+                    said,
+                    response.headers,
+                    model=target.model,
+                    key=target.key,
+                    gateway=target.gateway,
+                )
             async with aclosing(_events(response)) as events:
                 async for data in events:
                     piece = answer.take(data, target)

@@ -14,7 +14,7 @@ from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import RequestRecord, Source, Timings
-from genai_tui.errors import GenaiTuiError
+from genai_tui.errors import GenaiTuiError, NotFound
 from genai_tui.inference import serving
 from genai_tui.inference.client import SILENCE_LIMIT_S, Answer, Target, stream_chat
 from genai_tui.inference.samples import Language, sample
@@ -24,11 +24,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a deployment when it is asked: names for the ledger, the price in force, the public address."""
+    """What is known of a deployment when it is asked.
+
+    Attributes:
+        model: its name for the ledger.
+        price: the one in force.
+        base_url: of its samples.
+        called: its name at that address.
+        public: base URL at which developers reach it; empty where none is known.
+        recorded: whether the gateway there records each request in this ledger itself.
+    """
 
     model: str
     price: Price | None
     base_url: str
+    called: str
+    public: str = ""
+    recorded: bool = False
 
 
 Resolve = Callable[[Ref], Awaitable[Target]]
@@ -47,6 +59,7 @@ class EnginePlayground:
         cluster: str,
         clock: Callable[[], datetime],
         way: Callable[[Ref], str] = lambda _: "",
+        developer: Callable[[str, str | None], EnginePlayground] | None = None,
         silence_s: float = SILENCE_LIMIT_S,
     ) -> None:
         """Put it together.
@@ -58,11 +71,12 @@ class EnginePlayground:
             cluster: the cluster's name in the ledger.
             clock: the time, in UTC.
             way: how a deployment's engine is reached, in words.
+            developer: the same at a public address with an API key.
             silence_s: how long an engine may say nothing before it is given up.
         """
         self._resolve, self._know, self._record = resolve, know, record
         self._cluster, self._clock, self._silence_s = cluster, clock, silence_s
-        self._way = way
+        self._way, self._developer = way, developer
 
     async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream the answer; the last event is `Answered`. Raises what the client raises, after it was recorded.
@@ -73,6 +87,7 @@ class EnginePlayground:
         answer = Answer()
         try:
             target = await self._resolve(request.ref)
+            answer.recorded = known.recorded and target.gateway
             async with aclosing(stream_chat(target, request, answer, silence_s=self._silence_s)) as pieces:
                 async for piece in pieces:
                     yield piece if piece.usage is None else replace(piece, cost=piece.usage.cost(known.price))
@@ -101,6 +116,8 @@ class EnginePlayground:
             raise unkept
 
     async def _keep(self, request: ChatRequest, known: Known, answer: Answer, began: datetime, status: str) -> None:
+        if answer.recorded:
+            return
         await self._record(
             RequestRecord(
                 id=uuid.uuid4().hex,
@@ -122,6 +139,16 @@ class EnginePlayground:
         """`max_model_len` of /v1/models; None where the engine does not say it."""
         return await serving.context_length(await self._resolve(ref))
 
+    def public_address(self, ref: Ref) -> str:
+        """Where its endpoint, or the embedded gateway, answers developers."""
+        return self._know(ref).public
+
+    def as_developer(self, address: str, key: str | None) -> EnginePlayground:
+        """Asked there, with that key."""
+        if self._developer is None:
+            raise NotFound("nothing is known of public addresses here")
+        return self._developer(address, key)
+
     def way(self, ref: Ref) -> str:
         """How requests get there from here, and why that way; empty when not known."""
         return self._way(ref)
@@ -132,4 +159,5 @@ class EnginePlayground:
 
     async def sample_code(self, ref: Ref, language: Language, request: ChatRequest | None = None) -> str:
         """A request in code to the deployment's public address."""
-        return sample(language, self._know(ref).base_url, ref.name, request)
+        known = self._know(ref)
+        return sample(language, known.base_url, known.called, request)

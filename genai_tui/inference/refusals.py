@@ -25,6 +25,12 @@ from genai_tui.errors import (
 )
 
 _LONGEST = 600
+_OF_GATEWAY = {
+    401: ("does not accept this API key", "area 4 lists the keys: it may have expired or been revoked"),
+    403: ("does not let this API key call it", "the Sharing tab says who may call; a key can be confined to others"),
+    404: ("serves no such model to this API key", "see whether its endpoint leaves enforcement to this gateway"),
+}
+"""What a gateway decides by itself, and where an operator looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,13 @@ class Said:
 
 
 def refusal(
-    status: int, body: bytes, headers: Mapping[str, str], *, model: str, key: str | None = None
+    status: int,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    model: str,
+    key: str | None = None,
+    gateway: bool = False,
 ) -> GenaiTuiError:
     """The error that an HTTP status other than 200 stands for.
 
@@ -48,8 +60,14 @@ def refusal(
         headers: of the response.
         model: the name that was asked for.
         key: a secret that may be in the body and is taken out of it.
+        gateway: whether a gateway was asked.
     """
     said = read(body, key)
+    if gateway and status in _OF_GATEWAY:
+        what, step = _OF_GATEWAY[status]
+        return EngineRefused(
+            f"the gateway {what} ({status})", status=status, code=said.code, why=said.message, next_step=step
+        )
     return _of_the_cluster(status, said) if said.cluster else _of_the_engine(status, said, headers, model)
 
 

@@ -81,7 +81,14 @@ async def _send(target: Target, method: str, path: str, body: dict[str, Any] | N
 
 def _object(response: httpx.Response, target: Target) -> dict[str, Any]:
     if response.status_code != 200:
-        raise refusal(response.status_code, response.content, response.headers, model=target.model, key=target.key)
+        raise refusal(
+            response.status_code,
+            response.content,
+            response.headers,
+            model=target.model,
+            key=target.key,
+            gateway=target.gateway,
+        )
     try:
         data = response.json()
     except ValueError as error:

@@ -16,15 +16,18 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
+from genai_tui.chat_ports import Playground
 from genai_tui.domain.chat import ChatRequest
 from genai_tui.domain.conversation import Turn, context_used, messages, totals, tried_again
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Ref
+from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from screens.base import ConsoleScreen
 from screens.chat.all_settings import SettingsDialog
 from screens.chat.answering import follow
+from screens.chat.as_developer import Developer
 from screens.chat.facts import side, title, warning
 from screens.chat.memory import Held, held
 from screens.chat.prompt import Prompt
@@ -65,6 +68,12 @@ class ConversationScreen(ConsoleScreen):
         self._counting: Timer | None = None
         self._next: int | None = None
         self._said: dict[str, str | Content] = {}
+        self._developer: Developer | None = None
+
+    @property
+    def playground(self) -> Playground:
+        """Whom questions go through: our own way, or a developer's."""
+        return self._developer.playground if self._developer is not None else self.services.playground
 
     def compose_body(self) -> ComposeResult:
         """Whom one talks to, the settings, the conversation, the line to ask."""
@@ -94,6 +103,8 @@ class ConversationScreen(ConsoleScreen):
     # Whom one talks to ------------------------------------------------------------------------------------------------
 
     def _talk_to(self, ref: Ref) -> None:
+        if ref != self._ref:
+            self._be_oneself()
         self._ref, self._held, self._most, self._next = ref, held(self.app, ref), None, None
         prompt, settings = self.query_one(Prompt), self.query_one(ChatSettings)
         with self.prevent(TextArea.Changed, Input.Changed):
@@ -187,7 +198,7 @@ class ConversationScreen(ConsoleScreen):
         await self._begin(self._live)
         unkept: Problem | None = None
         try:
-            unkept = await follow(self.services.playground, request, self._live, self._see)
+            unkept = await follow(self.playground, request, self._live, self._see)
         finally:
             await self._end(tried_again(instead, self._live) if instead is not None else self._live, self._held)
         if unkept is not None:
@@ -249,6 +260,17 @@ class ConversationScreen(ConsoleScreen):
                 settings.put(texts)
             self._held.settings = settings.texts
 
+    def _be_oneself(self) -> None:
+        """Ask with our own rights again; a key that was made for asking otherwise is revoked."""
+        left, self._developer = self._developer, None
+        if left is not None and left.copy is not None:
+            revoking = self.services.keys.revoke([left.copy])
+            self.app.run_worker(revoking, name=f"revoke {left.copy.id}", group="revoke", exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        """Whoever leaves asks for nobody any more."""
+        self._be_oneself()
+
     # Words around the conversation ------------------------------------------------------------------------------------
 
     def refresh_from_picture(self) -> None:
@@ -260,7 +282,8 @@ class ConversationScreen(ConsoleScreen):
             return
         detail = self._detail
         self._say("#chat-who", title(self._ref, detail))
-        self._say("#chat-warning", warning(self._ref, detail))
+        asking_as = f"▲ asking as a developer: {self._developer.words}; ctrl+y goes back" if self._developer else ""
+        self._say("#chat-warning", printable(asking_as) or warning(self._ref, detail))
         asked = self._held.turns or self.asking
         self._say("#chat-empty", "" if asked else _EMPTY.format(ref=self._ref))
         self._refresh_counts()

@@ -12,12 +12,12 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Label, Static
 
+from genai_tui.chat_ports import Playground
 from genai_tui.domain.chat import ChatRequest
 from genai_tui.domain.load import LoadPlan, LoadReport
 from genai_tui.domain.monitoring import Quantiles
 from genai_tui.domain.text import printable
 from genai_tui.load_test import run_load
-from genai_tui.services import Services
 from screens.chat.words import short
 from screens.dialogs.base import Dialog
 from screens.format import MISSING, count, money, rate, short_seconds
@@ -30,7 +30,8 @@ class LoadDialog(Dialog[None]):
     """Asks how much, runs it, shows the figures as they come.
 
     Args:
-        services: the ports; every question goes through the playground's and is a row of the ledger.
+        playground: whom every question goes to; each is a row of the ledger.
+        context: of the session.
         request: what is asked each time.
     """
 
@@ -40,10 +41,10 @@ class LoadDialog(Dialog[None]):
     ]
     KEYS = "enter start   ↑ ↓ field   esc stop, then back"
 
-    def __init__(self, services: Services, request: ChatRequest) -> None:
-        super().__init__(f"Load test of {request.ref} in {services.session.context}")
+    def __init__(self, playground: Playground, context: str, request: ChatRequest) -> None:
+        super().__init__(f"Load test of {request.ref} in {context}")
         self.add_class("-load")
-        self._services, self._request = services, request
+        self._playground, self._request = playground, request
         self._under_way = False
 
     def compose_content(self) -> ComposeResult:
@@ -79,7 +80,7 @@ class LoadDialog(Dialog[None]):
     async def _run_load(self, plan: LoadPlan) -> None:
         shown = self.query_one("#load-report", Static)
         try:
-            async with aclosing(run_load(self._services.playground, self._request, plan)) as reports:
+            async with aclosing(run_load(self._playground, self._request, plan)) as reports:
                 async for found in reports:
                     shown.update(report_text(found, plan))
         finally:

@@ -168,8 +168,12 @@ async def test_a_list_then_what_changes(cluster: Cluster) -> None:
 
 async def test_a_version_that_is_too_old_is_gone(cluster: Cluster) -> None:
     path = f"/api/v1/namespaces/{cluster.namespace}/configmaps"
-    with pytest.raises(Gone):
+    try:
         await cluster.connection.get_json(path, limit=1, resourceVersion="1", resourceVersionMatch="Exact")
+    except Gone:
+        return
+    assert not cluster.target.simulated
+    pytest.skip("this API server still has its first version: it compacts five minutes after its start")
 
 
 async def test_apply_twice_dry_run_and_conflict(cluster: Cluster) -> None:
@@ -254,7 +258,9 @@ async def test_a_viewer_sees_and_may_not_write(cluster: Cluster) -> None:
     await writes.apply(cluster.connection, cluster.config("1"))
     viewer = replace(cluster.target, user=replace(cluster.target.user, act_as="genai-tui-viewer"))
     async with Connection(viewer) as connection:
-        assert await Access(connection).identify() == "genai-tui-viewer"
+        offered = (await connection.get_json("/apis/authentication.k8s.io/v1"))["resources"]
+        says_who = any(one["name"] == "selfsubjectreviews" for one in offered)  # since Kubernetes 1.28
+        assert await Access(connection).identify() == ("genai-tui-viewer" if says_who else None)
 
         async def reads() -> bool:
             # A real API server takes a moment to learn of a new binding.

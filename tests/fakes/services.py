@@ -441,6 +441,19 @@ class FakePlayground:
         self.counted.append(tuple(messages))
         return self.tokens
 
+    address: str = "http://127.0.0.1:8090"
+    developers: list[tuple[str, bool]] = field(default_factory=list)
+    """The addresses asked at, and whether with a key."""
+    as_theirs: Exception | None = None
+    """What the gateway refuses a developer with."""
+
+    def public_address(self, ref: Ref) -> str:
+        return self.address
+
+    def as_developer(self, address: str, key: str | None) -> FakePlayground:
+        self.developers.append((address, key is not None))
+        return FakePlayground(words=("As ", "a developer."), failure=self.as_theirs)
+
     def way(self, ref: Ref) -> str:
         return ""
 

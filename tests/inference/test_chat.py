@@ -85,7 +85,7 @@ async def stage(
             yield Stage(
                 EnginePlayground(
                     resolve,
-                    lambda ref: Known("smollm2-135m", price, "http://llm.example"),
+                    lambda ref: Known("smollm2-135m", price, "http://llm.example", "chat"),
                     ledger.record,
                     cluster="https://c:6443",
                     clock=lambda: NOW,

@@ -30,7 +30,7 @@ async def test_one_is_typed_kept_and_forgotten_and_never_shown() -> None:
         app = pilot.app
         await wait_until(pilot, lambda: "$HF_TOKEN" in page(app))
         assert "gpg: decryption failed" in page(app)
-        await pilot.press("down", "down", "enter")
+        await pilot.press("down", "down", "down", "enter")
         await wait_until(pilot, lambda: "NGC API key" in page(app) and "shown as dots" in page(app))
         await pilot.press(*"two words", "enter")
         await wait_until(pilot, lambda: "no spaces" in page(app))
@@ -61,7 +61,7 @@ async def test_what_cannot_be_kept_is_told_and_the_palette_opens_it() -> None:
     world.credentials.keyring = ""
     async with showing(world, CredentialsScreen(), size=(100, 30)) as pilot:
         await wait_until(pilot, lambda: "$HF_TOKEN" in page(pilot.app))
-        await pilot.press("down", "enter")
+        await pilot.press("down", "down", "enter")
         await wait_until(pilot, lambda: "As long as $HF_TOKEN" in page(pilot.app))
         await pilot.press(*"abc", "enter")
         await wait_until(pilot, lambda: "where?" in page(pilot.app))
