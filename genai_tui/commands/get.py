@@ -55,6 +55,9 @@ async def get(services: Services, kind: str, name: str | None, namespace: str | 
         for about in dict.fromkeys(node.about for node in nodes if node.about and not node.gpus):
             note(f"genai-tui: GPUs: {about}")
         rows = nodes
+    within = services.picture.health.within
+    if kind == "deployments" and namespace is None and within is not None:
+        note(f"genai-tui: only namespace {within} is visible to you")
     listing = _list(kind, rows, now, wide=form == "wide")
     if form in ("json", "yaml"):
         document = {"items": list(listing.items)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from genai_tui.commands.explain import find_ref
-from genai_tui.commands.output import Format, Row, as_table, confirm, timestamp, write, wrote_stable
+from genai_tui.commands.output import Format, Row, as_table, confirm, note, timestamp, write, wrote_stable
 from genai_tui.domain.revisions import Revision, gone_back
 from genai_tui.errors import BadInput, NotFound
 from genai_tui.services import Services
@@ -57,7 +57,9 @@ async def rollback(services: Services, name: str, namespace: str | None, wanted:
         raise BadInput(f"{ref}: {error}", next_step=f"genai-tui history {ref} lists them") from error
     text = await services.diff_documents([document])
     if not text:
-        write(f"{ref} is as revision {revision.number} was: nothing to change")
+        write(f"{ref} is by its spec as revision {revision.number} was: nothing to change")
+        if (await services.operations.drift(ref)).fields:
+            note(f"what was changed elsewhere stays; genai-tui explain {ref} lists it")
         return
     sys.stderr.write(text)
     if not yes:

@@ -382,6 +382,12 @@ SCHEDULING_FIRST = (
         "check its storage class and size",
         _set("advanced.cache.storageClass", ""),
     ),
+    _rule(
+        "no-nodes",
+        "no nodes available to schedule pods",
+        "the cluster has no node that takes pods",
+        "add a node, or see what ails those there are",
+    ),
     _rule("too-many-pods", "Too many pods", "the nodes that fit hold as many pods as they may", "add a node"),
 )
 SCHEDULING = (

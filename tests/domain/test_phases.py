@@ -68,6 +68,7 @@ UNSCHEDULABLE = [
     ("0/3 nodes are available: 3 node(s) didn't match pod affinity rules.", "no node satisfies the pod affinity"),
     ("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.",
      "every fitting node has a pod it must stay away from"),
+    ("no nodes available to schedule pods", "the cluster has no node that takes pods"),
     ("0/3 nodes are available: 3 Too many pods.", "the nodes that fit hold as many pods as they may"),
     ("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
      "its volume claim is not bound"),
