@@ -24,6 +24,7 @@ from genai_tui.errors import GenaiTuiError, NotPermitted, TimedOut
 from genai_tui.gateway.app import Gateway
 from genai_tui.gateway.journal import Journal
 from genai_tui.gateway.recorder import Recorder
+from genai_tui.gateway.refused import Refusals
 from genai_tui.gateway.server import serve
 from genai_tui.kube import reach
 from genai_tui.kube.connection import Connection
@@ -33,6 +34,7 @@ from genai_tui.kube.manifests.deployment import read_deployment
 from genai_tui.kube.reads import watch
 from genai_tui.logs import Redacting
 from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.refusals import RefusalRows
 from genai_tui.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -72,8 +74,9 @@ async def run_gateway(settings: Settings, running: Running) -> None:
     async with Connection(target, connections=CONNECTIONS) as connection:
         with Journal(own) as journal:
             recorder = Recorder(journal, ledger.record_many)
+            refusals = Refusals(target.server, _now, RefusalRows(ledger).add)
             gateway = Gateway(
-                cluster=target.server, reach=_ways(connection), recorder=recorder, clock=lambda: datetime.now(UTC)
+                cluster=target.server, reach=_ways(connection), recorder=recorder, clock=_now, refusals=refusals
             )
             feeder = Feeder(gateway, settings.system_namespace)
             await _adopt([found for found in journals.iterdir() if found != own], ledger)
@@ -81,6 +84,7 @@ async def run_gateway(settings: Settings, running: Running) -> None:
             if recovered:
                 log.info("%d requests of a gateway that was stopped are taken over", recovered)
             tasks = [asyncio.create_task(recorder.run(), name="recorder")]
+            tasks.append(asyncio.create_task(refusals.run(), name="refusals"))
             for kind in _WATCHED:
                 tasks.append(asyncio.create_task(_feed(connection, feeder, kind, settings), name=f"watch {kind}"))
             try:
@@ -88,11 +92,16 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                 running.announce()
                 await serve(gateway.app(), running.listener, stop, running.grace_s)
                 await recorder.settle(SETTLE_LIMIT_S)
+                await refusals.flush()
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await ledger.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _adopt(journals: Sequence[Path], ledger: Ledger) -> None:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from genai_tui.domain.budgets import Budget, Standing, month_of, standing
 from genai_tui.domain.money import Price
+from genai_tui.domain.refusals import Refusal
+from genai_tui.domain.rows import Ref
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
 
@@ -53,6 +55,16 @@ class UsageReports(Protocol):
         self, since: datetime, until: datetime | None = None, *, limit: int = 10_000
     ) -> tuple[RequestRecord, ...]:
         """Single requests, oldest first, at most `limit`."""
+        ...
+
+
+class Refusals(Protocol):
+    """What gateways on this machine refused. Raises GenaiTuiError when the ledger cannot be used."""
+
+    async def recent(
+        self, since: datetime, *, cluster: str | None = None, ref: Ref | None = None, limit: int = 100
+    ) -> tuple[Refusal, ...]:
+        """The last ones, newest first, at most `limit`: of a cluster and of a deployment, None for all."""
         ...
 
 

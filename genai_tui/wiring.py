@@ -34,6 +34,7 @@ from genai_tui.metering.audit import AuditRows
 from genai_tui.metering.budgets import BudgetRows
 from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.refusals import RefusalRows
 from genai_tui.metering.starts import StartRows
 from genai_tui.operations import ClusterOperations
 from genai_tui.own_credentials import own_credentials
@@ -90,6 +91,7 @@ class Wiring:
         self.conversations = shelves.conversations(settings.state)
         self.prompts = shelves.prompts(settings.state)
         self.usage = self._ledger
+        self.refusals = RefusalRows(self._ledger)
         self.budgets = BudgetRows(self._ledger, session.server, now)
         self.keys = ClusterKeys(connection, picture, session, self.settle, now)
         self.credentials = own_credentials(settings, simulated=session.simulated)

@@ -19,7 +19,7 @@ from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from genai_tui.limit_reading import LimitsNow, limits_now
 from screens.base import ConsoleScreen
-from screens.format import MISSING, count, plural
+from screens.format import MISSING, clock, count, plural
 from screens.forms.picker import PickerScreen
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
@@ -27,6 +27,7 @@ READ_EVERY_S = 2.0
 KEYS_EVERY_S = 20.0
 """Keys change seldom, and are asked from the cluster."""
 _BAR = 12
+_REFUSED_SHOWN = 5
 _NEARLY = 0.8
 _COLUMNS = (
     Column("level", "LEVEL", least=6),
@@ -53,7 +54,8 @@ class LimitsScreen(ConsoleScreen):
 # Limits
 
 For each organization, user and key that may call the deployment: how much of each limit is used in the window that is
-open now, and when it ends. A limit whose bar is full refuses the next request. It is read every two seconds.
+open now, and when it ends. A limit whose bar is full refuses the next request. Below stands what was refused last and
+why. It is read every two seconds.
 
 `t` chooses a key: its own limits, and whether a request with it would be let in now, or by which limit refused; `esc`
 goes back to all keys. Limits themselves are changed in the deployment's form.
@@ -77,6 +79,7 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         yield Static("", id="limits-said", markup=False)
         yield VirtualTable[str](_COLUMNS, natural=str, id="limits-table")
         yield Static("", id="limits-nothing", markup=False)
+        yield Static("", id="limits-refused", markup=False)
         yield Static(_SOURCE, id="limits-source", markup=False)
 
     def on_mount(self) -> None:
@@ -126,6 +129,7 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
                 else f"No key may call {self._ref}. Area 4 makes keys; the Sharing tab says who may call."
             )
         self._say("#limits-nothing", nothing)
+        self._say("#limits-refused", _refused(now))
         if now.said is None:
             self._say("#limits-said", f"{plural(now.callers, 'key')} may call" if rows else "")
         elif now.said.admitted:
@@ -154,6 +158,19 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         else:
             self._chosen = None
             self.action_read()
+
+
+def _refused(now: LimitsNow) -> str:
+    """What was refused last, and why."""
+    lines = []
+    for one in now.refused[:_REFUSED_SHOWN]:
+        times = f" x{one.count}" if one.count > 1 else ""
+        lines.append(printable(f"{clock(one.last)}  {one.status}{times}  {one.who} {one.key}: {one.reason}"))
+    if len(now.refused) > _REFUSED_SHOWN:
+        lines.append(f"and {len(now.refused) - _REFUSED_SHOWN} more: genai-tui limits lists them")
+    if now.unknown:
+        lines.append(f"{count(now.unknown)} requests without a known key (401), to whatever deployment")
+    return "\n".join(["refused in the last hour", *lines]) if lines else "nothing was refused in the last hour"
 
 
 def _cells(reading: Reading) -> Cells:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genai_tui.commands.explain import find
-from genai_tui.commands.output import Format, as_json, as_table, as_yaml, note, write
+from genai_tui.commands.output import Format, as_json, as_table, as_yaml, note, timestamp, write
 from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.limit_use import Verdict
 from genai_tui.domain.limits import Reading, whole_seconds
 from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.refusals import Refusal
 from genai_tui.errors import NotFound
 from genai_tui.limit_reading import limits_now
 from genai_tui.services import Services
@@ -33,7 +34,10 @@ async def limits(services: Services, name: str, namespace: str | None, *, key_id
     now = await limits_now(services, ref, keys, chosen)
     found, said = now.readings, now.said
     if form in ("json", "yaml"):
-        document = _document(str(ref), found, chosen, said)
+        document = _document(str(ref), found, chosen, said) | {
+            "refused": [_refusal(one) for one in now.refused],
+            "refusedWithoutKey": now.unknown,
+        }
         write(as_json(document) if form == "json" else as_yaml(document))
         return
     if found:
@@ -43,6 +47,13 @@ async def limits(services: Services, name: str, namespace: str | None, *, key_id
     if chosen is not None and said is not None:
         word = "would be let in now" if said.admitted else f"would be refused with {said.status}: {said.reason}"
         write(f"key {chosen.id} {word}\n")
+    if now.refused:
+        rows = [(timestamp(one.last), one.who, one.key, one.status, one.count, one.reason) for one in now.refused]
+        write("\n" + as_table(("refused last", "who", "key", "status", "times", "reason"), rows))
+    else:
+        write("nothing was refused in the last hour")
+    if now.unknown:
+        write(f"{now.unknown} requests came without a known key in the last hour, to whatever deployment")
     note("counted from what the embedded gateway recorded on this machine")
 
 
@@ -50,6 +61,20 @@ def _cells(reading: Reading) -> tuple[str, ...]:
     resets = f"{whole_seconds(reading.resets_in)} s" if reading.resets_in else "–"
     used = f"{reading.used:,}{' spent' if reading.spent else ''}"
     return (reading.level.value, reading.subject, reading.unit.value, used, f"{reading.limit:,}", resets)
+
+
+def _refusal(refusal: Refusal) -> dict[str, object]:
+    return {
+        "first": timestamp(refusal.first),
+        "last": timestamp(refusal.last),
+        "count": refusal.count,
+        "organization": refusal.organization or None,
+        "user": refusal.user or None,
+        "key": refusal.key or None,
+        "status": refusal.status,
+        "code": refusal.code or None,
+        "reason": refusal.reason,
+    }
 
 
 def _document(ref: str, found: Sequence[Reading], key: KeyRecord | None, said: Verdict | None) -> dict[str, object]:

@@ -26,6 +26,7 @@ from genai_tui.gateway.keyring import Keyring
 from genai_tui.gateway.metrics import Metrics
 from genai_tui.gateway.recorder import Recorder
 from genai_tui.gateway.refusals import SERVER, Refused, no_model, over_limit
+from genai_tui.gateway.refused import Refusals
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("genai_tui.gateway.access")
@@ -46,6 +47,7 @@ class Gateway:
         recorder: Recorder,
         clock: Callable[[], datetime],
         steady: Callable[[], float] = time.monotonic,
+        refusals: Refusals | None = None,
         silence_s: float = SILENCE_LIMIT_S,
     ) -> None:
         """Make it, serving nothing yet.
@@ -56,8 +58,10 @@ class Gateway:
             recorder: keeps requests.
             clock: the time.
             steady: seconds that only grow, for windows.
+            refusals: keeps what is refused; None for nowhere.
             silence_s: how long an engine may say nothing.
         """
+        self._refusals = refusals
         self.directory, self.keyring = Directory(), Keyring(clock)
         self.windows, self.metrics, self.recorder = Windows(), Metrics(), recorder
         self._cluster, self._reach, self._clock, self._steady = cluster, reach, clock, steady
@@ -104,7 +108,7 @@ class Gateway:
                 self.metrics.in_flight.dec()
             note.write(exchange.status_code or 499, began)
         except Refused as refused:
-            self.metrics.refused(refused.status)
+            self._count_refusal(refused, note.key, note.served, let_in=exchange is not None)
             note.write(refused.status, began)
             await refused.response(headers)(scope, receive, send)
         except ClientGone:
@@ -116,6 +120,13 @@ class Gateway:
             if exchange is None or not exchange.status_code:
                 failed = Refused(500, f"The gateway failed; its log has the request {request_id}.", kind=SERVER)
                 await failed.response(headers)(scope, receive, send)
+
+    def _count_refusal(self, refused: Refused, key: KeyRecord | None, served: Served | None, *, let_in: bool) -> None:
+        """One that was let in first is a request that failed, and a row of its own."""
+        self.metrics.refused(refused.status)
+        if self._refusals is not None and not let_in:
+            ref = served.ref if served is not None else refused.ref
+            self._refusals.note(refused.status, refused.code or "", str(refused), key, ref)
 
     def _admit(self, served: Served, key: KeyRecord) -> dict[str, str]:
         """Check the limits and count the request; the headers that say what is left. Raises Refused 429."""
@@ -180,7 +191,7 @@ class Gateway:
         return JSONResponse(data, 200 if self.recorder.problem is None else 503)
 
     async def _refusal(self, _: Request, refused: Refused) -> Response:
-        self.metrics.refused(refused.status)
+        self._count_refusal(refused, None, None, let_in=False)
         return refused.response()
 
 

@@ -89,7 +89,8 @@ class Directory:
             names = ", ".join(sorted(f"'{served.ref}'" for served in shared))
             raise no_model(f"'{model}' is the name of several deployments; ask for one of {names}.")
         if found:
-            raise not_allowed(f"The model '{model}' is not shared with the organization or the API key that asks.")
+            why = f"The model '{model}' is not shared with the organization or the API key that asks."
+            raise not_allowed(why, found[0].ref if len(found) == 1 else None)
         raise no_model(f"The model '{model}' does not exist. GET /v1/models lists what this key may call.")
 
     def offers(self, key: KeyRecord) -> list[Offer]:

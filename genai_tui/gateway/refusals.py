@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from genai_tui.domain.limits import Admission
+from genai_tui.domain.rows import Ref
 
 INVALID, PERMISSION, SERVER = "invalid_request_error", "permission_error", "server_error"
 
@@ -25,6 +26,7 @@ class Refused(Exception):
         code: OpenAI's `code`.
         param: the field of the body that is wrong.
         headers: more headers of the answer.
+        ref: the deployment it is about, where that is one and the caller may not know it.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class Refused(Exception):
         code: str | None = None,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        ref: Ref | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.kind, self.code = status, kind, code
+        self.status, self.kind, self.code, self.ref = status, kind, code, ref
         self.body = error_body(message, kind, code, param)
         self.headers = dict(headers or {})
 
@@ -59,9 +62,9 @@ def no_key(why: str) -> Refused:
     return Refused(401, why, code="invalid_api_key", headers=headers)
 
 
-def not_allowed(why: str) -> Refused:
+def not_allowed(why: str, ref: Ref | None = None) -> Refused:
     """403: the key is good, and may not call this."""
-    return Refused(403, why, kind=PERMISSION, code="not_allowed", param="model")
+    return Refused(403, why, kind=PERMISSION, code="not_allowed", param="model", ref=ref)
 
 
 def no_model(why: str) -> Refused:

@@ -266,6 +266,26 @@ def pruned(db: Database) -> None:
     db.table("pruned").create({"until": str, "at": str}, not_null={"until", "at"})
 
 
+@migrations()
+def refusals(db: Database) -> None:
+    """Requests a gateway refused, counted by minute: who, what for, with which status; no request of `requests`."""
+    texts = ("cluster", "minute", "namespace", "deployment", "organization", "user", "key")
+    db.table("refusals").create(
+        {
+            **dict.fromkeys(texts, str),
+            "status": int,
+            "code": str,
+            "first": str,
+            "last": str,
+            "count": int,
+            "reason": str,
+        },
+        pk=(*texts, "status", "code"),
+        not_null={"first", "last", "count", "reason"},
+    )
+    db.table("refusals").create_index(["last"])
+
+
 NAMES = frozenset(
     step.__name__
     for step in (
@@ -280,6 +300,7 @@ NAMES = frozenset(
         budgets,
         roll_ups,
         pruned,
+        refusals,
     )
 )
 TRIGGERS = frozenset(

@@ -33,6 +33,7 @@ from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.places import ContextEntry
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import Problem
+from genai_tui.domain.refusals import Refusal
 from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import (
     DeploymentDetail,
@@ -517,6 +518,19 @@ class FakeUsage:
 
 
 @dataclass
+class FakeRefusals:
+    """Refusals in memory."""
+
+    rows: Sequence[Refusal] = ()
+
+    async def recent(
+        self, since: datetime, *, cluster: str | None = None, ref: Ref | None = None, limit: int = 100
+    ) -> tuple[Refusal, ...]:
+        of = [row for row in self.rows if ref is None or (row.namespace, row.deployment) == (ref.namespace, ref.name)]
+        return tuple(row for row in of if row.last >= since)[:limit]
+
+
+@dataclass
 class FakeBudgets:
     """Budgets in memory."""
 
@@ -691,6 +705,7 @@ class FakeServices:
         self.playground = FakePlayground()
         self.usage = FakeUsage()
         self.budgets = FakeBudgets()
+        self.refusals = FakeRefusals()
         self.drafts = FakeDrafts()
         self.conversations: FakeShelf[SavedConversation] = FakeShelf()
         self.prompts: FakeShelf[SavedPrompt] = FakeShelf()
@@ -717,6 +732,7 @@ class FakeServices:
             playground=self.playground,
             usage=self.usage,
             budgets=self.budgets,
+            refusals=self.refusals,
             drafts=self.drafts,
             conversations=self.conversations,
             prompts=self.prompts,

@@ -22,8 +22,10 @@ from genai_tui.domain.rows import Ref
 from genai_tui.gateway.app import Gateway
 from genai_tui.gateway.journal import Journal
 from genai_tui.gateway.recorder import Recorder
+from genai_tui.gateway.refused import Refusals
 from genai_tui.gateway.server import base_url, listen, serve
 from genai_tui.metering.ledger import Ledger
+from genai_tui.metering.refusals import RefusalRows
 
 CHAT = Ref("team-a", "chat")
 KEY = "sk-genai-alice"
@@ -88,6 +90,8 @@ class Engine:
         wanted = data.get("max_tokens", 3)
         usage = {"prompt_tokens": 10, "completion_tokens": wanted, "total_tokens": 10 + wanted}
         if not data.get("stream"):
+            if self.hold is not None:
+                await self.hold.wait()
             call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
             said = {"role": "assistant", "content": None if data.get("tools") else " a" * wanted}
             said |= {"tool_calls": [call]} if data.get("tools") else {}
@@ -154,6 +158,7 @@ class World:
     engine: Engine
     ledger: Ledger
     recorder: Recorder
+    refusals: Refusals
     url: str
     stop: asyncio.Event
     now: float = 1000.0
@@ -209,11 +214,12 @@ async def world(
         client = httpx.AsyncClient(base_url=address, trust_env=False, timeout=30, limits=limits)
         await stack.enter_async_context(client)
         recorder = Recorder(stack.enter_context(Journal(directory / "journal")), ledger.record_many)
+        refusals = Refusals("https://c", lambda: datetime.now(UTC), RefusalRows(ledger).add)
         gateway = Gateway(
             cluster="https://c", reach=lambda _: Way(client), recorder=recorder, clock=lambda: datetime.now(UTC),
-            steady=lambda: found.now, silence_s=silence_s,
+            steady=lambda: found.now, refusals=refusals, silence_s=silence_s,
         )  # fmt: skip
-        found = World(gateway, engine, ledger, recorder, base_url(listener), stop)
+        found = World(gateway, engine, ledger, recorder, refusals, base_url(listener), stop)
         gateway.directory.put_endpoints([endpoint()])
         gateway.directory.put_deployment(CHAT, deployment())
         gateway.keyring.put("one", key())

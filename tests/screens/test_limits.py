@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pytest
 from textual.pilot import Pilot
 
+from genai_tui.domain.refusals import Refusal
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage
 from genai_tui.errors import GenaiTuiError
@@ -36,12 +37,25 @@ def asked(number: int, user: str, key: str, tokens: int) -> RequestRecord:
     )  # fmt: skip
 
 
+def refused(
+    seconds: int, user: str, key: str, status: int, reason: str, count: int = 1, ref: Ref | None = CHAT
+) -> Refusal:
+    at = tour.NOW - timedelta(seconds=seconds)
+    namespace, name = (ref.namespace, ref.name) if ref else ("", "")
+    organization = "org-a" if key else ""
+    return Refusal(
+        at, at, count, "https://127.0.0.1:6443", namespace, name, organization, user, key, status, "", reason
+    )
+
+
 def busy_world() -> FakeServices:
     world = FakeServices()
     world.usage.rows = (
         *(asked(n, "alice", "k-11111111", 500) for n in range(120)),
         *(asked(500 + n, "bob", "k-22222222", 100) for n in range(12)),
     )
+    why = "Rate limit reached for user alice on tokens per minute: limit 60000, used 60000. Try again in 31 s."
+    world.refusals.rows = (refused(3, "alice", "k-11111111", 429, why, 7), refused(99, "", "", 401, "", 12, ref=None))
     return world
 
 
@@ -72,6 +86,22 @@ async def test_no_limits_no_keys_others_and_a_broken_ledger_are_said() -> None:
     world.usage.failure = GenaiTuiError("the ledger is damaged")
     async with showing(world, LimitsScreen(CHAT)) as pilot:
         await wait_until(pilot, lambda: "✖ the ledger is damaged" in page(pilot.app))
+
+
+async def test_what_was_refused_last_is_told_with_who_and_why() -> None:
+    world = busy_world()
+    unshared = refused(9, "carol", "k-44444444", 403, "The model 'chat' is not shared with the organization.")
+    world.refusals.rows = (*world.refusals.rows, unshared)
+    async with showing(world, LimitsScreen(CHAT), size=(160, 30)) as pilot:
+        await wait_until(pilot, lambda: "429 x7  alice (org-a) k-11111111: Rate limit reached" in page(pilot.app))
+        assert "403  carol (org-a) k-44444444: The model 'chat' is not shared" in page(pilot.app)
+        assert "12 requests without a known key (401), to whatever deployment" in page(pilot.app)
+        await pilot.press("t", *"1111", "enter")
+        await wait_until(pilot, lambda: "carol" not in page(pilot.app))
+        assert "429 x7" in page(pilot.app)
+        world.refusals.rows = ()
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "nothing was refused in the last hour" in page(pilot.app))
 
 
 async def test_the_deployment_opens_it_with_one_key() -> None:
