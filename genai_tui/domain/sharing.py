@@ -43,6 +43,16 @@ def effect(
     return Effect(len(chosen), len({(key.organization, key.user) for key in calling}), len(calling))
 
 
+def moved(
+    before: Sharing, after: Sharing, ref: Ref, keys: Sequence[KeyRecord], now: datetime
+) -> tuple[tuple[KeyRecord, ...], tuple[KeyRecord, ...]]:
+    """The keys that may call after and not before, and those that no longer may. Expired ones do not count."""
+    living = [key for key in keys if not key.expired(now)]
+    could, can = ({key.id for key in living if may_call(sharing, ref, key)} for sharing in (before, after))
+    gained = tuple(key for key in living if key.id in can - could)
+    return gained, tuple(key for key in living if key.id in could - can)
+
+
 def sharing_of(mode: SharingMode, organizations: Iterable[str]) -> Sharing:
     """The sharing that a choice of mode and organizations means; none chosen is none shared with."""
     if mode is not SharingMode.ORGANIZATIONS:

@@ -39,7 +39,7 @@ from screens.deployment.rollout import moving, rollout
 from screens.deployment.searching import SearchedText
 from screens.deployment.sharing import SharingPane
 from screens.deployment.sheet import Bit, Block, Grid, Sheet, Text
-from screens.dialogs.confirm import ConfirmDialog
+from screens.dialogs.difference import DifferenceDialog
 from screens.limits import LimitsScreen
 
 TABS = (
@@ -362,11 +362,20 @@ of ours beside it.
             why = refusal or "this is a read-only session" if document is not None else f"{self._ref} cannot be read"
             self.notify(why, title="Sharing cannot be changed", severity="warning")
             return
-        text = f"In {self.services.session.context}: {event.text}"
-        if not await self.app.push_screen_wait(ConfirmDialog(f"Change who may call {self._ref}?", text, yes="Share")):
-            return
         spec = document.spec.model_copy(update={"sharing": event.sharing})
         operations, wanted = self.services.operations, document.model_copy(update={"spec": spec})
+        slow = self.set_timer(1.0, lambda: self.notify("asking the API server what it would change ...", timeout=3))
+        try:
+            preview = await operations.preview(wanted)
+        finally:
+            slow.stop()
+        if preview.refusal:
+            self.notify(preview.refusal, title="Sharing cannot be changed", severity="error", timeout=10)
+            return
+        text = f"In {self.services.session.context}: {event.text}"
+        change = DifferenceDialog(f"Change who may call {self._ref}?", text, preview.diff, yes="Share")
+        if not await self.app.push_screen_wait(change):
+            return
         applying = written(
             self.app,
             f"Share {self._ref}?",

@@ -18,7 +18,7 @@ from genai_tui.domain.documents import Endpoint
 from genai_tui.domain.handover import sharing_text
 from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.rows import DeploymentDetail, OrganizationRow
-from genai_tui.domain.sharing import Effect, effect, shared_with, sharing_of
+from genai_tui.domain.sharing import Effect, effect, moved, shared_with, sharing_of
 from genai_tui.errors import GenaiTuiError
 from screens.deployment.overview import enforcement
 from screens.deployment.sheet import Block, Fact, Heading, Sheet, Text
@@ -37,6 +37,8 @@ _COLUMNS = (
     Column("users", "USERS", least=5, most=6, right=True),
     Column("keys", "KEYS", least=4, most=6, right=True),
 )
+
+_NAMED = 4
 
 
 class SharingPane(Vertical):
@@ -157,6 +159,14 @@ class SharingPane(Vertical):
         told = effect(sharing, self._detail.row.ref, names, self._keys, self._now)
         return effect_text(told, self._problem)
 
+    def _moved_text(self, wanted: Sharing) -> str:
+        """Which keys gain access and which lose it."""
+        if self._keys is None or self._detail is None or self._now is None:
+            return ""
+        gained, lost = moved(self._applied, wanted, self._detail.row.ref, self._keys, self._now)
+        told = (("may call from then on", gained), ("may call no longer", lost))
+        return "".join(f"\n{_named(keys)} {what}" for what, keys in told if keys)
+
     def _cells(self, row: OrganizationRow) -> Cells:
         wanted = shared_with(self.wanted, row.name)
         was = shared_with(self._applied, row.name)
@@ -210,11 +220,17 @@ class SharingPane(Vertical):
             self.notify("nothing was changed", timeout=3)
         else:
             text = f"Shared with {sharing_text(wanted)}, until now with {sharing_text(self._applied)}.\n"
-            self.post_message(self.ApplyRequested(wanted, text + self._effect_text(wanted)))
+            self.post_message(self.ApplyRequested(wanted, text + self._effect_text(wanted) + self._moved_text(wanted)))
 
     def applied(self) -> None:
         """The choice was applied: follow the cluster again."""
         self._chosen = None
+
+
+def _named(keys: Sequence[KeyRecord]) -> str:
+    """Some keys by name, the others counted."""
+    names = ", ".join(f"{key.id} of {key.user}" for key in keys[:_NAMED])
+    return names if len(keys) <= _NAMED else f"{names} and {len(keys) - _NAMED} more"
 
 
 def effect_text(told: Effect, problem: str = "") -> str:
