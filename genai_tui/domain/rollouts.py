@@ -64,10 +64,13 @@ def _answering(answering: bool | None) -> Assessment:
 
 
 def _worst(rows: Sequence[ReplicaRow]) -> ReplicaRow | None:
-    """The replica that holds the deployment back most; of the new revision where there is one."""
+    """The replica that holds the deployment back most; of the new revision where there is one.
+
+    Of several in one phase it is one that needs somebody to do something: the others go on by themselves.
+    """
     behind = [row for row in rows if row.assessment.phase in _SEVERITY]
     newest = [row for row in behind if row.current] or behind
-    return min(newest, key=lambda row: _SEVERITY[row.assessment.phase], default=None)
+    return min(newest, key=lambda row: (_SEVERITY[row.assessment.phase], row.assessment.fix is None), default=None)
 
 
 def _deadlock(workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRow | None) -> Assessment | None:

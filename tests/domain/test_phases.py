@@ -281,6 +281,8 @@ LATE = Condition("Progressing", "False", "ProgressDeadlineExceeded", 'ReplicaSet
         (assess(workload(2), [READY_ROW, row(Phase.FAILED, cause="it broke")], True), Phase.DEGRADED, "it broke"),
         (assess(workload(1), [row(Phase.RUNNING, current=False), row(Phase.PENDING, cause="no GPU")], True),
          Phase.ROLLING_OUT, "pending: no GPU"),
+        (assess(workload(2), [row(Phase.PENDING, cause="being prepared"), row(Phase.PENDING, cause="no GPU", fix="add one")],
+                None), Phase.PENDING, "no GPU"),
         (assess(workload(1), [], None), Phase.PENDING, "waiting for its pods to be created"),
         (assess(workload(1, QUOTA), [], None), Phase.FAILED, "the namespace's quota is used up"),
         (assess(workload(2, QUOTA), [READY_ROW], True), Phase.DEGRADED, "the namespace's quota is used up"),
