@@ -60,7 +60,7 @@ async def limits_now(services: Services, ref: Ref, keys: Sequence[KeyRecord], ch
     server = services.session.server
     refused = await services.refusals.recent(now - REFUSED_WITHIN, cluster=server, ref=ref)
     refused = tuple(one for one in refused if chosen is None or one.key == chosen.id)
-    others = await services.refusals.recent(now - REFUSED_WITHIN, cluster=server, ref=Ref("", ""))
+    others = await services.refusals.recent(now - REFUSED_WITHIN, cluster=server, ref=Ref("", ""), limit=_MOST_ROWS)
     unknown = sum(one.count for one in others if one.status == _NO_KEY)
     of = [key for key in keys if may_call(spec.sharing, ref, key)] if chosen is None else [chosen]
 

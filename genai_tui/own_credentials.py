@@ -7,6 +7,7 @@ another account's. A simulated session has nobody's accounts: what is typed ther
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,7 +99,7 @@ class OwnCredentials:
         """Keep what was typed, and take it out of the other places, so that there is one.
 
         Raises:
-            BadInput: it can be none. GenaiTuiError: that place did not take it, and nothing changed.
+            BadInput: it can be none. GenaiTuiError: that place did not take it, or another did not let the old one go.
         """
         value = value.strip()
         wrong = problem_of(value)
@@ -172,7 +173,8 @@ class OwnCredentials:
 
     async def _configured(self, wanted: Credential, source: TokenSource) -> tuple[str, str]:
         if source.file is not None:
-            text = _read(wanted, source.file)
+            # It may be on a network, or a pipe that somebody has yet to fill.
+            text = await asyncio.to_thread(_read, wanted, source.file)
         else:
             text = await _print(wanted, source.command)
         value = _told(text)

@@ -6,12 +6,12 @@ import ssl
 
 import httpx
 
+from genai_tui.access_ports import Permissions
 from genai_tui.domain.documents import Endpoint
 from genai_tui.domain.enforcement import hostname_of
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import NotFound
 from genai_tui.inference.client import Target
-from genai_tui.kube.access import Access
 from genai_tui.services import ClusterPicture, Session
 from genai_tui.settings import Way
 
@@ -26,7 +26,7 @@ class PublicWays:
         wanted: the way the operator asked for.
     """
 
-    def __init__(self, picture: ClusterPicture, session: Session, access: Access, wanted: Way) -> None:
+    def __init__(self, picture: ClusterPicture, session: Session, access: Permissions, wanted: Way) -> None:
         self._picture, self._session, self._access, self._wanted = picture, session, access, wanted
         self._client: httpx.AsyncClient | None = None
 

@@ -332,22 +332,23 @@ class GenaiTui(App[None]):
         """Show what was written to clusters from this machine."""
         from screens.audit import AuditScreen
 
-        if not isinstance(self.screen, AuditScreen):
-            self.push_screen(AuditScreen())
+        self._open_once(AuditScreen)
 
     def open_credentials(self) -> None:
         """Show where the operator's own secrets come from."""
         from screens.credentials import CredentialsScreen
 
-        if not isinstance(self.screen, CredentialsScreen):
-            self.push_screen(CredentialsScreen())
+        self._open_once(CredentialsScreen)
+
+    def _open_once(self, kind: type[Screen[None]], *parts: type[Screen[None]]) -> None:
+        if not isinstance(self.screen, (kind, *parts)):
+            self.push_screen(kind())
 
     def action_hub(self) -> None:
         """What developers see: models, deployments, all it takes to call one."""
         from screens.hub import HubPageScreen, HubScreen
 
-        if not isinstance(self.screen, HubScreen | HubPageScreen):
-            self.push_screen(HubScreen())
+        self._open_once(HubScreen, HubPageScreen)
 
     def tell_unrecorded(self) -> None:
         """Say so, once, where the last write is not in the audit: it stands all the same."""

@@ -82,7 +82,7 @@ that comes from the environment, or from a file or command of the settings, is c
     @work(exclusive=True, group="credentials", exit_on_error=False)
     async def action_read(self) -> None:
         """Ask every source. A keyring or a program of the operator's may take its time."""
-        self._say("" if self._found else "asking the sources ...")
+        self._say("asking the sources ...")
         self._found = {one.credential.name: one for one in await self.services.credentials.listed()}
         self._table.replace({name: _cells(one) for name, one in self._found.items()})
         self._say("\n".join(f"✖ {one.problem}" for one in self._found.values() if one.problem))
@@ -104,9 +104,11 @@ that comes from the environment, or from a file or command of the settings, is c
         value = await self.app.push_screen_wait(TextDialog(what, "", problem=problem_of, text=text, password=True))
         if value is None:
             return
+        self._say("looking where it can be kept ...")  # a locked keyring is waited for
         places = [place for place in await self.services.credentials.places() if not place.refusal]
         chosen = await self._choose(what, places)
         if chosen is None:
+            self.action_read()
             return
         try:
             await self.services.credentials.keep(found.credential, value, chosen)

@@ -17,11 +17,12 @@ from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.errors import NotFound, Unreachable
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
+from genai_tui.public_ways import PublicWays
 from genai_tui.reaching import Ways
 from genai_tui.sandbox import registry
-from genai_tui.settings import Settings
+from genai_tui.settings import Settings, Way
 from tests.fakes import tour
-from tests.fakes.services import FakePicture
+from tests.fakes.services import FakeAccess, FakePicture, FakeServices
 from tests.kube.doubles import listening
 from tests.sandbox.serving import Served
 
@@ -67,6 +68,43 @@ async def test_the_way_follows_from_what_stands_in_it(cluster: Served, picture: 
         assert Ways(connection, picture, "port-forward").describe(REF) == "port-forward, as asked for"
         assert Ways(connection, picture, "proxy").describe(REF).startswith("the API server's proxy, as asked for")
         assert Ways(connection, picture).describe(Ref("team-a", "none")) == ""
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "gateway", "address"),
+    [
+        ("internal", "http://models:8090", "http://models:8090"),
+        ("internal", "", ""),
+        ("public", "http://models:8090", "https://chat.llm.example.com"),
+    ],
+)
+async def test_the_public_address_is_the_way_where_the_clusters_own_are_not_permitted(
+    cluster: Served, endpoint: str, gateway: str, address: str
+) -> None:
+    picture, access = deployed(endpoint=endpoint), FakeAccess()
+    session = replace(FakeServices().session, gateway=gateway)
+
+    def described(wanted: Way = "auto") -> str:
+        return Ways(connection, picture, wanted, PublicWays(picture, session, access, wanted)).describe(REF)
+
+    async with Connection(resolve(str(cluster.kubeconfig()), None)) as connection:
+        access.refused = {("create", "services/proxy", "")}
+        assert "public address" not in described(), "a port-forward is permitted"
+        assert described("public").startswith(
+            f"its public address {address or '(not known)'}, with an API key: as asked"
+        )
+        access.refused = {("create", "services/proxy", ""), ("create", "pods/portforward", "")}
+        assert described().startswith(
+            f"its public address {address}, with an API key: operator may not create"
+        ) == bool(address)
+        assert "public address" not in described("proxy")
+
+
+async def test_an_address_that_is_not_known_is_said_with_what_to_do() -> None:
+    ways = PublicWays(deployed(), FakeServices().session, FakeAccess(), "public")
+    with pytest.raises(NotFound) as caught:
+        ways.target(REF, ways.address(REF), "sk-genai-x")
+    assert "no public address of team-a/chat is known; set `gateway`" in caught.value.problem.line
 
 
 async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

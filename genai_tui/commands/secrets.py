@@ -24,20 +24,15 @@ async def create_secret(
     """
     where = namespace or services.session.namespace or "default"
     wanted = MissingSecret(where, name, key, registry=registry)
-    value, source_name = "", ""
-    if source is not None:
-        own = credential(source)
-        assert own is not None
-        value, source_name = await services.credentials.value(own) or "", (await services.credentials.find(own)).source
-        if not value:
-            raise BadInput(f"this machine has no {own.what}", next_step=f"genai-tui credentials set {source}")
-    else:
-        value = typed(wanted.what)
+    own = credential(source) if source is not None else None
+    value = typed(wanted.what) if own is None else await services.credentials.value(own) or ""
+    if own is not None and not value:
+        raise BadInput(f"this machine has no {own.what}", next_step=f"genai-tui credentials set {own.name}")
     await services.access.check(where)
     await services.secrets.make(wanted, value, user)
     write(f"Secret {where}/{name} created")
-    if source_name:
-        note(f"with the value of {source_name}")
+    if own is not None:
+        note(f"with this machine's {own.what}")
 
 
 def typed(what: str) -> str:

@@ -45,8 +45,7 @@ class Refusals:
         at = self._clock()
         kind = (str(ref or ""), key.id if key else "", code, status, at.isoformat()[:16])
         known = self._gathered.get(kind)
-        # The caller's own words may be in it, and a key among them.
-        reason = hide(printable(reason))[:LONGEST_REASON]
+        reason = reason[:LONGEST_REASON]
         if known is not None:
             self._gathered[kind] = replace(known, last=at, count=known.count + 1, reason=reason)
         elif len(self._gathered) < MOST:
@@ -77,7 +76,15 @@ class Refusals:
             return
         gathered, self._gathered = self._gathered, {}
         try:
-            await self._keep(tuple(gathered.values()))
+            await self._keep(tuple(map(_speakable, gathered.values())))
         except (GenaiTuiError, OSError) as error:
             log.error("refusals wait for the ledger: %s", error)
-            self._gathered = gathered | self._gathered
+            for kind, earlier in gathered.items():
+                later = self._gathered.get(kind, earlier)
+                count = earlier.count + (later.count if later is not earlier else 0)
+                self._gathered[kind] = replace(later, first=earlier.first, count=count)
+
+
+def _speakable(refusal: Refusal) -> Refusal:
+    """With a reason that can be kept: the caller's own words may be in it, and a key among them."""
+    return replace(refusal, reason=hide(printable(refusal.reason)))

@@ -281,7 +281,7 @@ async def stream_chat(
     except httpx.HTTPError as error:
         # What comes after the engine has said that it is finished is of no interest.
         if not answer.complete:
-            raise broken(error, len(answer.parts)) from error
+            raise broken(error, len(answer.parts), gateway=target.gateway) from error
     finally:
         answer.ended()
     if not answer.complete:

@@ -164,9 +164,11 @@ def _too_long(said: Said) -> bool:
     )
 
 
-def broken(error: httpx.HTTPError, pieces: int = 0) -> GenaiTuiError:
+def broken(error: httpx.HTTPError, pieces: int = 0, *, gateway: bool = False) -> GenaiTuiError:
     """A connection that was not made, or that ended before the answer did, after so many pieces of it."""
     why = str(error) or type(error).__name__
+    if gateway and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return Unreachable("the gateway cannot be reached", why=why, next_step="see whether it runs, at that address")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Unreachable("the engine cannot be reached", why=why, next_step="see its rollout: it must be Running")
     if isinstance(error, httpx.TimeoutException):

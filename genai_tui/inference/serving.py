@@ -76,7 +76,7 @@ async def _send(target: Target, method: str, path: str, body: dict[str, Any] | N
             method, f"{target.base}{path}", json=body, headers=target.headers(), timeout=ANSWER_LIMIT_S
         )
     except httpx.HTTPError as error:
-        raise broken(error) from error
+        raise broken(error, gateway=target.gateway) from error
 
 
 def _object(response: httpx.Response, target: Target) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from genai_tui.composition import build_services
 from genai_tui.domain.chat import Answered, ChatRequest, Message, Sampling
 from genai_tui.domain.keys import KeyRequest
 from genai_tui.domain.rows import Ref
-from genai_tui.errors import EngineRefused
+from genai_tui.errors import EngineRefused, Unreachable
+from genai_tui.hub_pages import page
 from genai_tui.settings import Settings
 from tests.sandbox.engines import installed
 from tests.sandbox.test_server import pods, ready, serving, until
@@ -49,6 +50,11 @@ async def test_what_a_developer_meets_is_the_gateways_answer_and_its_row(tmp_pat
         try:
             await services.settle()
             assert services.playground.public_address(CHAT) == gateway
+            assert f"{gateway}/v1/chat/completions" in await services.playground.sample_code(CHAT, "curl")
+            detail = services.picture.deployment(CHAT)
+            assert detail is not None
+            handed = await page(services, detail.row, "org-a", None)
+            assert f"embedded gateway at {gateway}" in handed
             record = await services.keys.create(
                 KeyRequest("org-a", "alice", expires=datetime.now(UTC) + timedelta(hours=1))
             )
@@ -57,6 +63,8 @@ async def test_what_a_developer_meets_is_the_gateways_answer_and_its_row(tmp_pat
             nobody = await refused(services.playground.as_developer(gateway, None))
             assert (nobody.status, "the gateway does not accept this API key (401)") == (401, nobody.problem.what)
             outsider = services.playground.as_developer(gateway, stranger.text)
+            with pytest.raises(Unreachable, match="the gateway cannot be reached"):
+                await asked(services.playground.as_developer("http://127.0.0.1:9", None))
             developer = services.playground.as_developer(gateway, record.text)
             told = await answered_once_known(developer)
             assert told.usage is not None

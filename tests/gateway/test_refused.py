@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from genai_tui.domain.refusals import Refusal
 from genai_tui.domain.usage import Dimension
+from genai_tui.errors import GenaiTuiError
+from genai_tui.gateway.refused import Refusals
 from genai_tui.metering.refusals import KEPT, RefusalRows
 from tests.gateway.test_gateway import ASKED, limited
 from tests.gateway.world import CHAT, World, deployment, key, world
@@ -62,6 +65,30 @@ async def test_each_refusal_says_who_what_and_why(tmp_path: Path) -> None:
         assert [row for row in await kept(it) if row[0] == 403] == [
             (403, 1, "team-a/chat", "k-1", "not_allowed"), (403, 1, "team-a/chat", "k-2", "not_allowed"),
         ]  # fmt: skip
+
+
+async def test_a_ledger_that_takes_nothing_for_a_while_loses_no_count(tmp_path: Path) -> None:
+    taken: list[Refusal] = []
+    full = True
+
+    async def keep(refusals: Sequence[Refusal]) -> None:
+        if full:
+            raise GenaiTuiError("the disk is full")
+        taken.extend(refusals)
+
+    now = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
+    gathering = Refusals("https://c", lambda: now, keep)
+    for second in (1, 2, 3):
+        now = now.replace(second=second)
+        gathering.note(429, "c", f"try {second} with sk-genai-0123456789abcdef", key(), CHAT)
+        await gathering.flush()
+    full = False
+    await gathering.flush()
+    await gathering.flush()
+    (refusal,) = taken
+    assert (refusal.count, refusal.first.second, refusal.last.second) == (3, 1, 3)
+    assert refusal.reason.startswith("try 3 with")
+    assert "0123456789abcdef" not in refusal.reason
 
 
 async def test_what_is_older_than_a_month_goes(tmp_path: Path) -> None:
