@@ -34,6 +34,7 @@ _ATOMIC: Final = frozenset(
     {"nodeSelector", "selector", "labelSelector", "secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"}
 )
 _NOT_FIELDS: Final = frozenset({("f:apiVersion",), ("f:kind",), ("f:status",)})
+_REVISION: Final = "f:deployment.kubernetes.io/revision"
 _META: Final = ("f:labels", "f:annotations")
 _AMOUNTS: Final = frozenset({"f:requests", "f:limits", "f:sizeLimit", "f:storage"})
 
@@ -145,13 +146,19 @@ def _held(path: Path, held: Mapping[Path, tuple[Owner, ...]]) -> tuple[Owner, ..
 
 
 def last_writer(live: Json) -> str:
-    """Who but us wrote last, other than the status; empty where nobody did."""
+    """Who but us wrote last, other than what controllers note of their work; empty where nobody did."""
     others = [
         (entry.get("time") or "", entry.get("manager") or "")
         for entry in live.get("metadata", {}).get("managedFields") or ()
-        if entry.get("manager") != MANAGER and entry.get("subresource") != "status"
+        if entry.get("manager") != MANAGER and entry.get("subresource") != "status" and not _only_noted(entry)
     ]
     return max(others, default=("", ""))[1]
+
+
+def _only_noted(entry: Json) -> bool:
+    """Whether it holds a status or a revision alone; before Kubernetes 1.22 no subresource says so."""
+    paths = list(_leaves(entry.get("fieldsV1") or {}, ()))
+    return bool(paths) and all(path[0] == "f:status" or _REVISION in path for path in paths)
 
 
 def equal(path: Path, one: Any, other: Any) -> bool:  # noqa: ANN401

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from genai_tui.errors import BadInput, Conflict, NotFound, Refused
-from genai_tui.kube import writes
+from genai_tui.kube import ownership, writes
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
@@ -52,6 +52,22 @@ async def test_a_conflict_names_the_other_manager_and_the_field(cluster: Served,
     assert caught.value.owners == {".data.key": "kubectl"}
     assert "kubectl owns 1 field this would change" in caught.value.problem.line
     assert (await connection.get_json("/api/v1/namespaces/default/configmaps/thing"))["data"]["key"] == "2"
+
+
+def test_a_field_that_somebody_took_out_is_not_blamed_on_the_controller_that_noted_a_revision() -> None:
+    # As Kubernetes 1.20 answered: an entry of the controller names no subresource.
+    revision = {"f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}}}
+    noted = revision | {"f:status": {"f:observedGeneration": {}, "f:conditions": {".": {}}}}
+    wrote: list[Json] = [
+        {"manager": "editor", "operation": "Update", "fieldsV1": {"f:spec": {"f:minReadySeconds": {}}}},
+        {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": noted},
+    ]
+    for second, entry in enumerate(wrote):
+        entry["time"] = f"2026-11-24T08:23:3{second}Z"
+    wanted = config_map("1") | {"metadata": {"name": "thing", "labels": {"tier": "b"}}}
+    live = config_map("1") | {"metadata": {"name": "thing", "managedFields": wrote}}
+    (found,) = ownership.differences(wanted, live, wanted)
+    assert (ownership.shown(found.path), found.theirs, found.manager) == (".metadata.labels.tier", None, "editor")
 
 
 async def test_what_the_server_refuses_is_told_by_field(connection: Connection) -> None:
