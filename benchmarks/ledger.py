@@ -1,8 +1,8 @@
 """The ledger beside plain sqlite3 in the same run: rows written a second, and each report over all of them.
 
 Plain sqlite3 has the same durability (write-ahead log, synchronous full), one table, floating-point money, an index by
-time, no checks: the least that could be done. The ledger adds exact money, price history, unique ids, sums by hour and
-day. The rows of both stand evenly over ninety days.
+time, no checks: the least that could be done. The ledger adds exact money, price history, unique ids, sums by minute,
+hour and day, latencies by range. The rows of both stand evenly over ninety days.
 
     python benchmarks/ledger.py [--rows 10000000] [--days 90] [--dir DIRECTORY]
 """
@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from genai_tui.domain.money import Price, cost_of
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage
 from genai_tui.domain.windows import Window, length_text
+from genai_tui.metering import upkeep
 from genai_tui.metering.database import transaction
 from genai_tui.metering.ledger import Ledger
 
@@ -49,7 +50,7 @@ def record(number: int) -> RequestRecord:
         model=f"m{number % 8}",
         usage=usage,
         price=PRICES[number % 2],
-        timings=Timings(82.0, 900.0, 61.0),
+        timings=Timings(40.0 + number % 397, 500.0 + number % 19_997, 61.0),
         organization=f"org-{number % 4}",
         user=f"user-{number % 200}",
     )
@@ -63,7 +64,16 @@ def plain_row(number: int) -> tuple[object, ...]:
     cost = float(cost_of(used.prompt, used.completion, price).amount) if used and price else None
     tokens = (used.prompt, used.completion, used.total) if used else (None, None, None)
     names = (one.source.value, one.namespace, one.deployment, one.model, one.organization, one.user)
-    return (one.id, one.at.isoformat(), *names, *tokens, price.currency if price else None, cost, one.status, 82.0)
+    return (
+        one.id,
+        one.at.isoformat(),
+        *names,
+        *tokens,
+        price.currency if price else None,
+        cost,
+        one.status,
+        40.0 + number % 397,
+    )
 
 
 # The same requests again, made by SQLite itself: ten million of them by way of Python would take most of an hour.
@@ -81,18 +91,19 @@ GENERATED = """
 """
 OURS = f"""
     insert into requests (id, at, source, cluster, namespace, deployment, model, organization, user, key, status,
-        finish_reason, prompt_tokens, completion_tokens, total_tokens, currency, cost_micro, cost_femto, ttft_ms)
+        finish_reason, prompt_tokens, completion_tokens, total_tokens, currency, cost_micro, cost_femto,
+        ttft_ms, total_ms)
     {GENERATED}
     select printf('g%011d', n), at, source, 'https://prod:6443', 'team-' || (n % 5), 'model-' || (n % 40),
            'm' || (n % 8), 'org-' || (n % 4), 'user-' || (n % 200), '', 'ok', 'stop', prompt, completion,
-           prompt + completion, currency, femto / 1000000000, femto % 1000000000, 82.0
+           prompt + completion, currency, femto / 1000000000, femto % 1000000000, 40.0 + n % 397, 500.0 + n % 19997
     from priced
 """
 PLAIN = f"""
     insert into requests
     {GENERATED}
     select printf('g%011d', n), at, source, 'team-' || (n % 5), 'model-' || (n % 40), 'm' || (n % 8), 'org-' || (n % 4),
-           'user-' || (n % 200), prompt, completion, prompt + completion, currency, femto / 1e15, 'ok', 82.0
+           'user-' || (n % 200), prompt, completion, prompt + completion, currency, femto / 1e15, 'ok', 40.0 + n % 397
     from priced
 """
 PLAIN_REPORT = """
@@ -103,6 +114,13 @@ PLAIN_REPORT = """
 PLAIN_TREND = """
     select strftime('%s', at) / {every} as start, source, currency, count(*), sum(total), sum(cost), sum(ttft)
     from requests where at >= ? group by start, source, currency
+"""
+PLAIN_PERCENTILE = """
+    select grouped, max(ttft) from (
+        select {group} as grouped, ttft,
+               cume_dist() over (partition by {group}, source, currency order by ttft) as share
+        from requests where at >= ?
+    ) where share <= 0.95 group by grouped
 """
 PLAIN_GROUPS = {Dimension.DEPLOYMENT: "namespace || '/' || deployment", Dimension.USER: "user"}
 
@@ -187,11 +205,15 @@ async def _fill(ledger: Ledger, other: sqlite3.Connection, rows: int, days: int)
             db.execute(OURS, values)
 
     took = await awaited(ledger.do(ours))
+    tidied = await awaited(upkeep.tidy(ledger, START + timedelta(days=days), None))
     theirs = timed(partial(other.execute, PLAIN, values))
-    print(f"{rows:,} rows in one transaction: {took:.0f} s, plain sqlite3 {theirs:.0f} s")
-    queries = ("select count(*) from requests", "select count(*) from usage_hours", "select count(*) from usage_days")
+    print(
+        f"{rows:,} rows in one transaction: {took:.0f} s, plain sqlite3 {theirs:.0f} s; old minutes out: {tidied:.0f} s"
+    )
+    queries = ("select count(*) from requests", "select count(*) from usage_hours", "select count(*) from usage_days",
+               "select count(*) from usage_minutes")  # fmt: skip
     counts = await ledger.read(lambda db: [db.execute(query).fetchone()[0] for query in queries])
-    print("{:,} requests, {:,} sums by hour, {:,} by day".format(*counts))
+    print("{:,} requests, {:,} sums by hour, {:,} by day, {:,} by minute".format(*counts))
 
 
 async def _reports(ledger: Ledger, other: sqlite3.Connection, days: int) -> None:
@@ -201,12 +223,17 @@ async def _reports(ledger: Ledger, other: sqlite3.Connection, days: int) -> None
         for by, group in PLAIN_GROUPS.items():
             ours = await awaited(ledger.usage(by, window.since))
             _beside(f"{length_text(length)} by {by.value}", ours, other, PLAIN_REPORT.format(group=group), window.since)
+        ours = await awaited(ledger.usage(Dimension.DEPLOYMENT, window.since, waits=True))
+        percentiles = PLAIN_PERCENTILE.format(group=PLAIN_GROUPS[Dimension.DEPLOYMENT])
+        _beside(f"{length_text(length)} by deployment, latencies", ours, other, percentiles, window.since)
         ours = await awaited(ledger.usage(Dimension.MODEL, window.since, only={Dimension.USER: "user-7"}))
         only = PLAIN_REPORT.format(group="model").replace("group by", "and user = 'user-7' group by")
         _beside(f"{length_text(length)} of one user by model", ours, other, only, window.since)
         ours = await awaited(ledger.trend(window.every, window.since))
         trend = PLAIN_TREND.format(every=int(window.every.total_seconds()))
         _beside(f"{length_text(length)} trend, every {length_text(window.every)}", ours, other, trend, window.since)
+        ours = await awaited(ledger.trend(window.every, window.since, waits=True))
+        print(f"{length_text(length) + ' trend with latencies':<38} {ours * 1000:8.0f} ms")
 
 
 def _beside(title: str, ours: float, other: sqlite3.Connection, query: str, since: datetime) -> None:

@@ -122,7 +122,7 @@ def _usage(add: Add) -> None:
     )
     usage.add_argument("--until", metavar="1h", help="until when, written alike; a day counts to its end in UTC (now)")
     groups = ("deployment", "model", "organization", "user", "key", "source")
-    usage.add_argument("--by", choices=(*groups, "hour", "day"), default="deployment", help="grouped by")
+    usage.add_argument("--by", choices=(*groups, "minute", "hour", "day"), default="deployment", help="grouped by")
     for group in groups:
         example = {"deployment": "NAMESPACE/NAME", "key": "ID"}.get(group, "NAME")
         usage.add_argument(f"--{group}", metavar=example, help=f"of this {group} alone")

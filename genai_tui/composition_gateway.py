@@ -26,6 +26,7 @@ from genai_tui.gateway.journal import Journal
 from genai_tui.gateway.recorder import Recorder
 from genai_tui.gateway.refused import Refusals
 from genai_tui.gateway.server import serve
+from genai_tui.keeping import keep_tidy
 from genai_tui.kube import reach
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
@@ -85,6 +86,7 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                 log.info("%d requests of a gateway that was stopped are taken over", recovered)
             tasks = [asyncio.create_task(recorder.run(), name="recorder")]
             tasks.append(asyncio.create_task(refusals.run(), name="refusals"))
+            tasks.append(asyncio.create_task(keep_tidy(ledger, settings, _now), name="tidy the ledger"))
             for kind in _WATCHED:
                 tasks.append(asyncio.create_task(_feed(connection, feeder, kind, settings), name=f"watch {kind}"))
             try:

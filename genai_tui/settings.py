@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from genai_tui.domain.naming import SYSTEM_NAMESPACE
 
 DEFAULT = "default"
 OPTION = "option"
+LEAST_KEPT = timedelta(days=2)
+"""What is younger may still be told again by a gateway that was killed, and would count twice without its row."""
 Way = Literal["auto", "proxy", "port-forward", "public"]
 """To engines (docs/cli.md)."""
 
@@ -67,6 +70,7 @@ class Settings:
     `production` has the names, or shell patterns, of contexts in which each write asks for the context's name.
     `hub_token`, `ngc_api_key`, `engine_key` and `api_key` say where the operator's own secrets are read from.
     `gateway` is the base URL of the embedded gateway that callers use.
+    `keep_requests` is how long the ledger keeps single requests, such as `90d`; None: for ever.
     `sources` says for each setting of the file, by its name there, where its value comes from.
     """
 
@@ -83,6 +87,7 @@ class Settings:
     engine_key: TokenSource | None = None
     api_key: TokenSource | None = None
     gateway: str | None = None
+    keep_requests: str | None = None
     state: Path = field(default_factory=state_directory)
     cache: Path = field(default_factory=cache_directory)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +108,7 @@ _VARIABLES = {
     "reach": "GENAI_TUI_REACH",
     "production": "GENAI_TUI_PRODUCTION",
     "gateway": "GENAI_TUI_GATEWAY",
+    "keep-requests": "GENAI_TUI_KEEP_REQUESTS",
 }
 """Each setting of the file, and the environment variable that wins over it."""
 TOKEN_SOURCES = ("hub-token", "ngc-api-key", "engine-key", "api-key")

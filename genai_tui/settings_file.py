@@ -19,12 +19,13 @@ from pydantic import (
     ValidationError,
 )
 
+from genai_tui.domain.durations import parse_duration
 from genai_tui.domain.naming import SYSTEM_NAMESPACE, nearest
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.strict import Name
 from genai_tui.domain.text import is_address, printable
 from genai_tui.errors import BadInput
-from genai_tui.settings import TokenSource, Way
+from genai_tui.settings import LEAST_KEPT, TokenSource, Way
 
 _LARGEST = 100_000
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -40,6 +41,12 @@ def _address(text: str) -> str:
     if not is_address(text):
         raise ValueError("is no address; write it as http://host:8090")
     return text.rstrip("/").removesuffix("/v1")
+
+
+def _age(text: str) -> str:
+    if parse_duration(text) < LEAST_KEPT:
+        raise ValueError(f"is too short; keep at least {LEAST_KEPT.days}d")
+    return text.strip()
 
 
 class _TokenSource(BaseModel):
@@ -96,6 +103,9 @@ class SettingsFile(BaseModel):
     api_key: _Source | None = Field(None, description="The operator's own API key at gateways.")
     gateway: Annotated[StrictStr, AfterValidator(_address)] | None = Field(
         None, description="Base URL of the embedded gateway that callers use."
+    )
+    keep_requests: Annotated[StrictStr, AfterValidator(_age)] | None = Field(
+        None, description="How long the ledger keeps single requests, such as 90d; their sums stay."
     )
 
 

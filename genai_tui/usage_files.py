@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 
+from genai_tui.domain.latency import Latencies
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, UsageLine
 
@@ -37,7 +38,18 @@ def _sums(sums: UsageLine | UsagePoint) -> dict[str, object]:
         "source": sums.source.value,
         "unreported": sums.unreported,
         "errors": sums.errors,
+        **_percentiles("ttft", sums.waits.first_token if sums.waits else None),
+        **_percentiles("total", sums.waits.answer if sums.waits else None),
     }
+
+
+def _percentiles(of: str, took: Latencies | None) -> dict[str, float | None]:
+    """Milliseconds, to within 5 %: `ttftP50Ms`, `ttftP95Ms`, `ttftP99Ms`; null where no request told."""
+    return {f"{of}P{n}Ms": _rounded(took.percentile_ms(n / 100)) if took else None for n in (50, 95, 99)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def as_csv(rows: Sequence[Row]) -> str:

@@ -25,8 +25,9 @@ class UsageReports(Protocol):
         *,
         cluster: str | None = None,
         only: Mapping[Dimension, str] = ...,
+        waits: bool = False,
     ) -> tuple[UsageLine, ...]:
-        """Sums by group, source and currency, most tokens first.
+        """Sums by group, source and currency, most tokens first; with `waits`, how long the requests took.
 
         `cluster` is a server's address (`Session.server`); None sums over every cluster this machine has used.
         `only` leaves one group of each dimension it names, by the group's name as a line has it.
@@ -41,6 +42,7 @@ class UsageReports(Protocol):
         *,
         cluster: str | None = None,
         only: Mapping[Dimension, str] = ...,
+        waits: bool = False,
     ) -> tuple[UsagePoint, ...]:
         """Sums by period (of `every`, whole since 1970 in UTC), source and currency, oldest first."""
         ...

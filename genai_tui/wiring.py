@@ -24,6 +24,7 @@ from genai_tui.engines.parts import PORT
 from genai_tui.errors import CredentialsRejected, GenaiTuiError, NotPermitted, TimedOut, Unreachable
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known, Resolve
+from genai_tui.keeping import keep_tidy
 from genai_tui.known_secrets import remember
 from genai_tui.kube import executing, reach
 from genai_tui.kube import logs as kube_logs
@@ -75,7 +76,13 @@ class Wiring:
     def __init__(
         self, settings: Settings, session: Session, connection: Connection, access: Access, picture: Picture
     ) -> None:
-        self._session, self._connection, self._access, self._picture = session, connection, access, picture
+        self._settings, self._session, self._connection, self._access, self._picture = (
+            settings,
+            session,
+            connection,
+            access,
+            picture,
+        )
         self._scope = settings.namespace
         self._ledger = Ledger(settings.state / "ledger.db")
         self._public = PublicWays(picture, session, access, settings.reach)
@@ -114,6 +121,7 @@ class Wiring:
         self._tasks.append(asyncio.create_task(self._starts.run(), name="read logs of starts"))
         self._tasks.append(asyncio.create_task(self._learn_access(), name="ask for permissions"))
         self._tasks.append(asyncio.create_task(self._recall_starts(), name="recall starts"))
+        self._tasks.append(asyncio.create_task(keep_tidy(self._ledger, self._settings, now), name="tidy the ledger"))
 
     async def _feed(self, kind: Kind) -> None:
         fallback = self._session.namespace or "default"

@@ -49,6 +49,7 @@ def test_an_option_wins_over_the_environment_over_the_file(
         "reach": ("auto", "default"),
         "production": ([], "default"),
         "gateway": ("", "default"),
+        "keep-requests": ("", "default"),
         "hub-token": ("", "default"),
         "ngc-api-key": ("", "default"),
         "engine-key": ("", "default"),
@@ -61,12 +62,14 @@ def test_an_option_wins_over_the_environment_over_the_file(
     monkeypatch.setenv("GENAI_TUI_REACH", "auto")
     monkeypatch.setenv("GENAI_TUI_GATEWAY", "http://models:8090/v1")
     monkeypatch.setenv("GENAI_TUI_READ_ONLY", "no")
+    monkeypatch.setenv("GENAI_TUI_KEEP_REQUESTS", "90d")
     assert settings(capsys, "--system-namespace", "mine") == {
         "system-namespace": ("mine", "option"),
         "read-only": (False, "$GENAI_TUI_READ_ONLY"),
         "reach": ("auto", "$GENAI_TUI_REACH"),
         "production": (["prod-*", "live"], str(file)),
         "gateway": ("http://models:8090", "$GENAI_TUI_GATEWAY"),
+        "keep-requests": ("90d", "$GENAI_TUI_KEEP_REQUESTS"),
         "hub-token": ("~/hf", str(file)),
         "ngc-api-key": ("command op", str(file)),
         "engine-key": ("", "default"),
@@ -85,6 +88,8 @@ def test_an_option_wins_over_the_environment_over_the_file(
         ('reach = "proxy"\nreach = "auto"\n', "line 2: "),
         ('hub-token = "hf_inTheOpen"\n', "line 1: hub-token: is no place for the secret itself; write { file"),
         ('[hub-token]\nfile = "a"\ncommand = ["b"]\n', "line 1: hub-token: needs a file or a command; write"),
+        ('keep-requests = "1h"\n', "line 1: keep-requests: is too short; keep at least 2d"),
+        ('keep-requests = "long"\n', "line 1: keep-requests: 'long' is not a duration"),
         ('gateway = "models:8090"\n', "line 1: gateway: is no address; write it as http://host:8090"),
         ("engine-key = {}\n", "line 1: engine-key: needs a file or a command"),
         ('engine-key = { path = "x" }\n', "line 1: engine-key"),

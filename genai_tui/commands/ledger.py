@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from genai_tui.commands.output import confirm, note, write
@@ -10,10 +10,7 @@ from genai_tui.commands.usage import parse_duration
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted
 from genai_tui.metering import upkeep
 from genai_tui.metering.ledger import Ledger
-from genai_tui.settings import Settings
-
-LEAST = timedelta(days=2)
-"""What is younger may still be told again by a gateway that was killed, and would count twice without its row."""
+from genai_tui.settings import LEAST_KEPT, Settings
 
 
 async def ledger(settings: Settings, verb: str, *, file: str | None, before: str | None, yes: bool) -> None:
@@ -57,7 +54,8 @@ async def _check(opened: Ledger, path: Path) -> None:
         )
     since = f"; pruned before {found.pruned:%Y-%m-%d}" if found.pruned else ""
     write(
-        f"sound: {found.requests:,} requests, {found.hours:,} sums by hour and {found.days:,} by day equal them{since}"
+        f"sound: {found.requests:,} requests; {found.minutes:,} sums by minute, {found.hours:,} by hour and "
+        f"{found.days:,} by day equal them{since}"
     )
 
 
@@ -74,8 +72,8 @@ async def _prune(opened: Ledger, path: Path, before: str | None, *, yes: bool) -
     if not before:
         raise BadInput("ledger prune needs --before", next_step="write it as --before 90d")
     age = parse_duration(before)
-    if age < LEAST:
-        raise BadInput(f"--before {before} is too short", next_step=f"keep at least {LEAST.days}d")
+    if age < LEAST_KEPT:
+        raise BadInput(f"--before {before} is too short", next_step=f"keep at least {LEAST_KEPT.days}d")
     now = datetime.now(UTC)
     try:
         limit = now - age

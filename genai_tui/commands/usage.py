@@ -14,7 +14,7 @@ from genai_tui.services import Services
 from genai_tui.usage_files import line_item, point_item
 
 SELECTABLE = tuple(dimension.value for dimension in Dimension)
-_PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+_PERIODS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 # The columns of the table, and where an item has each.
 _COLUMNS = {
@@ -77,7 +77,7 @@ async def usage(
         services: of this run.
         since: from when, as `at` reads it.
         until: until when; None is now, what is recorded meanwhile included.
-        by: one of `SELECTABLE`, `hour` or `day`.
+        by: one of `SELECTABLE`, `minute`, `hour` or `day`.
         only: the group of each dimension that alone counts.
         form: of the output.
 
@@ -91,12 +91,12 @@ async def usage(
         raise BadInput(f"--until {until} is not after --since {since}", next_step="give a later --until")
     groups = {Dimension(name): group for name, group in only.items()}
     if by in _PERIODS:
-        points = await services.usage.trend(_PERIODS[by], start, end, only=groups)
+        points = await services.usage.trend(_PERIODS[by], start, end, only=groups, waits=True)
         items = [point_item(by, point) for point in points]
     else:
         items = [
             line_item(Dimension(by), line)
-            for line in await services.usage.usage(Dimension(by), start, end, only=groups)
+            for line in await services.usage.usage(Dimension(by), start, end, only=groups, waits=True)
         ]
     if form == "csv" and not items:
         write("no usage")

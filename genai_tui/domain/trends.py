@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import reduce
+from operator import add
 
 from genai_tui.domain.money import Cost, total
-from genai_tui.domain.usage import Source, UsageLine
+from genai_tui.domain.usage import Source, UsageLine, Waits
 
 
 class Measure(StrEnum):
@@ -19,15 +21,14 @@ class Measure(StrEnum):
     REQUESTS = "requests"
     COST = "cost"
     ERRORS = "errors"
-    LATENCY = "latency"
+    FIRST_TOKEN = "first token"
+    FIRST_TOKEN_P95 = "first token p95"
+    ANSWER_P95 = "answer p95"
 
 
 @dataclass(frozen=True, slots=True)
 class UsagePoint:
-    """Sums of one period, one source and one currency (empty: without a price).
-
-    `ttft_ms` sums the times to the first token of the `timed` requests that had one.
-    """
+    """Sums of one period, one source and one currency (empty: without a price); `waits` None: not asked for."""
 
     start: datetime
     source: Source
@@ -38,8 +39,7 @@ class UsagePoint:
     completion_tokens: int
     total_tokens: int
     cost: Cost | None
-    ttft_ms: float
-    timed: int
+    waits: Waits | None = None
 
 
 def series(
@@ -47,7 +47,7 @@ def series(
 ) -> tuple[float | None, ...]:
     """One value for each period; None where nothing is known: no request, none counted, priced, or timed.
 
-    Latency is the mean time to the first token in milliseconds. Cost is that in `currency` alone.
+    Latencies are in milliseconds: the median, or what 95 % did not exceed. Cost is that in `currency` alone.
     """
     of_period: dict[datetime, list[UsagePoint]] = {}
     for point in points:
@@ -68,12 +68,20 @@ def _value(points: Sequence[UsagePoint], measure: Measure, currency: str) -> flo
         case Measure.TOKENS:
             counted = requests > sum(point.unreported for point in points)
             return sum(point.total_tokens for point in points) if counted else None
-        case Measure.LATENCY:
-            timed = sum(point.timed for point in points)
-            return sum(point.ttft_ms for point in points) / timed if timed else None
+        case Measure.FIRST_TOKEN:
+            return waited(points).first_token.percentile_ms(0.5)
+        case Measure.FIRST_TOKEN_P95:
+            return waited(points).first_token.percentile_ms(0.95)
+        case Measure.ANSWER_P95:
+            return waited(points).answer.percentile_ms(0.95)
         case Measure.COST:
             costs = [point.cost for point in points if point.cost and point.cost.currency == currency]
             return float(total(costs)[0].amount) if costs else None
+
+
+def waited(sums: Iterable[UsagePoint | UsageLine]) -> Waits:
+    """How long the requests of all of them took."""
+    return reduce(add, (part.waits for part in sums if part.waits is not None), Waits())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class Totals:
     costs: tuple[Cost, ...]
     unreported: int
     errors: int
+    waits: Waits
 
 
 def totals(lines: Iterable[UsageLine]) -> tuple[Totals, ...]:
@@ -106,6 +115,7 @@ def _totals(source: Source, lines: Sequence[UsageLine]) -> Totals:
         total(line.cost for line in lines if line.cost is not None),
         unreported,
         sum(line.errors for line in lines),
+        waited(lines),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from genai_tui.domain.latency import Latencies
 from genai_tui.domain.money import Cost, Price, cost_of
 
 
@@ -39,6 +40,17 @@ class Timings:
     ttft_ms: float | None
     total_ms: float
     tokens_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long the requests of a sum took: to the first token, and to the end of the answer."""
+
+    first_token: Latencies = field(default_factory=Latencies)
+    answer: Latencies = field(default_factory=Latencies)
+
+    def __add__(self, other: Waits) -> Waits:
+        return Waits(self.first_token + other.first_token, self.answer + other.answer)
 
 
 class Source(StrEnum):
@@ -92,7 +104,10 @@ WHO_AND_WHAT = tuple(dimension for dimension in Dimension if dimension is not Di
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """Sums of one group, one source and one currency. `unreported` counts requests without a usage."""
+    """Sums of one group, one source and one currency. `unreported` counts requests without a usage.
+
+    `waits` is None where it was not asked for.
+    """
 
     group: str
     source: Source
@@ -104,3 +119,4 @@ class UsageLine:
     total_tokens: int
     cost: Cost | None
     last_at: datetime | None = None
+    waits: Waits | None = None

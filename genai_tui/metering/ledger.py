@@ -13,18 +13,20 @@ from typing import TypeVar
 
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.trends import UsagePoint
-from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine
+from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine, Waits
 from genai_tui.metering.database import BUSY_LIMIT_S, explained, open_ledger, transaction
-from genai_tui.metering.reports import Selection, sums_by, sums_over_time
+from genai_tui.metering.reports import Selection, latencies_by, latencies_over_time, sums_by, sums_over_time
 from genai_tui.metering.rows import (
     cost_of,
     moment,
+    place,
     price_cells,
     read_price,
     read_request,
     request_row,
     usage_line,
     usage_point,
+    waits_by_place,
 )
 
 T = TypeVar("T")
@@ -154,11 +156,17 @@ class Ledger:
         *,
         cluster: str | None = None,
         only: Mapping[Dimension, str] = _ALL,
+        waits: bool = False,
     ) -> tuple[UsageLine, ...]:
-        """Sums by group, source and currency, most tokens first."""
+        """Sums by group, source and currency, most tokens first; with `waits`, how long the requests took."""
         selection = Selection(since, until, cluster, only)
-        rows = await self.read(lambda db: sums_by(db, by, selection))
-        return tuple(usage_line(row) for row in rows)
+
+        def read(db: sqlite3.Connection) -> tuple[UsageLine, ...]:
+            took = waits_by_place(latencies_by(db, by, selection)) if waits else {}
+            none = Waits() if waits else None
+            return tuple(usage_line(row, took.get(place(row), none)) for row in sums_by(db, by, selection))
+
+        return await self.read(read)
 
     async def trend(
         self,
@@ -168,11 +176,17 @@ class Ledger:
         *,
         cluster: str | None = None,
         only: Mapping[Dimension, str] = _ALL,
+        waits: bool = False,
     ) -> tuple[UsagePoint, ...]:
         """Sums by period, source and currency, oldest first; periods of `every` since 1970, in UTC."""
-        selection = Selection(since, until, cluster, only)
-        rows = await self.read(lambda db: sums_over_time(db, int(every.total_seconds()), selection))
-        return tuple(usage_point(row) for row in rows)
+        selection, every_s = Selection(since, until, cluster, only), int(every.total_seconds())
+
+        def read(db: sqlite3.Connection) -> tuple[UsagePoint, ...]:
+            took = waits_by_place(latencies_over_time(db, every_s, selection)) if waits else {}
+            none = Waits() if waits else None
+            return tuple(usage_point(row, took.get(place(row), none)) for row in sums_over_time(db, every_s, selection))
+
+        return await self.read(read)
 
     async def requests(
         self, since: datetime, until: datetime | None = None, *, limit: int = 10_000

@@ -1,7 +1,7 @@
-"""Sums of requests: whole hours and days from the roll-ups, what is left at both ends of a window from the rows.
+"""Sums of requests: whole days, hours and minutes from the roll-ups, what is left at both ends from the rows.
 
 The roll-ups are exact, so a report is what summing the rows would give. Where the rows were pruned only whole hours
-are left: there a window begins and ends with the hour it would have cut.
+are left: there a window begins and ends with the hour it would have cut. Minutes are kept of the last days alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from genai_tui.domain.usage import Dimension
 from genai_tui.metering.rows import NO_NAME, moment
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_TABLES = {DAY: "usage_days", HOUR: "usage_hours", MINUTE: "usage_minutes"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _GROUPS: dict[Dimension, str] = {
@@ -30,15 +31,20 @@ SUMS = (
     "femto", "ttft_us", "timed",
 )  # fmt: skip
 SUMMED = ", ".join(f"sum({name}) as {name}" for name in SUMS) + ", max(last_us) as last_us"
-_SECOND = "cast(strftime('%s', substr(at, 1, 19)) as integer)"
-HOUR_OF_ROW = f"{_SECOND} / 3600 * 3600"
+SECOND = "cast(strftime('%s', substr(at, 1, 19)) as integer)"
+_FIRST_US, _WHOLE_US = (f"cast(round({name} * 1000) as integer)" for name in ("ttft_ms", "total_ms"))
+LATENCY_RANGES = tuple(
+    f"'{letter}' || coalesce((select max(begins) from latency_ranges where begins <= max({took}, 0)), '')"
+    for letter, took in (("t", _FIRST_US), ("d", _WHOLE_US))
+)
+"""The range of a request's time to the first token and to the end, as sums call it."""
 OF_ROW = f"""
     1 as requests, total_tokens is null as unreported, status = 'error' as errors,
     coalesce(prompt_tokens, 0) as prompt_tokens, coalesce(completion_tokens, 0) as completion_tokens,
     coalesce(total_tokens, 0) as total_tokens, cost_micro is not null as priced,
     coalesce(cost_micro, 0) as micro, coalesce(cost_femto, 0) as femto,
     coalesce(cast(round(ttft_ms * 1000) as integer), 0) as ttft_us, ttft_ms is not null as timed,
-    {_SECOND} * 1000000 + cast(substr(at, 21, 6) as integer) as last_us
+    {SECOND} * 1000000 + cast(substr(at, 21, 6) as integer) as last_us
 """
 _OF_ROWS = f"""
     select {{group}} as grouped, {{start}} as start, source, coalesce(currency, '') as currency, {OF_ROW}
@@ -53,6 +59,26 @@ _OF_ROLL_UPS = f"""
         where start >= {{bounds[0]}} and start < {{bounds[1]}}
               and series in (select id from usage_series where true {{only}})
         group by 1, 2
+    ) as part join usage_series on usage_series.id = part.series
+"""
+_LATENCY_OF_ROWS = f"""
+    select {{group}} as grouped, {{start}} as start, source, coalesce(currency, '') as currency, latency, 1 as number
+    from (
+        select *, {LATENCY_RANGES[0]} as latency
+        from requests where ttft_ms is not null and at >= {{bounds[0]}} and at < {{bounds[1]}}
+        union all
+        select *, {LATENCY_RANGES[1]} as latency
+        from requests where total_ms is not null and at >= {{bounds[0]}} and at < {{bounds[1]}}
+    ) where true {{only}}
+"""
+_LATENCY_OF_ROLL_UPS = """
+    select {group} as grouped, part.start, source, currency, part.latency, part.number
+    from (
+        select series, {start} as start, told.key as latency, sum(told.value) as number
+        from {table} join json_each({table}.latency) as told
+        where {table}.start >= {bounds[0]} and {table}.start < {bounds[1]} and length(told.key) > 1
+              and series in (select id from usage_series where true {only})
+        group by 1, 2, 3
     ) as part join usage_series on usage_series.id = part.series
 """
 
@@ -78,14 +104,22 @@ class Part:
 
 def sums_by(db: sqlite3.Connection, by: Dimension, selection: Selection) -> list[sqlite3.Row]:
     """Sums by the groups of one dimension (a column `grouped`), source and currency, most tokens first."""
-    pieces = parts(selection.since, selection.until, DAY, pruned_until(db))
-    return _sums(db, selection, pieces, _GROUPS[by], None, "total_tokens desc, grouped, source, currency")
+    return _sums(db, selection, _GROUPS[by], None, "total_tokens desc, grouped, source, currency")
 
 
 def sums_over_time(db: sqlite3.Connection, every_s: int, selection: Selection) -> list[sqlite3.Row]:
     """Sums by period (of `every_s`, whole since 1970 in UTC; a column `start`), source and currency, oldest first."""
-    pieces = parts(selection.since, selection.until, timedelta(seconds=every_s), pruned_until(db))
-    return _sums(db, selection, pieces, "''", every_s, "start, source, currency")
+    return _sums(db, selection, "''", every_s, "start, source, currency")
+
+
+def latencies_by(db: sqlite3.Connection, by: Dimension, selection: Selection) -> list[sqlite3.Row]:
+    """How many requests took how long (`latency`: a letter and where its range begins; `number`), grouped as sums."""
+    return _latencies(db, selection, _GROUPS[by], None)
+
+
+def latencies_over_time(db: sqlite3.Connection, every_s: int, selection: Selection) -> list[sqlite3.Row]:
+    """The same by period."""
+    return _latencies(db, selection, "''", every_s)
 
 
 def pruned_until(db: sqlite3.Connection) -> datetime | None:
@@ -94,50 +128,50 @@ def pruned_until(db: sqlite3.Connection) -> datetime | None:
     return datetime.fromisoformat(found) if found is not None else None
 
 
-def parts(since: datetime, until: datetime | None, every: timedelta, pruned: datetime | None) -> Iterator[Part]:
+def minutes_since(db: sqlite3.Connection) -> datetime:
+    """The time, a whole day, before which there are no sums by minute."""
+    return _EPOCH + timedelta(seconds=db.execute("select max(start) from minutes_since").fetchone()[0])
+
+
+def parts(selection: Selection, every: timedelta, pruned: datetime | None, minutes: datetime) -> Iterator[Part]:
     """Cut a window into the largest pieces that a table answers: no request is in two, none in between.
 
     Args:
-        since: counted.
-        until: not counted; None has no end.
+        selection: whose window it is.
         every: of what length the periods are that no piece may join.
-        pruned: before it there are roll-ups alone.
+        pruned: before it there are hours and days alone.
+        minutes: before it there are no minutes.
     """
-    end = until if until is not None else _END_OF_TIME
+    since, end = selection.since, selection.until if selection.until is not None else _END_OF_TIME
+    lengths = [length for length in _TABLES if not every % length]
     if pruned is not None and since < pruned:
         cut = min(pruned, end)
-        yield from _whole(whole(since, HOUR), cut if cut == pruned else whole(cut, HOUR), every)
+        ends = cut if cut == pruned else whole(cut, HOUR)
+        yield from _cut(whole(since, HOUR), ends, [length for length in (DAY, HOUR) if not every % length], minutes)
         since = cut if cut == pruned else end
-    if every % HOUR:
-        yield from _some("requests", since, end)
+    yield from _cut(since, end, lengths, minutes)
+
+
+def _cut(since: datetime, end: datetime, lengths: list[timedelta], minutes: datetime) -> Iterator[Part]:
+    """The whole units of the longest length, and what is left before and after them by the shorter ones."""
+    if since >= end:
         return
-    first, last = _ceiling(since, HOUR), end if until is None else whole(end, HOUR)
+    if not lengths:
+        yield Part("requests", since, end)
+        return
+    length, *shorter = lengths
+    earliest = max(since, minutes) if length == MINUTE else since
+    first, last = _ceiling(earliest, length), end if end == _END_OF_TIME else whole(end, length)
     if first >= last:
-        yield from _some("requests", since, end)
+        yield from _cut(since, end, shorter, minutes)
         return
-    yield from _some("requests", since, first)
-    yield from _whole(first, last, every)
-    yield from _some("requests", last, end)
-
-
-def _whole(since: datetime, until: datetime, every: timedelta) -> Iterator[Part]:
-    """Whole hours, of these the whole days from their own table."""
-    first, last = _ceiling(since, DAY), until if until == _END_OF_TIME else whole(until, DAY)
-    if every % DAY or first >= last:
-        yield from _some("usage_hours", since, until)
-        return
-    yield from _some("usage_hours", since, first)
-    yield from _some("usage_days", first, last)
-    yield from _some("usage_hours", last, until)
-
-
-def _some(table: str, since: datetime, until: datetime) -> Iterator[Part]:
-    if since < until:
-        yield Part(table, since, until)
+    yield from _cut(since, first, shorter, minutes)
+    yield Part(_TABLES[length], first, last)
+    yield from _cut(last, end, shorter, minutes)
 
 
 def whole(at: datetime, length: timedelta) -> datetime:
-    """When the whole hour or day of a time began, in UTC."""
+    """When the whole minute, hour or day of a time began, in UTC."""
     return _EPOCH + (at - _EPOCH) // length * length
 
 
@@ -147,31 +181,50 @@ def _ceiling(at: datetime, length: timedelta) -> datetime:
 
 
 def _sums(
-    db: sqlite3.Connection, selection: Selection, pieces: Iterator[Part], group: str, every_s: int | None, order: str
+    db: sqlite3.Connection, selection: Selection, group: str, every_s: int | None, order: str
 ) -> list[sqlite3.Row]:
     """One statement over all pieces, by `group`, by period where there are any, by source and by currency."""
+    query, values = _of_parts(db, selection, group, every_s, (_OF_ROWS, _OF_ROLL_UPS))
+    query = f"""
+        select grouped, start, source, currency, {SUMMED} from ({query})
+        group by grouped, start, source, currency order by {order}
+    """
+    return db.execute(query, values).fetchall() if values else []
+
+
+def _latencies(db: sqlite3.Connection, selection: Selection, group: str, every_s: int | None) -> list[sqlite3.Row]:
+    query, values = _of_parts(db, selection, group, every_s, (_LATENCY_OF_ROWS, _LATENCY_OF_ROLL_UPS))
+    query = f"""
+        select grouped, start, source, currency, latency, sum(number) as number from ({query})
+        group by grouped, start, source, currency, latency
+    """
+    return db.execute(query, values).fetchall() if values else []
+
+
+Values = dict[str, str | int | None]
+
+
+def _of_parts(
+    db: sqlite3.Connection, selection: Selection, group: str, every_s: int | None, forms: tuple[str, str]
+) -> tuple[str, Values]:
+    """A query of rows and one of roll-ups, put together for the window, with its values; none for an empty window."""
     only = "".join(f" and {_GROUPS[dimension]} = :only_{dimension.value}" for dimension in selection.only)
     only += " and cluster = :cluster" if selection.cluster is not None else ""
     names = {f"only_{d.value}": "" if name == NO_NAME else name for d, name in selection.only.items()}
-    values: dict[str, str | int | None] = {**names, "cluster": selection.cluster, "every": every_s}
+    values: Values = {**names, "cluster": selection.cluster, "every": every_s}
+    every = DAY if every_s is None else timedelta(seconds=every_s)
     queries = []
-    for number, piece in enumerate(pieces):
+    for number, piece in enumerate(parts(selection, every, pruned_until(db), minutes_since(db))):
         bounds = f":since_{number}", f":until_{number}"
         if piece.table == "requests":
             edges: tuple[str | int, str | int] = moment(piece.since), moment(piece.until)
-            queries.append(_OF_ROWS.format(group=group, start=_period(_SECOND, every_s), only=only, bounds=bounds))
+            queries.append(forms[0].format(group=group, start=_period(SECOND, every_s), only=only, bounds=bounds))
         else:
             edges = int(piece.since.timestamp()), int(piece.until.timestamp())
-            start = _period("start", every_s)
-            queries.append(_OF_ROLL_UPS.format(table=piece.table, group=group, start=start, only=only, bounds=bounds))
+            start = _period(f"{piece.table}.start", every_s)
+            queries.append(forms[1].format(table=piece.table, group=group, start=start, only=only, bounds=bounds))
         values |= {f"since_{number}": edges[0], f"until_{number}": edges[1]}
-    if not queries:
-        return []
-    query = f"""
-        select grouped, start, source, currency, {SUMMED} from ({" union all ".join(queries)})
-        group by grouped, start, source, currency order by {order}
-    """
-    return db.execute(query, values).fetchall()
+    return " union all ".join(queries), values if queries else {}
 
 
 def _period(second: str, every_s: int | None) -> str:

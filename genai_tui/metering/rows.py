@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from genai_tui.domain.latency import Latencies
 from genai_tui.domain.money import Cost, Price, plain
 from genai_tui.domain.trends import UsagePoint
-from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage, UsageLine
+from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage, UsageLine, Waits
 from genai_tui.metering.amounts import join, split
 
 NO_NAME = "–"
@@ -105,7 +107,7 @@ def read_price(row: sqlite3.Row) -> Price | None:
     return Price(row["currency"], *amounts, None if cached is None else Decimal(cached))
 
 
-def usage_line(row: sqlite3.Row) -> UsageLine:
+def usage_line(row: sqlite3.Row, waits: Waits | None = None) -> UsageLine:
     """One row of the report. Where no request of a group has a cost, the sum is unknown, not 0."""
     return UsageLine(
         group=row["grouped"] or NO_NAME,
@@ -118,10 +120,11 @@ def usage_line(row: sqlite3.Row) -> UsageLine:
         total_tokens=row["total_tokens"],
         cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
         last_at=_EPOCH + timedelta(microseconds=row["last_us"]),
+        waits=waits,
     )
 
 
-def usage_point(row: sqlite3.Row) -> UsagePoint:
+def usage_point(row: sqlite3.Row, waits: Waits | None = None) -> UsagePoint:
     """One row of a trend."""
     return UsagePoint(
         start=datetime.fromtimestamp(row["start"], UTC),
@@ -133,6 +136,23 @@ def usage_point(row: sqlite3.Row) -> UsagePoint:
         completion_tokens=row["completion_tokens"],
         total_tokens=row["total_tokens"],
         cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
-        ttft_ms=row["ttft_us"] / 1000,
-        timed=row["timed"],
+        waits=waits,
     )
+
+
+Place = tuple[str, int | None, str, str]
+"""What tells sums apart: group, period, source and currency."""
+
+
+def place(row: sqlite3.Row) -> Place:
+    """Of a row of sums or of latencies."""
+    return row["grouped"], row["start"], row["source"], row["currency"]
+
+
+def waits_by_place(rows: Sequence[sqlite3.Row]) -> dict[Place, Waits]:
+    """Latencies by the sums they belong to."""
+    counts: dict[Place, tuple[dict[int, int], dict[int, int]]] = {}
+    for row in rows:
+        letter, begins = row["latency"][0], int(row["latency"][1:])
+        counts.setdefault(place(row), ({}, {}))[letter != "t"][begins] = row["number"]
+    return {where: Waits(Latencies(first), Latencies(whole)) for where, (first, whole) in counts.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 from genai_tui.metering.amounts import split
+from genai_tui.metering.sums_schema import add_minutes_and_latencies
 
 migrations = Migrations("genai-tui")
 
@@ -286,6 +287,12 @@ def refusals(db: Database) -> None:
     db.table("refusals").create_index(["last"])
 
 
+@migrations()
+def minutes_and_latencies(db: Database) -> None:
+    """Sums by minute too, and in every sum how long requests took (`sums_schema.py`)."""
+    add_minutes_and_latencies(db)
+
+
 NAMES = frozenset(
     step.__name__
     for step in (
@@ -301,6 +308,7 @@ NAMES = frozenset(
         roll_ups,
         pruned,
         refusals,
+        minutes_and_latencies,
     )
 )
 TRIGGERS = frozenset(

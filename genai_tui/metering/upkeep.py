@@ -6,33 +6,65 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from genai_tui.errors import BadInput, GenaiTuiError
 from genai_tui.metering.counters import LONGEST
 from genai_tui.metering.database import transaction
 from genai_tui.metering.ledger import Ledger
-from genai_tui.metering.reports import DAY, HOUR_OF_ROW, OF_ROW, SUMMED, SUMS, pruned_until, whole
+from genai_tui.metering.reports import (
+    DAY,
+    LATENCY_RANGES,
+    OF_ROW,
+    SECOND,
+    SUMMED,
+    SUMS,
+    minutes_since,
+    pruned_until,
+    whole,
+)
 from genai_tui.metering.rows import moment
 from genai_tui.metering.schema import TRIGGERS
 
 AT_ONCE = 5_000
+MINUTES_KEPT = timedelta(days=2)
+"""Trends of less than an hour a period reach at most so far back before the rows are read themselves."""
 _NAMES = "source cluster namespace deployment model organization user key currency".split()
 _QUOTED = ", ".join(f'"{name}"' for name in _NAMES)
 _OF_REQUEST = ", ".join(f'coalesce("{name}", \'\') as "{name}"' for name in _NAMES)
 _CELLS = f"start, {_QUOTED}, {', '.join(SUMS)}, last_us"
-_HOURS_OF_ROWS = f"""
+_OF_ROWS = f"""
     select start, {_QUOTED}, {SUMMED}
-    from (select {HOUR_OF_ROW} as start, {_OF_REQUEST}, {OF_ROW} from requests where at >= :from_at)
+    from (select {SECOND} / :length * :length as start, {_OF_REQUEST}, {OF_ROW} from requests where at >= :from_at)
     group by start, {_QUOTED}
 """
-_HOURS = f"""
-    select {_CELLS} from usage_hours join usage_series on usage_series.id = series
-    where start >= cast(strftime('%s', substr(:from_at, 1, 19)) as integer)
+_FROM = "start >= cast(strftime('%s', substr(:from_at, 1, 19)) as integer)"
+_OF_SUMS = f"select {_CELLS} from {{table}} join usage_series on usage_series.id = series where {_FROM}"
+_OF_SERIES = ", ".join(f'usage_series."{name}"' for name in _NAMES)
+_LATENCIES_OF_ROWS = f"""
+    select start, {_QUOTED}, took, count(*)
+    from (
+        select start, {", ".join(f'given."{name}"' for name in _NAMES)}, told.value as took
+        from (
+            select {SECOND} / :length * :length as start, {_OF_REQUEST},
+                   json_array({", ".join(LATENCY_RANGES)}) as ranges
+            from requests where at >= :from_at
+        ) as given join json_each(ranges) as told
+    )
+    group by start, {_QUOTED}, took
+"""
+_LATENCIES_OF_SUMS = f"""
+    select start, {_OF_SERIES}, told.key, told.value
+    from {{table}} join usage_series on usage_series.id = series join json_each(latency) as told where {_FROM}
 """
 _DAYS_OF_HOURS = f"select start / 86400 * 86400 as day, series, {SUMMED} from usage_hours group by day, series"
 _DAYS = f"select start, series, {', '.join(SUMS)}, last_us from usage_days"
+_LATENCY_DAYS_OF_HOURS = """
+    select start / 86400 * 86400 as day, series, told.key as range, sum(told.value)
+    from usage_hours join json_each(latency) as told group by day, series, range
+"""
+_LATENCY_DAYS = "select start, series, told.key, told.value from usage_days join json_each(latency) as told"
 _APART = """
     with one as ({one}), other as ({other})
     select (select count(*) from (select * from one except select * from other))
@@ -46,6 +78,7 @@ class Checked:
     """What the file holds, and what is wrong with it, one sentence each."""
 
     requests: int
+    minutes: int
     hours: int
     days: int
     pruned: datetime | None
@@ -69,15 +102,24 @@ def _checked(db: sqlite3.Connection) -> Checked:
     there = {name for (name,) in db.execute("select name from sqlite_master where type = 'trigger'")}
     problems += [f"the trigger {name} was taken out" for name in sorted(TRIGGERS - there)]
     pruned = pruned_until(db)
-    since = {"from_at": moment(pruned) if pruned else _ALWAYS}
-    for what, one, other in (("sums by hour", _HOURS_OF_ROWS, _HOURS), ("sums by day", _DAYS_OF_HOURS, _DAYS)):
+    hours = {"from_at": moment(pruned) if pruned else _ALWAYS, "length": 3_600}
+    minutes = {"from_at": moment(minutes_since(db)), "length": 60}
+    for what, one, other, since in (
+        ("sums by minute", _OF_ROWS, _OF_SUMS.format(table="usage_minutes"), minutes),
+        ("sums by hour", _OF_ROWS, _OF_SUMS.format(table="usage_hours"), hours),
+        ("sums by day", _DAYS_OF_HOURS, _DAYS, hours),
+        ("latencies by minute", _LATENCIES_OF_ROWS, _LATENCIES_OF_SUMS.format(table="usage_minutes"), minutes),
+        ("latencies by hour", _LATENCIES_OF_ROWS, _LATENCIES_OF_SUMS.format(table="usage_hours"), hours),
+        ("latencies by day", _LATENCY_DAYS_OF_HOURS, _LATENCY_DAYS, hours),
+    ):
         apart = db.execute(_APART.format(one=one, other=other), since).fetchone()[0]
         if apart:
             problems.append(f"{apart} {what} are not what they are the sums of")
-    requests, hours, days = (
-        db.execute(f"select count(*) from {table}").fetchone()[0] for table in ("requests", "usage_hours", "usage_days")
+    requests, in_minutes, in_hours, in_days = (
+        db.execute(f"select count(*) from {table}").fetchone()[0]
+        for table in ("requests", "usage_minutes", "usage_hours", "usage_days")
     )
-    return Checked(requests, hours, days, pruned, tuple(problems))
+    return Checked(requests, in_minutes, in_hours, in_days, pruned, tuple(problems))
 
 
 async def backup(ledger: Ledger, file: Path) -> None:
@@ -121,7 +163,8 @@ async def prunable(ledger: Ledger, before: datetime) -> int:
 async def prune(ledger: Ledger, before: datetime, now: datetime) -> int:
     """Delete the requests before the day of `before` (UTC), and marks of engine counters; returns how many requests.
 
-    Their sums by hour and day stay, and are what reports read from then on. Others record in between.
+    Their sums by hour and day stay, and are what reports read from then on; those by minute go. Others record in
+    between.
 
     Raises:
         GenaiTuiError: the file cannot be written. What was deleted by then is; doing it again goes on.
@@ -139,12 +182,43 @@ async def prune(ledger: Ledger, before: datetime, now: datetime) -> int:
                 (moment(whole(before, DAY) + LONGEST),),
             )
 
-    def some(db: sqlite3.Connection) -> int:
+    await ledger.do(begin)
+    await _trim_minutes(ledger, before)
+    return await _delete(ledger, "requests where rowid in (select rowid from requests where at < ? limit ?)", until)
+
+
+async def tidy(ledger: Ledger, now: datetime, keep: timedelta | None) -> int:
+    """Take out minutes that no trend reads any more, and requests older than `keep`; returns how many requests.
+
+    Raises:
+        GenaiTuiError: the file cannot be written. What was deleted by then is; doing it again goes on.
+    """
+    await _trim_minutes(ledger, now - MINUTES_KEPT)
+    if keep is None or not await prunable(ledger, now - keep):
+        return 0
+    return await prune(ledger, now - keep, now)
+
+
+async def _trim_minutes(ledger: Ledger, before: datetime) -> None:
+    """Delete the minutes before the day of `before`; first of all nobody reads or adds to them any more."""
+    since = int(whole(before, DAY).timestamp())
+
+    def begin(db: sqlite3.Connection) -> None:
         with transaction(db):
-            query = "delete from requests where rowid in (select rowid from requests where at < ? limit ?)"
-            return db.execute(query, (until, AT_ONCE)).rowcount
+            db.execute("update minutes_since set start = max(start, ?)", (since,))
 
     await ledger.do(begin)
+    some = "usage_minutes where (start, series) in (select start, series from usage_minutes where start < ? limit ?)"
+    await _delete(ledger, some, since)
+
+
+async def _delete(ledger: Ledger, what: str, before: str | int) -> int:
+    """Delete a few at a time, so that others write in between; returns how many."""
+
+    def some(db: sqlite3.Connection) -> int:
+        with transaction(db):
+            return db.execute(f"delete from {what}", (before, AT_ONCE)).rowcount
+
     gone = 0
     while found := await ledger.do(some):
         gone += found

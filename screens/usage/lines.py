@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from genai_tui.domain.budgets import Alert, Standing
+from genai_tui.domain.latency import Latencies
 from genai_tui.domain.money import Cost
 from genai_tui.domain.text import printable
 from genai_tui.domain.trends import Measure, Totals, change, series, totals
@@ -22,6 +23,7 @@ from screens.widgets.trend_lines import Point, Trend
 
 Key = tuple[str, str, str]
 _BAR = 12
+_WIDE = 120
 COLUMNS = (
     Column("group", "GROUP", least=16, flexible=True),
     Column("source", "SOURCE", least=6, most=10, rank=1),
@@ -32,6 +34,7 @@ COLUMNS = (
     Column("change", "CHANGE", least=6, right=True, rank=2),
     Column("share", "", least=_BAR, most=_BAR, rank=7),
     Column("cost", "COST", least=6, most=24, right=True),
+    Column("first", "TTFT p95", least=8, right=True, rank=6),
     Column("unreported", "UNR", least=3, right=True, rank=5),
     Column("errors", "ERR", least=3, right=True, rank=4),
     Column("last", "LAST", least=4, right=True, rank=6),
@@ -62,6 +65,7 @@ def _cells(line: UsageLine, before: UsageLine | None, most: int, now: datetime) 
     prompt, completion, whole = (Cell(count(number), order=number) for number in tokens)
     bar = "█" * max(1, round(_BAR * line.total_tokens / most)) if most and line.total_tokens else ""
     earlier = before.total_tokens if before else 0
+    first = line.waits.first_token.percentile_ms(0.95) if line.waits else None
     return (
         Cell(printable(line.group), order=line.group),
         Cell(line.source.value, "quiet"),
@@ -72,6 +76,7 @@ def _cells(line: UsageLine, before: UsageLine | None, most: int, now: datetime) 
         Cell(change(line.total_tokens, earlier) if known else "", "quiet", line.total_tokens - earlier),
         Cell(bar, "accent", line.total_tokens),
         Cell(money(line.cost), order=float(line.cost.amount) if line.cost else None),
+        Cell(milliseconds(first), order=first),
         Cell(count(line.unreported) if line.unreported else "", "waiting", line.unreported),
         Cell(count(line.errors) if line.errors else "", "bad", line.errors),
         Cell(age(line.last_at, now), "quiet", line.last_at.timestamp() if line.last_at else None),
@@ -95,11 +100,18 @@ def _summed(sums: Totals, before: Totals | None, width: int) -> str:
         _told(f"{count(sums.tokens)} tokens", sums.tokens, before.tokens if before else None),
         *(_told(money(cost), cost.amount, costs.get(cost.currency)) for cost in sums.costs),
     ]
+    if sums.waits.first_token.timed and width >= _WIDE:
+        parts.append(f"first token {_percentiles(sums.waits.first_token)}")
     if sums.unreported:
         parts.append(f"▲ {count(sums.unreported)} unreported")
     if sums.errors:
         parts.append(_told(f"✖ {count(sums.errors)} failed", sums.errors, before.errors if before else None))
     return facts_line(parts, width).replace("\n", f"\n{' ' * 12}")
+
+
+def _percentiles(took: Latencies) -> str:
+    """As `p50 82 ms p95 140 ms p99 212 ms`."""
+    return " ".join(f"p{n} {milliseconds(took.percentile_ms(n / 100))}" for n in (50, 95, 99))
 
 
 def _told(text: str, now: Decimal | float | None, before: Decimal | float | None) -> str:
@@ -155,7 +167,9 @@ _NOTHING = {
     Measure.REQUESTS: "no requests",
     Measure.COST: "nothing was priced",
     Measure.ERRORS: "no requests",
-    Measure.LATENCY: "no request told its time to the first token",
+    Measure.FIRST_TOKEN: "no request told its time to the first token",
+    Measure.FIRST_TOKEN_P95: "no request told its time to the first token",
+    Measure.ANSWER_P95: "no request told how long it took",
 }
 
 
@@ -170,7 +184,9 @@ def trend(reading: Reading, curve: Curve) -> Trend:
         Measure.REQUESTS: "Requests",
         Measure.COST: f"Cost in {curve.currency}",
         Measure.ERRORS: "Failed requests",
-        Measure.LATENCY: "Mean time to first token",
+        Measure.FIRST_TOKEN: "Median time to first token",
+        Measure.FIRST_TOKEN_P95: "95th percentile of the time to first token",
+        Measure.ANSWER_P95: "95th percentile of the time to the whole answer",
     }[curve.measure]
     return Trend(
         f"{title}, each {length_text(window.every)}, {curve.source.value}",
@@ -188,7 +204,7 @@ def _labels(every: timedelta, window: Window) -> str:
 
 def _unit(curve: Curve) -> Callable[[float], str]:
     match curve.measure:
-        case Measure.LATENCY:
+        case Measure.FIRST_TOKEN | Measure.FIRST_TOKEN_P95 | Measure.ANSWER_P95:
             return milliseconds
         case Measure.COST:
             return partial(short_amount, currency=curve.currency)

@@ -43,8 +43,8 @@ async def read(reports: UsageReports, budgets: Budgets, here: str, asked: Asked)
     earlier = window.before
     return Reading(
         asked,
-        await reports.usage(asked.by, window.since, window.until, cluster=cluster, only=only),
+        await reports.usage(asked.by, window.since, window.until, cluster=cluster, only=only, waits=True),
         await reports.usage(asked.by, earlier.since, earlier.until, cluster=cluster, only=only),
-        await reports.trend(window.every, window.since, window.until, cluster=cluster, only=only),
+        await reports.trend(window.every, window.since, window.until, cluster=cluster, only=only, waits=True),
         await standings(budgets, reports, here, window.until),
     )

@@ -61,6 +61,7 @@ column means that nothing is known of that time, `_` is a known zero. Times are 
 its prices and since when each held: what was asked before keeps its price. Budgets of the month are warned of above
 the chart from 80% on; `genai-tui budgets set` sets one, `budgets list` lists them all.
 
+**TTFT p95** is the time to the first token that 95% of the requests did not exceed; percentiles are told to within 5%.
 **UNR** counts requests for which the engine reported no usage: they are in no sum of tokens. **ERR** counts those
 that failed. `playground` and `cli` are what this machine asked; `gateway` is traffic a gateway saw; `engine` what the
 engines' own counters say.

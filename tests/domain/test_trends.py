@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genai_tui.domain.latency import BOUNDS_US, Latencies, counted, range_of
 from genai_tui.domain.money import Cost
 from genai_tui.domain.trends import Measure, UsagePoint, change, series
-from genai_tui.domain.usage import Source
+from genai_tui.domain.usage import Source, Waits
 from genai_tui.domain.windows import MOST_PERIODS, Window, length_text, parse_window
 from screens.widgets.trend_lines import ZERO, Point, Trend, draw, top_of
 
@@ -58,12 +60,14 @@ def test_lengths_read_short() -> None:
 
 
 def test_a_series_tells_zero_from_nothing_and_keeps_sources_and_currencies_apart() -> None:
+    waits = Waits(counted([100_000] * 9), counted([900_000] * 9))
+    slower = Waits(counted([5_000_000]), Latencies())
     starts = [NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2)]
     points = [
-        UsagePoint(starts[0], Source.GATEWAY, 4, 4, 0, 0, 0, 0, None, 0.0, 0),
-        UsagePoint(starts[1], Source.GATEWAY, 2, 0, 1, 70, 0, 70, Cost(Decimal("0.5"), "EUR"), 300.0, 2),
-        UsagePoint(starts[1], Source.GATEWAY, 1, 0, 0, 7, 0, 7, Cost(Decimal(9), "USD"), 0.0, 0),
-        UsagePoint(starts[2], Source.CLI, 1, 0, 0, 7, 0, 7, None, 0.0, 0),
+        UsagePoint(starts[0], Source.GATEWAY, 4, 4, 0, 0, 0, 0, None),
+        UsagePoint(starts[1], Source.GATEWAY, 2, 0, 1, 70, 0, 70, Cost(Decimal("0.5"), "EUR"), waits),
+        UsagePoint(starts[1], Source.GATEWAY, 1, 0, 0, 7, 0, 7, Cost(Decimal(9), "USD"), slower),
+        UsagePoint(starts[2], Source.CLI, 1, 0, 0, 7, 0, 7, None),
     ]
 
     def of(measure: Measure) -> tuple[float | None, ...]:
@@ -73,7 +77,33 @@ def test_a_series_tells_zero_from_nothing_and_keeps_sources_and_currencies_apart
     assert of(Measure.REQUESTS) == (4, 3, None)
     assert of(Measure.ERRORS) == (0, 1, None)
     assert of(Measure.COST) == (None, 0.5, None)
-    assert of(Measure.LATENCY) == (None, 150, None)
+    latencies = ((Measure.FIRST_TOKEN, 100), (Measure.FIRST_TOKEN_P95, 5_000), (Measure.ANSWER_P95, 900))
+    for measure, milliseconds in latencies:
+        before, told, after = of(measure)
+        assert (before, after) == (None, None)
+        assert told == pytest.approx(milliseconds, rel=0.05)
+
+
+TIMES_US = st.lists(st.integers(1_000, 10**10), min_size=1, max_size=200)
+
+
+@given(TIMES_US, TIMES_US, st.sampled_from([0.5, 0.9, 0.95, 0.99, 1.0]))
+def test_percentiles_of_sums_are_those_of_all_the_times_together(
+    one: list[int], other: list[int], share: float
+) -> None:
+    whole = sorted(one + other)
+    exact = whole[max(1, ceil(share * len(whole))) - 1] / 1_000
+    told = (counted(one) + counted(other)).percentile_ms(share)
+    assert told == pytest.approx(exact, rel=0.05)
+    assert counted([]).percentile_ms(share) is None
+
+
+@given(st.integers(0, 10**12))
+def test_a_time_is_in_the_range_that_begins_at_or_before_it(took: int) -> None:
+    begins = range_of(took)
+    assert begins <= took
+    later = [bound for bound in BOUNDS_US if bound > begins]
+    assert not later or took < later[0]
 
 
 def test_changes_read_as_people_say_them() -> None:

@@ -494,6 +494,7 @@ class FakeUsage:
         *,
         cluster: str | None = None,
         only: Mapping[Dimension, str] = MappingProxyType({}),
+        waits: bool = False,
     ) -> tuple[UsageLine, ...]:
         self.asked.append(by)
         return self.lines
@@ -506,6 +507,7 @@ class FakeUsage:
         *,
         cluster: str | None = None,
         only: Mapping[Dimension, str] = MappingProxyType({}),
+        waits: bool = False,
     ) -> tuple[UsagePoint, ...]:
         return self.points
 

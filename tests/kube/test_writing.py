@@ -56,7 +56,7 @@ async def test_a_conflict_names_the_other_manager_and_the_field(cluster: Served,
 
 def test_a_field_that_somebody_took_out_is_not_blamed_on_the_controller_that_noted_a_revision() -> None:
     # As Kubernetes 1.20 answered: an entry of the controller names no subresource.
-    revision = {"f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}}}
+    revision: Json = {"f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}}}
     noted = revision | {"f:status": {"f:observedGeneration": {}, "f:conditions": {".": {}}}}
     wrote: list[Json] = [
         {"manager": "editor", "operation": "Update", "fieldsV1": {"f:spec": {"f:minReadySeconds": {}}}},

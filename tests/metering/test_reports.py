@@ -16,15 +16,17 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genai_tui.domain.latency import counted
 from genai_tui.domain.trends import UsagePoint
-from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
+from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine, Waits
+from genai_tui.metering import upkeep
 from genai_tui.metering.ledger import Ledger
 from tests.metering.test_ledger import REQUESTS
 from tests.metering.writer import request
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EVERY = [timedelta(seconds=s) for s in (60, 1_800, 3_600, 10_800, 86_400, 7 * 86_400)]
+EVERY = [timedelta(seconds=s) for s in (60, 90, 1_800, 3_600, 10_800, 86_400, 7 * 86_400)]
 EDGES = st.builds(
     lambda hours, us: START + timedelta(hours=hours, microseconds=us),
     st.sampled_from([0, 1, 22, 23, 24, 25, 47, 48, 49, 70, 72, 96]),
@@ -77,14 +79,26 @@ def summed(records: Sequence[RequestRecord]) -> tuple[object, ...]:
         sum(usage.completion for usage in usages),
         sum(usage.total for usage in usages),
         (sum(Fraction(cost.amount) for cost in costs), costs[0].currency) if costs else None,
+        told_waits(Waits(*(counted(times_us(records, name)) for name in ("ttft_ms", "total_ms")))),
     )
+
+
+def times_us(records: Sequence[RequestRecord], name: str) -> list[int]:
+    found = [getattr(record.timings, name) for record in records if record.timings is not None]
+    return [round(time * 1000) for time in found if time is not None]
+
+
+def told_waits(waits: Waits | None) -> object:
+    """Comparable, and hashable."""
+    assert waits is not None
+    return tuple(tuple(sorted(one.counts.items())) for one in (waits.first_token, waits.answer))
 
 
 def told(sums: UsageLine | UsagePoint) -> tuple[object, ...]:
     """The same of a report."""
     cost = (Fraction(sums.cost.amount), sums.cost.currency) if sums.cost else None
     tokens = (sums.prompt_tokens, sums.completion_tokens, sums.total_tokens)
-    return (sums.requests, sums.unreported, sums.errors, *tokens, cost)
+    return (sums.requests, sums.unreported, sums.errors, *tokens, cost, told_waits(sums.waits))
 
 
 def grouped(records: Iterable[RequestRecord], key: Callable[[RequestRecord], object]) -> list[list[RequestRecord]]:
@@ -109,8 +123,7 @@ def of_points(records: Iterable[RequestRecord], every: timedelta) -> Counter[tup
 
     found: Counter[tuple[object, ...]] = Counter()
     for mine in grouped(records, start):
-        waits = [r.timings.ttft_ms for r in mine if r.timings is not None and r.timings.ttft_ms is not None]
-        found[start(mine[0]), mine[0].source, round(sum(waits) * 1000), len(waits), *summed(mine)] += 1
+        found[start(mine[0]), mine[0].source, *summed(mine)] += 1
     return found
 
 
@@ -125,27 +138,32 @@ async def check(ledger: Ledger, records: Sequence[RequestRecord], question: Ques
         and cluster in (None, record.cluster)
         and all(name(record, dimension) == wanted for dimension, wanted in only.items())
     ]
-    lines = await ledger.usage(by, since, until, cluster=cluster, only=only)
+    lines = await ledger.usage(by, since, until, cluster=cluster, only=only, waits=True)
     assert Counter((line.group, line.source, line.last_at, *told(line)) for line in lines) == of_lines(kept, by)
     assert [line.total_tokens for line in lines] == sorted((line.total_tokens for line in lines), reverse=True)
-    points = await ledger.trend(every, since, until, cluster=cluster, only=only)
-    assert Counter(
-        (point.start, point.source, round(point.ttft_ms * 1000), point.timed, *told(point)) for point in points
-    ) == of_points(kept, every)
+    points = await ledger.trend(every, since, until, cluster=cluster, only=only, waits=True)
+    assert Counter((point.start, point.source, *told(point)) for point in points) == of_points(kept, every)
     assert [point.start for point in points] == sorted(point.start for point in points)
 
 
 @settings(max_examples=40, deadline=None)
-@given(records=RECORDS, questions=st.lists(QUESTIONS, min_size=4, max_size=6), again=st.integers(0, 25))
+@given(
+    records=RECORDS,
+    questions=st.lists(QUESTIONS, min_size=4, max_size=6),
+    again=st.integers(0, 25),
+    minutes_days=st.integers(-1, 5),
+)
 def test_reports_are_the_sums_of_the_rows_for_every_window_group_and_filter(
-    records: list[RequestRecord], questions: list[Question], again: int
+    records: list[RequestRecord], questions: list[Question], again: int, minutes_days: int
 ) -> None:
     async def asked() -> None:
         with TemporaryDirectory() as directory:
             ledger = Ledger(Path(directory) / "ledger.db")
             try:
                 await ledger.record_many(records[:again])
+                await upkeep.tidy(ledger, START + timedelta(days=minutes_days) + upkeep.MINUTES_KEPT, None)
                 await ledger.record_many(records)  # what a journal that is read again does
+                assert (await upkeep.check(ledger)).problems == ()
                 for question in questions:
                     await check(ledger, records, question)
             finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import resource
 import sqlite3
@@ -20,9 +22,11 @@ from genai_tui.domain.counters import Count, PodReading
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Dimension, TokenUsage
 from genai_tui.errors import BadInput, GenaiTuiError
+from genai_tui.keeping import keep_tidy
 from genai_tui.metering import upkeep
 from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
+from genai_tui.settings import Settings
 from tests.metering.writer import request
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +62,9 @@ def program(state: Path, *words: str, answer: str | None = None) -> subprocess.C
         ("delete from requests where id = 'r3'", "sums by hour are not"),
         ("update usage_hours set micro = micro + 1", "sums by hour are not"),
         ("update usage_days set requests = requests + 1", "sums by day are not"),
+        ("update usage_minutes set requests = requests + 1", "sums by minute are not"),
+        ("update usage_hours set latency = '{}'", "latencies by hour are not"),
+        ("update usage_days set latency = json_set(latency, '$.t', 99)", "latencies by day are not"),
         ("drop trigger requests_are_summed", "the trigger requests_are_summed was taken out"),
         ("pragma foreign_keys = off; delete from usage_series", "refers to none of usage_series"),
     ],
@@ -122,6 +129,34 @@ async def test_pruning_takes_old_rows_and_keeps_every_sum(tmp_path: Path) -> Non
     await ledger.close()
 
 
+async def test_what_is_older_than_the_setting_says_goes_by_itself_and_a_read_only_session_keeps_it(
+    tmp_path: Path,
+) -> None:
+    ledger = await filled(tmp_path / "ledger.db")
+
+    async def turn(settings: Settings) -> int:
+        """Until it has rested for the second time."""
+        rests: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            rests.append(seconds)
+            if len(rests) == 2:
+                raise asyncio.CancelledError
+
+        with contextlib.suppress(asyncio.CancelledError):
+            await keep_tidy(ledger, settings, lambda: NOW, pause)
+        return len(await ledger.requests(EVER))
+
+    assert await turn(Settings()) == 40
+    assert await turn(Settings(keep_requests="4d", read_only=True)) == 40
+    left = await turn(Settings(keep_requests="4d"))
+    assert 16 <= left <= 20
+    (line,) = await ledger.usage(Dimension.MODEL, EVER)
+    assert line.requests == 40
+    assert (await upkeep.check(ledger)).problems == ()
+    await ledger.close()
+
+
 async def test_pruned_time_is_not_reconciled_as_if_nobody_had_asked(tmp_path: Path) -> None:
     ledger = await filled(tmp_path / "ledger.db")
     rows, ref = CounterRows(ledger), Ref("team-a", "chat")
@@ -145,7 +180,7 @@ async def test_the_commands(tmp_path: Path) -> None:
     ledger = await filled(tmp_path / "genai-tui" / "ledger.db")
     await ledger.close()
     sound = program(tmp_path, "ledger", "check")
-    assert (sound.returncode, sound.stdout.split(",")[0]) == (0, "sound: 40 requests")
+    assert (sound.returncode, sound.stdout.split(",")[0]) == (0, "sound: 40 requests; 40 sums by minute")
     made = program(tmp_path, "ledger", "backup", str(tmp_path / "copy.db"))
     assert (made.returncode, made.stdout.startswith(f"{tmp_path}/copy.db (")) == (0, True)
     unasked = program(tmp_path, "ledger", "prune", "--before", "4d")
@@ -165,10 +200,10 @@ async def test_the_commands(tmp_path: Path) -> None:
 
 
 def limited_writer(path: Path) -> subprocess.CompletedProcess[str]:
-    """A program that may make no file larger than 400 kB."""
+    """A program that may make no file larger than 500 kB."""
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
     command = [sys.executable, "-m", "tests.metering.writer", str(path), "w", "100000"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, preexec_fn=limit)

@@ -69,8 +69,9 @@ async def test_the_table_and_csv_of_periods(tmp_path: Path, capsys: pytest.Captu
     assert row.split() == ["2026-11-23T00:00:00Z", "2", "720", "180", "900", "0.000252", "USD", "gateway"]
     await ask(tmp_path, "--by", "source", "--user", "bob", "-o", "csv")
     assert capsys.readouterr().out.splitlines() == [
-        "source,requests,promptTokens,completionTokens,totalTokens,cost,currency,unreported,errors",
-        "gateway,2,720,180,900,0.000252,USD,0,0",
+        "source,requests,promptTokens,completionTokens,totalTokens,cost,currency,unreported,errors,"
+        "ttftP50Ms,ttftP95Ms,ttftP99Ms,totalP50Ms,totalP95Ms,totalP99Ms",
+        "gateway,2,720,180,900,0.000252,USD,0,0,,,,,,",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,7 @@ class AskedUsage(FakeUsage):
         *,
         cluster: str | None = None,
         only: Mapping[Dimension, str] = MappingProxyType({}),
+        waits: bool = False,
     ) -> tuple[UsageLine, ...]:
         if until is not None and until < NOW:
             return self.earlier
@@ -79,7 +81,7 @@ async def test_every_figure_is_there_and_what_is_not_known_is_no_zero() -> None:
         await pilot.press("r")
         await wait_until(pilot, lambda: "+100%" in row_with(pilot, "team-a/chat"))
         assert row_with(pilot, "team-a/chat") == [
-            "team-a/chat", "playground", "12", "4,210", "1,873", "6,083", "+100%", "█" * 12, "$0.0019658", "1", "now"
+            "team-a/chat", "playground", "12", "4,210", "1,873", "6,083", "+100%", "█" * 12, "$0.0019658", "–", "1", "now"
         ]  # fmt: skip
         assert row_with(pilot, "search/embed") == [
             "search/embed",
@@ -90,6 +92,7 @@ async def test_every_figure_is_there_and_what_is_not_known_is_no_zero() -> None:
             "96",
             "new",
             "█",
+            "–",
             "–",
             "2",
             "now",
@@ -234,8 +237,11 @@ async def test_the_chart_shows_each_measure_and_a_time_without_requests_is_no_ze
         bottom = next(line for line in page(pilot.app).splitlines() if "┤" in line and "_" in line)
         assert bottom.partition("┤")[2].split() == ["__", "__", "__"]
         await pilot.press("m")
-        assert "Mean time to first token" in page(pilot.app)
-        assert "peak 80 ms" in page(pilot.app)
+        assert "Median time to first token" in page(pilot.app)
+        assert re.search(r"peak (7[6-9]|8[0-4]) ms", page(pilot.app)), "80 ms, to within 5 %"
+        for title in ("95th percentile of the time to first token", "95th percentile of the time to the whole"):
+            await pilot.press("m")
+            assert title in page(pilot.app)
 
 
 async def test_a_window_of_ones_own_and_what_is_no_window_is_refused_where_it_was_typed(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""The sums that stand beside the requests: by minute, hour and day, with how long requests took by range.
+
+A trigger adds each request in the statement that keeps it. How often each range of a latency was seen is kept as JSON
+in the sum it belongs to (`{"t91000": 3, "d812000": 3}`: three first tokens from 91 ms on, three answers from 812 ms),
+so that it costs no row of its own; `t` and `d` alone count requests without such a time. Ranges begin where the table
+`latency_ranges` says.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+_NAMES = ("source", "cluster", "namespace", "deployment", "model", "organization", "user", "key", "currency")
+_SUMS = (
+    "requests", "unreported", "errors", "prompt_tokens", "completion_tokens", "total_tokens", "priced", "micro",
+    "femto", "ttft_us", "timed",
+)  # fmt: skip
+_LENGTHS = {"usage_minutes": 60, "usage_hours": 3_600, "usage_days": 86_400}
+_GROWTH, _SHORTEST_US, _LONGEST_US = 1.1, 1_000.0, 86_400_000_000
+_KEPT_BEFORE_S = 2 * 86_400
+
+
+def add_minutes_and_latencies(db: Database) -> None:
+    """Sums by minute from two days before the newest request on; latencies in every sum from there on and before."""
+    db.execute("create table latency_ranges (begins integer primary key) without rowid")
+    bounds, bound = [0], _SHORTEST_US
+    while bound <= _LONGEST_US:
+        bounds.append(round(bound))
+        bound *= _GROWTH
+    db.conn.executemany("insert into latency_ranges values (?)", [(begins,) for begins in bounds])
+    for table in ("usage_hours", "usage_days"):
+        db.execute(f"alter table {table} add column latency text not null default '{{}}'")
+    sums = ", ".join(f"{name} integer not null" for name in _SUMS)
+    db.execute(
+        "create table usage_minutes (start integer not null, series integer not null references usage_series (id), "
+        f"{sums}, last_us integer not null, latency text not null default '{{}}', "
+        "primary key (start, series), check (typeof(micro) = 'integer')) without rowid"
+    )
+    # Minutes begin here, in seconds since 1970; what was asked before is in rows, hours and days alone.
+    db.execute("create table minutes_since (start integer not null)")
+    newest = db.execute(f"select max({_second('')}) from requests").fetchone()[0]
+    since = (newest - _KEPT_BEFORE_S) // 86_400 * 86_400 if newest is not None else 0
+    db.execute("insert into minutes_since values (?)", (since,))
+    _fill(db, since)
+    db.execute("drop trigger requests_are_summed")
+    _watch(db)
+
+
+def _second(prefix: str) -> str:
+    """The whole second of a request; without the fraction, which SQLite would round up to the next one."""
+    return f"cast(strftime('%s', substr({prefix}at, 1, 19)) as integer)"
+
+
+def _names(prefix: str) -> list[str]:
+    return [f"coalesce({prefix}\"{name}\", '')" for name in _NAMES]
+
+
+def _sums(prefix: str) -> list[str]:
+    sums = ["1", f"{prefix}total_tokens is null", f"{prefix}status = 'error'"]
+    sums += [f"coalesce({prefix}{name}_tokens, 0)" for name in ("prompt", "completion", "total")]
+    sums += [f"{prefix}cost_micro is not null"]
+    sums += [f"coalesce({prefix}cost_{name}, 0)" for name in ("micro", "femto")]
+    return [*sums, f"coalesce({_microseconds(prefix, 'ttft_ms')}, 0)", f"{prefix}ttft_ms is not null"]
+
+
+def _microseconds(prefix: str, column: str) -> str:
+    return f"cast(round({prefix}{column} * 1000) as integer)"
+
+
+def _ranges(prefix: str) -> tuple[str, str]:
+    """The keys of a request's two latencies."""
+
+    def key(letter: str, column: str) -> str:
+        took = f"max({_microseconds(prefix, column)}, 0)"
+        return f"'{letter}' || coalesce((select max(begins) from latency_ranges where begins <= {took}), '')"
+
+    return key("t", "ttft_ms"), key("d", "total_ms")
+
+
+def _last(prefix: str) -> str:
+    return f"{_second(prefix)} * 1000000 + cast(substr({prefix}at, 21, 6) as integer)"
+
+
+def _watch(db: Database) -> None:
+    """The trigger."""
+    names, series = ", ".join(f'"{name}"' for name in _NAMES), _names("new.")
+    same = " and ".join(f'"{name}" = {value}' for name, value in zip(_NAMES, series, strict=True))
+    first, whole = _ranges("new.")
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+
+    def more(key: str) -> str:
+        path = f"'$.' || {key}"
+        return f"{path}, coalesce(json_extract(latency, {path}), 0) + 1"
+
+    statements = []
+    for table, length in _LENGTHS.items():
+        only = f" and {_second('new.')} >= (select start from minutes_since)" if table == "usage_minutes" else ""
+        statements.append(
+            f"insert into {table} select {_second('new.')} / {length} * {length}, id, {', '.join(_sums('new.'))}, "
+            f"{_last('new.')}, json_object({first}, 1, {whole}, 1) from usage_series where {same}{only} "
+            f"on conflict (start, series) do update set {added}, last_us = max(last_us, excluded.last_us), "
+            f"latency = json_set(latency, {more(first)}, {more(whole)}); "
+        )
+    db.execute(
+        "create trigger requests_are_summed after insert on requests begin "
+        f"insert into usage_series ({names}) values ({', '.join(series)}) on conflict do nothing; "
+        f"{''.join(statements)} end"
+    )
+
+
+def _fill(db: Database, since: int) -> None:
+    """The minutes, and the latencies of hours and days, of what was asked before."""
+    same = " and ".join(f's."{name}" = {value}' for name, value in zip(_NAMES, _names("r."), strict=True))
+    rows = f"(select s.id as series, r.* from requests r cross join usage_series s on {same})"
+    totals = ", ".join(f"sum({value})" for value in _sums(""))
+    db.execute(
+        f"insert into usage_minutes select {_second('')} / 60 * 60 as start, series, {totals}, "
+        f"max({_last('')}), '{{}}' from {rows} where {_second('')} >= ? group by 1, 2",
+        (since,),
+    )
+    first, whole = _ranges("")
+    db.execute(
+        "create temp table told as select start, series, key, sum(number) as number from ("
+        f"select {_second('')} as start, series, {first} as key, 1 as number from {rows} "
+        f"union all select {_second('')}, series, {whole}, 1 from {rows}) group by 1, 2, 3"
+    )
+    for table, length in _LENGTHS.items():
+        db.execute(
+            f"create temp table spread as select start / {length} * {length} as start, series, key, "
+            f"sum(number) as number from told group by 1, 2, 3"
+        )
+        db.execute("create index temp.spread_at on spread (start, series)")
+        db.execute(
+            f"update {table} set latency = (select json_group_object(key, number) from spread "
+            f"where spread.start = {table}.start and spread.series = {table}.series) "
+            f"where exists (select 1 from spread where spread.start = {table}.start and spread.series = {table}.series)"
+        )
+        db.execute("drop table spread")
+    db.execute("drop table told")
