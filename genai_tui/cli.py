@@ -224,7 +224,7 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.limits import limits
 
             return lambda s: limits(s, options.name, namespace, key_id=options.key, form=options.output)
-        case "usage" | "prices" | "budgets" | "reconcile" | "meter":
+        case "usage" | "prices" | "budgets" | "gpu-costs" | "reconcile" | "meter":
             return _counting_verb(options, namespace)
         case "audit":
             from genai_tui.commands.audit import audit
@@ -269,6 +269,8 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
     match options.command:
         case "budgets":
             return _budgets_verb(options)
+        case "gpu-costs":
+            return _gpu_costs_verb(options)
         case "prices":
             from genai_tui.commands.prices import prices
 
@@ -282,6 +284,21 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
             return lambda s: reconcile(s, options.name, namespace, options.since, options.output)
         case _:
             return lambda s: meter(s, once=options.once)
+
+
+def _gpu_costs_verb(options: argparse.Namespace) -> Verb:
+    from genai_tui.commands.gpu_costs import list_prices, set_price, show
+
+    match options.verb:
+        case "prices":
+            return lambda s: list_prices(s, options.output)
+        case "set-price":
+            if not options.node_type or not options.price:
+                step = "genai-tui gpu-costs set-price NODE_TYPE --price '2.50 USD'"
+                raise BadInput("gpu-costs set-price needs a node type and --price", next_step=step)
+            return lambda s: set_price(s, options.node_type, options.price)
+        case _:
+            return lambda s: show(s, options.since, options.by, options.output)
 
 
 def _budgets_verb(options: argparse.Namespace) -> Verb:

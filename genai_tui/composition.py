@@ -87,6 +87,7 @@ def build_services(settings: Settings) -> Services:
         playground=_later(lambda: wiring().playground),
         usage=_later(lambda: wiring().usage),
         budgets=_later(lambda: wiring().budgets),
+        gpu_accounts=_later(lambda: wiring().gpu_accounts),
         refusals=_later(lambda: wiring().refusals),
         drafts=DraftFiles(settings.state / "drafts"),
         conversations=_later(lambda: wiring().conversations),

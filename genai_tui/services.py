@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # ports are types: to know them loads nothing
         OrganizationRow,
         Ref,
     )
-    from genai_tui.usage_ports import Budgets, Refusals, UsageReports
+    from genai_tui.usage_ports import Budgets, GpuAccounts, Refusals, UsageReports
 
 AnyDocument: TypeAlias = "Model | Endpoint | Organization | ModelDeployment"
 
@@ -408,6 +408,7 @@ class Services:
     playground: Playground
     usage: UsageReports
     budgets: Budgets
+    gpu_accounts: GpuAccounts
     refusals: Refusals
     drafts: Drafts
     conversations: Shelf[SavedConversation]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from genai_tui.domain.budgets import Budget, Standing, month_of, standing
+from genai_tui.domain.gpu_cost import GpuCosts, GpuPrice
 from genai_tui.domain.money import Price
 from genai_tui.domain.refusals import Refusal
 from genai_tui.domain.rows import Ref
@@ -82,6 +83,25 @@ class Budgets(Protocol):
 
     async def remove(self, budget: Budget) -> None:
         """Let it hold no longer."""
+
+
+class GpuAccounts(Protocol):
+    """What the GPUs of this cluster cost, as seen from this machine. Raises GenaiTuiError when the ledger fails."""
+
+    async def costs(self, since: datetime, until: datetime) -> GpuCosts:
+        """The accounts of a window, by deployment and by node; its first hour counts whole."""
+        ...
+
+    async def prices(self) -> tuple[GpuPrice, ...]:
+        """Every price of every node type, oldest first."""
+        ...
+
+    async def set_price(self, price: GpuPrice) -> None:
+        """Let this hold from its hour on."""
+
+    def node_types(self) -> tuple[str, ...]:
+        """The types of the nodes that have GPUs now."""
+        ...
 
 
 async def standings(budgets: Budgets, reports: UsageReports, cluster: str, now: datetime) -> tuple[Standing, ...]:

@@ -22,6 +22,7 @@ from genai_tui.domain.rows import Ref
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.parts import PORT
 from genai_tui.errors import CredentialsRejected, GenaiTuiError, NotPermitted, TimedOut, Unreachable
+from genai_tui.gpu_accounts import GpuAccounts
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known, Resolve
 from genai_tui.keeping import keep_tidy
@@ -34,6 +35,7 @@ from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.audit import AuditRows
 from genai_tui.metering.budgets import BudgetRows
 from genai_tui.metering.counters import CounterRows
+from genai_tui.metering.gpu_time import GpuTimeRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.metering.refusals import RefusalRows
 from genai_tui.metering.starts import StartRows
@@ -100,6 +102,8 @@ class Wiring:
         self.usage = self._ledger
         self.refusals = RefusalRows(self._ledger)
         self.budgets = BudgetRows(self._ledger, session.server, now)
+        gpu_time = GpuTimeRows(self._ledger, session.server)
+        self.gpu_accounts = GpuAccounts(gpu_time, self._ledger, picture, session.server, now)
         self.keys = ClusterKeys(connection, picture, session, self.settle, now)
         self.credentials = own_credentials(settings, simulated=session.simulated)
         self.secrets = ClusterSecrets(connection, access, session, self.credentials)
@@ -122,6 +126,7 @@ class Wiring:
         self._tasks.append(asyncio.create_task(self._learn_access(), name="ask for permissions"))
         self._tasks.append(asyncio.create_task(self._recall_starts(), name="recall starts"))
         self._tasks.append(asyncio.create_task(keep_tidy(self._ledger, self._settings, now), name="tidy the ledger"))
+        self._tasks.append(asyncio.create_task(self.gpu_accounts.run(), name="look who holds GPUs"))
 
     async def _feed(self, kind: Kind) -> None:
         fallback = self._session.namespace or "default"

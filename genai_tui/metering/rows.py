@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -149,10 +150,17 @@ def place(row: sqlite3.Row) -> Place:
     return row["grouped"], row["start"], row["source"], row["currency"]
 
 
-def waits_by_place(rows: Sequence[sqlite3.Row]) -> dict[Place, Waits]:
+def waits_by_place(rows: Iterable[sqlite3.Row]) -> dict[Place, Waits]:
     """Latencies by the sums they belong to."""
-    counts: dict[Place, tuple[dict[int, int], dict[int, int]]] = {}
+    counts: dict[Place, dict[str, int]] = {}
     for row in rows:
-        letter, begins = row["latency"][0], int(row["latency"][1:])
-        counts.setdefault(place(row), ({}, {}))[letter != "t"][begins] = row["number"]
-    return {where: Waits(Latencies(first), Latencies(whole)) for where, (first, whole) in counts.items()}
+        mine = counts.setdefault(place(row), {})
+        told = {row["latency"]: row["number"]} if row["number"] is not None else json.loads(row["latency"])
+        for key, number in told.items():
+            mine[key] = mine.get(key, 0) + number
+    return {where: Waits(_of_letter(mine, "t"), _of_letter(mine, "d")) for where, mine in counts.items()}
+
+
+def _of_letter(counts: Mapping[str, int], letter: str) -> Latencies:
+    """The letter alone counts requests that did not tell."""
+    return Latencies({int(key[1:]): number for key, number in counts.items() if key[0] == letter and len(key) > 1})

@@ -293,6 +293,27 @@ def minutes_and_latencies(db: Database) -> None:
     add_minutes_and_latencies(db)
 
 
+@migrations()
+def gpu_time(db: Database) -> None:
+    """GPU-milliseconds by hour, node and holder; how long somebody watched, and last; prices, which are only added."""
+    db.table("gpu_time").create(
+        {"cluster": str, "start": int, "node": str, "node_type": str, "holder": str, "gpu_ms": int},
+        pk=("cluster", "start", "node", "node_type", "holder"),
+        not_null={"gpu_ms"},
+    )
+    db.table("gpu_watched").create({"cluster": str, "start": int, "ms": int}, pk=("cluster", "start"), not_null={"ms"})
+    db.table("gpu_seen").create({"cluster": str, "at": str}, pk="cluster", not_null={"at"})
+    db.table("gpu_prices").create(
+        {"cluster": str, "node_type": str, "since": int, "per_hour": str, "currency": str, "at": str},
+        not_null={"cluster", "node_type", "since", "per_hour", "currency", "at"},
+    )
+    for change in ("update", "delete"):
+        db.execute(
+            f"create trigger gpu_prices_allow_no_{change} before {change} on gpu_prices "
+            "begin select raise(abort, 'history is not rewritten'); end"
+        )
+
+
 NAMES = frozenset(
     step.__name__
     for step in (
@@ -309,6 +330,7 @@ NAMES = frozenset(
         pruned,
         refusals,
         minutes_and_latencies,
+        gpu_time,
     )
 )
 TRIGGERS = frozenset(
@@ -319,5 +341,7 @@ TRIGGERS = frozenset(
         "audit_allows_no_update",
         "audit_allows_no_delete",
         "requests_are_summed",
+        "gpu_prices_allow_no_update",
+        "gpu_prices_allow_no_delete",
     }
 )

@@ -58,7 +58,7 @@ its change against the window before, just as long; **CHANGE** is that of the to
 `enter` goes into a group (who caused it), `esc` comes back; the line above the sums says where you are. `m` changes
 the measure of the chart, `s` its source; `tab` goes to the chart, where the arrow keys read single values. An empty
 column means that nothing is known of that time, `_` is a known zero. Times are UTC. `o` opens the deployment, `p` shows
-its prices and since when each held: what was asked before keeps its price. Budgets of the month are warned of above
+its prices and since when each held: what was asked before keeps its price; `g` what GPUs cost, idle ones too. Budgets of the month are warned of above
 the chart from 80% on; `genai-tui budgets set` sets one, `budgets list` lists them all.
 
 **TTFT p95** is the time to the first token that 95% of the requests did not exceed; percentiles are told to within 5%.
@@ -78,6 +78,7 @@ engines' own counters say.
         Binding("slash", "filter", "Filter", key_display="/", id="usage.filter", tooltip="Show rows with these words"),
         Binding("x", "export", "Export", id="usage.export", tooltip="Write the rows shown into a CSV or JSON file"),
         Binding("c", "clusters", "Clusters", show=False, id="usage.clusters", tooltip="This cluster alone, or all"),
+        Binding("g", "gpu_costs", "GPU costs", show=False, id="usage.gpus", tooltip="What GPUs cost, idle ones too"),
         Binding("o", "open", "Open deployment", show=False, id="usage.open", tooltip="Open the deployment"),
         Binding("p", "prices", "Prices", show=False, id="usage.prices", tooltip="The prices, and since when"),
         Binding("r", "read", "Read again", show=False, id="usage.read", tooltip="Read the ledger now"),
@@ -381,6 +382,12 @@ engines' own counters say.
             self._show_problem(explain(error).problem)
             return
         await self.app.push_screen_wait(PricesDialog(name, history))
+
+    def action_gpu_costs(self) -> None:
+        """What the GPUs cost against what their tokens brought in."""
+        from screens.gpu_costs import GpuCostsScreen
+
+        self.app.push_screen(GpuCostsScreen())
 
     def action_open(self) -> None:
         """Open the deployment, where it still exists."""

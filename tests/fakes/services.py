@@ -24,6 +24,7 @@ from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Claim, Enforcement
+from genai_tui.domain.gpu_cost import GpuCosts, GpuPrice
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.money import Cost, Price
@@ -548,6 +549,29 @@ class FakeBudgets:
         self.held = tuple(one for one in self.held if one != budget)
 
 
+@dataclass
+class FakeGpuAccounts:
+    """What GPUs cost, in memory."""
+
+    found: GpuCosts = field(default_factory=lambda: GpuCosts(timedelta(), (), ()))
+    held: tuple[GpuPrice, ...] = ()
+    types: tuple[str, ...] = ("p5.48xlarge",)
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+    async def costs(self, since: datetime, until: datetime) -> GpuCosts:
+        self.asked.append((since, until))
+        return self.found
+
+    async def prices(self) -> tuple[GpuPrice, ...]:
+        return self.held
+
+    async def set_price(self, price: GpuPrice) -> None:
+        self.held = (*self.held, price)
+
+    def node_types(self) -> tuple[str, ...]:
+        return self.types
+
+
 class FakeDrafts:
     """Drafts in memory."""
 
@@ -707,6 +731,7 @@ class FakeServices:
         self.playground = FakePlayground()
         self.usage = FakeUsage()
         self.budgets = FakeBudgets()
+        self.gpu_accounts = FakeGpuAccounts()
         self.refusals = FakeRefusals()
         self.drafts = FakeDrafts()
         self.conversations: FakeShelf[SavedConversation] = FakeShelf()
@@ -734,6 +759,7 @@ class FakeServices:
             playground=self.playground,
             usage=self.usage,
             budgets=self.budgets,
+            gpu_accounts=self.gpu_accounts,
             refusals=self.refusals,
             drafts=self.drafts,
             conversations=self.conversations,
