@@ -20,7 +20,7 @@ from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from screens.base import ConsoleScreen
 from screens.dialogs.text import TextDialog
-from screens.format import MISSING, amount, money, moment
+from screens.format import MISSING, amount, moment, money
 from screens.forms.picker import PickerScreen
 from screens.widgets.choice_row import ChoiceRow
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable

@@ -58,8 +58,9 @@ its change against the window before, just as long; **CHANGE** is that of the to
 `enter` goes into a group (who caused it), `esc` comes back; the line above the sums says where you are. `m` changes
 the measure of the chart, `s` its source; `tab` goes to the chart, where the arrow keys read single values. An empty
 column means that nothing is known of that time, `_` is a known zero. Times are UTC. `o` opens the deployment, `p` shows
-its prices and since when each held: what was asked before keeps its price; `g` what GPUs cost, idle ones too. Budgets of the month are warned of above
-the chart from 80% on; `genai-tui budgets set` sets one, `budgets list` lists them all.
+its prices and since when each held: what was asked before keeps its price; `i` what GPUs cost, idle ones too, and bring
+in. Budgets of the month are warned of above the chart from 80% on; `genai-tui budgets set` sets one, `budgets list`
+lists them all.
 
 **TTFT p95** is the time to the first token that 95% of the requests did not exceed; percentiles are told to within 5%.
 **UNR** counts requests for which the engine reported no usage: they are in no sum of tokens. **ERR** counts those
@@ -78,7 +79,7 @@ engines' own counters say.
         Binding("slash", "filter", "Filter", key_display="/", id="usage.filter", tooltip="Show rows with these words"),
         Binding("x", "export", "Export", id="usage.export", tooltip="Write the rows shown into a CSV or JSON file"),
         Binding("c", "clusters", "Clusters", show=False, id="usage.clusters", tooltip="This cluster alone, or all"),
-        Binding("g", "gpu_costs", "GPU costs", show=False, id="usage.gpus", tooltip="What GPUs cost, idle ones too"),
+        Binding("i", "gpu_costs", "GPU costs", show=False, id="usage.gpus", tooltip="What GPUs cost, idle ones too"),
         Binding("o", "open", "Open deployment", show=False, id="usage.open", tooltip="Open the deployment"),
         Binding("p", "prices", "Prices", show=False, id="usage.prices", tooltip="The prices, and since when"),
         Binding("r", "read", "Read again", show=False, id="usage.read", tooltip="Read the ledger now"),

@@ -136,7 +136,7 @@ def test_what_deployments_and_nodes_cost_is_the_same_and_idle_never_more_than_al
     cells: Sequence[tuple[str, str, int]], price: Decimal, idle: Fraction
 ) -> None:
     held = [HeldTime(START, node, "p5", holder, ms) for node, holder, ms in cells]
-    shares = dict.fromkeys(("x/1", "x/2"), idle)
+    shares: dict[str, Fraction] = {"x/1": idle, "x/2": idle}
     found = gpu_costs(held, [GpuPrice("p5", price, "USD", EVER)], shares, (), timedelta())
     sums = [sum((line.costs[0].amount for line in lines), Decimal(0)) for lines in (found.deployments, found.nodes)]
     # Each line is rounded once, to a hundredth of a cent.

@@ -54,7 +54,7 @@ async def test_a_price_is_set_for_the_node_type_under_the_cursor_and_what_is_non
 ) -> None:
     async with showing(world, None, size=(160, 48)) as pilot:
         await pilot.app.switch_mode("usage")
-        await pilot.press("g")
+        await pilot.press("i")
         await wait_until(pilot, lambda: "Seen 23h12m" in page(pilot.app))
         text = page(pilot.app)
         assert "Seen 23h12m of the last 24h (97%)" in text
