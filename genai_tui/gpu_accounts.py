@@ -16,7 +16,7 @@ from genai_tui.services import ClusterPicture
 from genai_tui.usage_ports import UsageReports
 
 log = logging.getLogger(__name__)
-LOOK_EVERY_S = 60.0
+FIRST_LOOK_S, LOOK_EVERY_S = 5.0, 60.0
 
 
 class GpuAccounts:
@@ -43,12 +43,13 @@ class GpuAccounts:
 
     async def run(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Look once a minute. A picture that is not whole and current is no look."""
+        await pause(FIRST_LOOK_S)
         while True:
-            await pause(LOOK_EVERY_S)
             try:
                 await self.look()
             except GenaiTuiError as error:
                 log.warning("who holds GPUs is not kept: %s", error.problem.line)
+            await pause(LOOK_EVERY_S)
 
     async def look(self) -> None:
         """Keep who holds what now.

@@ -22,10 +22,22 @@ class Turns(VerticalScroll):
         super().__init__(id="chat-turns", can_focus=False)
         self._newest: TurnView | None = None
         self._drawing, self._over = asyncio.Lock(), False
+        # A long question takes a moment to be laid out: until its end was in sight, it is on its way there.
+        self._on_the_way = self._at_end = False
 
     def compose(self) -> ComposeResult:
         """What is said while there is none."""
         yield Static("", id="chat-empty", markup=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Whether one looks at the end."""
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = new_value >= self.max_scroll_y - _NEAR_THE_END
+
+    def on_resize(self) -> None:
+        """The prompt grows with what is in it, as when a refused question is given back: the end stays in sight."""
+        if self._at_end:
+            self.scroll_end(animate=False)
 
     def show(self, turns: Iterable[Turn]) -> None:
         """Other turns."""
@@ -35,7 +47,7 @@ class Turns(VerticalScroll):
 
     async def begin(self, turn: Turn) -> None:
         """A new turn at the end."""
-        self._newest, self._over = TurnView(turn), False
+        self._newest, self._over, self._on_the_way = TurnView(turn), False, True
         await self.mount(self._newest)
         self.scroll_end(animate=False)
 
@@ -46,7 +58,8 @@ class Turns(VerticalScroll):
             if self._newest is None or not self._newest.is_mounted or (running and self._over):
                 return
             self._over = not running
-            follow = self.scroll_y >= self.max_scroll_y - _NEAR_THE_END
+            near = self.scroll_y >= self.max_scroll_y - _NEAR_THE_END
+            follow, self._on_the_way = near or self._on_the_way, self._on_the_way and not near
             await self._newest.draw(turn, running=running)
             if follow:
                 self.scroll_end(animate=False)
