@@ -30,6 +30,8 @@ from tests.screens.console import page, paste
 
 pytestmark = [pytest.mark.skipif(not installed(), reason="the engine is not installed here"), pytest.mark.timeout(300)]
 CHAT = Ref("team-a", "chat")
+LONG_STORY = "Write a very long story about a dragon."
+"""The model's likeliest answer has more than 900 tokens."""
 EVER = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -81,8 +83,8 @@ async def row_after(pilot: Pilot[Any], services: Services, before: int) -> Reque
 
 
 async def limited_to(pilot: Pilot[Any], tokens: str) -> None:
-    """At most so many tokens an answer from now on, set as a person does."""
-    await pilot.press("f3", "tab", "tab", "tab", "ctrl+u", *tokens, "f3")
+    """The likeliest answer, of at most so many tokens, from now on; set as a person does."""
+    await pilot.press("f3", "tab", "ctrl+u", "0", "tab", "tab", "ctrl+u", *tokens, "f3")
 
 
 async def test_twenty_turns_are_carried_along_counted_and_kept(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ async def test_twenty_turns_are_carried_along_counted_and_kept(tmp_path: Path) -
 async def test_a_stopped_answer_frees_the_engine_and_one_goes_on(tmp_path: Path) -> None:
     async with playground(tmp_path) as (pilot, services, _):
         await limited_to(pilot, "1500")
-        await paste(pilot, "Count from one to two thousand in words.")
+        await paste(pilot, LONG_STORY)
         await pilot.press("enter")
         await seen(pilot, lambda: "answering" in page(pilot.app))
         await pilot.press("escape")
@@ -127,7 +129,7 @@ async def test_too_long_a_prompt_is_refused_in_the_engines_words_and_nothing_typ
 async def test_an_engine_that_dies_in_the_middle_is_said_what_came_stays_and_one_key_asks_again(tmp_path: Path) -> None:
     async with playground(tmp_path) as (pilot, services, sandbox):
         await limited_to(pilot, "1500")
-        await paste(pilot, "Count from one to two thousand in words.")
+        await paste(pilot, LONG_STORY)
         await pilot.press("enter")
         await seen(pilot, lambda: "answering" in page(pilot.app))
         os.kill(engines(sandbox.process.pid)[0], signal.SIGKILL)
