@@ -55,6 +55,8 @@ def load_item(found: LoadReport) -> Row:
         "firstToken": _milliseconds(found.first_token),
         "interToken": _milliseconds(found.inter_token),
         "whole": _milliseconds(found.whole),
+        "answerOutputTokensPerSecond": found.answer_rate
+        and {name: _rounded(x) for name, x in _named(found.answer_rate)},
         "usage": usage
         and {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "total_tokens": usage.total},
         "costs": [{"amount": cost.text(), "currency": cost.currency} for cost in found.costs],
@@ -69,16 +71,21 @@ def _rounded(value: float | None) -> float | None:
 def _milliseconds(spread: Quantiles | None) -> Row | None:
     if spread is None:
         return None
-    return {name: round(getattr(spread, name) * 1000, 2) for name in ("p50", "p95", "p99")}
+    return {name: round(seconds * 1000, 2) for name, seconds in _named(spread)}
+
+
+def _named(spread: Quantiles) -> tuple[tuple[str, float], ...]:
+    return (("p50", spread.p50), ("p95", spread.p95), ("p99", spread.p99))
 
 
 def _table(found: LoadReport) -> str:
     rows = [
-        (what, *((f"{value * 1000:.1f} ms" for value in (s.p50, s.p95, s.p99)) if s is not None else (None,) * 3))
-        for what, s in (
-            ("first token", found.first_token),
-            ("between tokens", found.inter_token),
-            ("whole answer", found.whole),
+        (what, *((form.format(value * scale) for _, value in _named(spread)) if spread is not None else (None,) * 3))
+        for what, spread, form, scale in (
+            ("first token", found.first_token, "{:.1f} ms", 1000),
+            ("between tokens", found.inter_token, "{:.1f} ms", 1000),
+            ("whole answer", found.whole, "{:.1f} ms", 1000),
+            ("each answer", found.answer_rate, "{:.1f} tok/s", 1),
         )
     ]
     lines = [as_table(("", "p50", "p95", "p99"), rows), ""]

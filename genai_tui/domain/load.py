@@ -45,9 +45,11 @@ class Outcome:
 class LoadReport:
     """What a load test has found so far.
 
-    Latencies are in seconds, of answered questions alone; None where fewer than two were timed. `output_rate` is output
-    tokens a second of all together, `request_rate` answers a second; None before the first answer. `uncounted` of the
-    answers came without usage and are in no sum of tokens.
+    Latencies are in seconds, of answered questions alone; None where fewer than two were timed. `answer_rate` is output
+    tokens a second of one answer, from question to end: what half, 95 % and 99 % of the answers reached (LLMPerf's
+    request output throughput, read from its slow end). `output_rate` is output tokens a second of all together,
+    `request_rate` answers a second; None before the first answer. `uncounted` of the answers came without usage and
+    are in no sum of tokens and no rate of them.
     """
 
     answered: int
@@ -59,6 +61,7 @@ class LoadReport:
     first_token: Quantiles | None
     inter_token: Quantiles | None
     whole: Quantiles | None
+    answer_rate: Quantiles | None
     usage: TokenUsage | None
     costs: tuple[Cost, ...]
     problems: Mapping[str, int]
@@ -89,6 +92,11 @@ def report(outcomes: Sequence[Outcome], seconds: float) -> LoadReport:
         # The rate counts the tokens after the first, over the time after the first: its inverse is the gap.
         inter_token=_spread(1 / t.tokens_per_second for t in timed if t.tokens_per_second),
         whole=_spread(t.total_ms / 1000 for t in timed),
+        answer_rate=_reached(
+            outcome.usage.completion * 1000 / outcome.timings.total_ms
+            for outcome in good
+            if outcome.usage is not None and outcome.timings is not None and outcome.timings.total_ms > 0
+        ),
         usage=usage,
         costs=total(outcome.cost for outcome in good if outcome.cost is not None),
         problems=Counter(outcome.problem for outcome in outcomes if outcome.problem),
@@ -102,3 +110,9 @@ def _spread(values: Iterable[float]) -> Quantiles | None:
         return None
     cuts = quantiles(found, n=100, method="inclusive")
     return Quantiles(cuts[49], cuts[94], cuts[98])
+
+
+def _reached(rates: Iterable[float]) -> Quantiles | None:
+    """As `_spread`, of what the more is the better for."""
+    below = _spread(-rate for rate in rates)
+    return None if below is None else Quantiles(-below.p50, -below.p95, -below.p99)

@@ -60,7 +60,7 @@ class GpuReport:
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Latencies in seconds below which half, 95 % and 99 % of the observations are."""
+    """What half, 95 % and 99 % of the observations kept to: latencies (seconds) at most this, rates at least this."""
 
     p50: float
     p95: float

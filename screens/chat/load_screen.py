@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import ClassVar
 
@@ -108,15 +109,16 @@ def report_text(found: LoadReport, plan: LoadPlan) -> Content:
         Content(f"{'█' * full}{'░' * (_BAR - full)}  {count(ended)} of {count(plan.requests)}  {found.seconds:.0f} s"),
         Content.styled(f"{'':<15}{'p50':>10}{'p95':>10}{'p99':>10}", "dim"),
         *(
-            Content(f"{label:<15}" + "".join(f"{text:>10}" for text in _spread(spread)))
-            for label, spread in (
-                ("first token", found.first_token),
-                ("between tokens", found.inter_token),
-                ("whole answer", found.whole),
+            Content(f"{label:<15}" + "".join(f"{text:>10}" for text in _spread(spread, say)))
+            for label, spread, say in (
+                ("first token", found.first_token, short_seconds),
+                ("between tokens", found.inter_token, short_seconds),
+                ("whole answer", found.whole, short_seconds),
+                ("tok/s of each", found.answer_rate, rate),
             )
         ),
         Content(""),
-        Content(f"{'output':<15}{rate(found.output_rate):>10} tok/s   {rate(found.request_rate)} answers/s"),
+        Content(f"{'all together':<15}{rate(found.output_rate):>10} tok/s   {rate(found.request_rate)} answers/s"),
         Content(f"{'tokens':<15}{count(found.usage.total if found.usage else None):>10}"),
         Content(f"{'cost':<15}" + (", ".join(money(cost) for cost in found.costs) or MISSING)),
     ]
@@ -126,7 +128,7 @@ def report_text(found: LoadReport, plan: LoadPlan) -> Content:
     return Content("\n").join(lines)
 
 
-def _spread(spread: Quantiles | None) -> tuple[str, str, str]:
+def _spread(spread: Quantiles | None, say: Callable[[float], str]) -> tuple[str, str, str]:
     if spread is None:
         return (MISSING, MISSING, MISSING)
-    return (short_seconds(spread.p50), short_seconds(spread.p95), short_seconds(spread.p99))
+    return (say(spread.p50), say(spread.p95), say(spread.p99))

@@ -45,6 +45,15 @@ def test_sums_are_of_what_was_answered_and_nothing_is_lost(outcomes: list[Outcom
         assert found.whole.p50 == pytest.approx(median(totals))
         spread = [min(totals), found.whole.p50, found.whole.p95, found.whole.p99, max(totals)]
         assert spread == pytest.approx(sorted(spread)), "in order, but for the last bit of a float"
+    rates = [one.usage.completion / one.timings.total_ms * 1000 for one in good if one.usage and one.timings]
+    if len(rates) < 2:
+        assert found.answer_rate is None
+    else:
+        assert found.answer_rate is not None
+        reached = found.answer_rate
+        assert reached.p50 == pytest.approx(median(rates))
+        spread = [max(rates), reached.p50, reached.p95, reached.p99, min(rates)]
+        assert spread == pytest.approx(sorted(spread, reverse=True)), "nearly all answers reach the slow end"
 
 
 @pytest.mark.parametrize(

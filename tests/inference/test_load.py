@@ -48,6 +48,8 @@ async def test_so_many_are_asked_so_many_at_once_and_each_is_a_row(tmp_path: Pat
     assert found.usage.completion == 12 * 8
     assert found.first_token is not None
     assert found.first_token.p50 >= 0.05
+    assert found.answer_rate is not None
+    assert found.answer_rate.p50 <= 8 / 0.05
     assert found.costs
 
 

@@ -206,7 +206,8 @@ def test_load(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.
     usage = TokenUsage(34 * 20, 64 * 20, 98 * 20)
     costs = (Cost(Decimal("0.000904"), "USD"),)
     problems = {"the engine is busy: 429 slow down; ask fewer at once": 2}
-    found = LoadReport(20, 2, 0, 7.4, 173.0, 2.7, spread, gaps, Quantiles(0.41, 0.6, 1.2), usage, costs, problems)
+    whole, rates = Quantiles(0.41, 0.6, 1.2), Quantiles(156.1, 106.7, 53.3)
+    found = LoadReport(20, 2, 0, 7.4, 173.0, 2.7, spread, gaps, whole, rates, usage, costs, problems)
 
     async def half_way(*_: object) -> AsyncGenerator[LoadReport, None]:
         yield found
