@@ -68,14 +68,9 @@ class GatewayObjects:
         """A gateway that is not installed, or a hostname that another deployment has."""
         if endpoint.exposure != "gateway":
             return ()
-        backend = Backend(endpoint.enforcement) if endpoint.enforcement else None
-        missing = self._gateways.installed.missing(backend)
-        if missing:
-            what = backend.label if backend is not None else "the Gateway API"
-            kinds = ", ".join(f"{kind.kind} ({kind.api_version})" for kind in missing[:3])
-            more = f" and {len(missing) - 3} others" if len(missing) > 3 else ""
-            text = f"endpoint '{document.spec.endpoint}' needs {what}, and the cluster does not serve {kinds}{more}"
-            return (FieldProblem("spec.endpoint", text),)
+        lacking = self._gateways.installed.lacking(Backend(endpoint.enforcement) if endpoint.enforcement else None)
+        if lacking:
+            return (FieldProblem("spec.endpoint", f"endpoint '{document.spec.endpoint}' {lacking}"),)
         return self._taken(document, endpoint, namespace)
 
     def _taken(self, document: ModelDeployment, endpoint: EndpointSpec, namespace: str) -> Sequence[FieldProblem]:

@@ -16,7 +16,7 @@ from genai_tui.disputing import drift_of
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
-from genai_tui.domain.enforcement import Enforcement
+from genai_tui.domain.enforcement import Enforcement, Installed
 from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, MANAGED_BY_LABEL, MANAGER
 from genai_tui.domain.redaction import redacted
 from genai_tui.domain.revisions import Revision
@@ -96,6 +96,10 @@ class ClusterOperations(Applying):
         if detail is not None and detail.row.foreign:
             raise NotPermitted(f"{ref} was not made by genai-tui", why=f"managed by {detail.row.managed_by}")
         return detail.document if detail is not None else None
+
+    async def gateways(self) -> Installed:
+        """What the cluster has, as asked within the last minute."""
+        return await self._gateways.look()
 
     async def enforcement(self, ref: Ref) -> Enforcement:
         """What the gateway's controllers say."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # ports are types: to know them loads nothing
     from genai_tui.domain.counters import EngineCounters
     from genai_tui.domain.disputes import Dispute, Drift, Resolution
     from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
-    from genai_tui.domain.enforcement import Enforcement
+    from genai_tui.domain.enforcement import Enforcement, Installed
     from genai_tui.domain.monitoring import EngineReport, GpuReport
     from genai_tui.domain.pace import StartKind, Usual
     from genai_tui.domain.places import ContextEntry
@@ -211,6 +211,10 @@ class Operations(Protocol):
             Disputed: others hold fields about which nothing is decided. ChangedMeanwhile: `base` is not live any
                 more. Conflict, NotPermitted, PartlyApplied, BadInput.
         """
+        ...
+
+    async def gateways(self) -> Installed:
+        """Which gateways the cluster has. Raises NotPermitted, Unreachable."""
         ...
 
     async def enforcement(self, ref: Ref) -> Enforcement:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from genai_tui.composition import build_services
 from genai_tui.domain.documents import ModelDeployment
-from genai_tui.domain.enforcement import GATEWAY, OURS, Claim, Enforcement
+from genai_tui.domain.enforcement import GATEWAY, OURS, ROUTE_KINDS, Claim, Enforcement
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput
 from genai_tui.files import read_documents
@@ -245,6 +245,7 @@ async def test_a_gateway_that_is_not_installed_is_a_problem_of_the_endpoint(tmp_
             assert "needs Envoy AI Gateway, and the cluster does not serve Gateway" in preview.problems[0].message
             with pytest.raises(BadInput, match="the cluster does not serve"):
                 await services.operations.apply(document())
+            assert (await services.operations.gateways()).missing(None) == ROUTE_KINDS
         finally:
             await services.close()
 

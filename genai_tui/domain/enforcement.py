@@ -13,6 +13,7 @@ from enum import StrEnum
 from genai_tui.domain.catalogue import EndpointSpec
 from genai_tui.domain.deployment import DeploymentSpec, RateLimits, SharingMode
 from genai_tui.domain.naming import GROUP
+from genai_tui.domain.problems import FieldProblem
 
 ORGANIZATION_LABEL = f"{GROUP}/org"
 USER_LABEL = f"{GROUP}/user"
@@ -140,9 +141,37 @@ class Installed:
         wanted = REQUIRED[backend] if backend is not None else ROUTE_KINDS
         return tuple(kind for kind in wanted if (kind.group, kind.version, kind.kind) not in self.kinds)
 
+    def lacking(self, backend: Backend | None) -> str:
+        """What is missing for it, in words; empty when nothing is."""
+        missing = self.missing(backend)
+        if not missing:
+            return ""
+        what = backend.label if backend is not None else "the Gateway API"
+        kinds = ", ".join(f"{kind.kind} ({kind.api_version})" for kind in missing[:3])
+        more = f" and {len(missing) - 3} others" if len(missing) > 3 else ""
+        return f"needs {what}, and the cluster does not serve {kinds}{more}"
+
     def version(self, product: str) -> str | None:
         """As its image is tagged; None when not known."""
         return (self.versions or {}).get(product)
+
+
+def gateway_problem(
+    exposure: str, enforcement: str | None, installed: Installed, live: EndpointSpec | None
+) -> FieldProblem | None:
+    """Why an endpoint of this exposure and enforcement would be of no use in this cluster, at the field to change.
+
+    For a form: files may be applied before the gateway is installed. None also while nobody has asked the cluster, and
+    where the `live` endpoint is like that already: what was removed since is no reason to refuse a new description.
+    """
+    if not installed.known or exposure != "gateway":
+        return None
+    if live is not None and (live.exposure, live.enforcement) == (exposure, enforcement):
+        return None
+    if installed.missing(None):
+        return FieldProblem("exposure", f"exposure 'gateway' {installed.lacking(None)}")
+    lacking = installed.lacking(Backend(enforcement)) if enforcement is not None else ""
+    return FieldProblem("enforcement", lacking) if lacking else None
 
 
 def parse_version(text: str) -> Version | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from textual.worker import Worker, WorkerState
 
 from genai_tui.domain.documents import Endpoint, Model, Organization
 from genai_tui.domain.drafts import BASE, ENDPOINT_FORM, MODEL_FORM, ORGANIZATION_FORM, Form, draft_key
+from genai_tui.domain.enforcement import Installed, gateway_problem
 from genai_tui.domain.form_facts import Findings
 from genai_tui.domain.form_field import Draft
 from genai_tui.domain.problems import FieldProblem, Problem
@@ -63,6 +65,7 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
         self._entry = name_of
         self._saving = False
         self._refusal = ""
+        self._gateways = Installed()
         self._base: Model | Endpoint | Organization | None = None
         """What was live when the form was begun: what another saves meanwhile is not written over."""
 
@@ -135,7 +138,22 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
         if self._entry is None and any(row.name == name for row in self._rows):
             text = f"{self._kind.lower()} {name} exists already; choose another name"
             return Findings((FieldProblem("name", text),))
-        return Findings()
+        return self._check_gateway(draft) if self._kind == "Endpoint" else Findings()
+
+    def _check_gateway(self, draft: Draft) -> Findings:
+        live = self._base.spec if isinstance(self._base, Endpoint) else None
+        kept_by = draft.get("enforcement", "none")
+        problem = gateway_problem(
+            draft.get("exposure", ""), None if kept_by == "none" else kept_by, self._gateways, live
+        )
+        return Findings() if problem is None else Findings((problem,))
+
+    @work(exclusive=True, group="gateways", exit_on_error=False)
+    async def _ask_for_gateways(self) -> None:
+        """Learn what the cluster has. Where it does not say, the form goes on: saving asks again and tells why."""
+        with suppress(GenaiTuiError):
+            self._gateways = await self.services.operations.gateways()
+            self.refresh_from_picture()
 
     def on_mount(self) -> None:
         """Offer a kept form, or begin."""
@@ -146,6 +164,8 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
             return
         self.show_form()
         self.controls()[0].focus()
+        if self._kind == "Endpoint":
+            self._ask_for_gateways()
         key = draft_key(self._kind, self._entry)
         drafts = self.services.drafts.saved()
         offers = tuple(d for d in drafts if (d.key == key if self._entry else d.key.startswith(f"{key}/")))

@@ -23,7 +23,7 @@ from genai_tui.domain.conversation import SavedConversation, SavedPrompt
 from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
-from genai_tui.domain.enforcement import Claim, Enforcement
+from genai_tui.domain.enforcement import GATEWAY, OURS, Claim, Enforcement, Installed, ServedKind
 from genai_tui.domain.gpu_cost import GpuCosts, GpuPrice
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
 from genai_tui.domain.model_secrets import MissingSecret
@@ -190,6 +190,11 @@ class FakePicture:
         return lambda: self._callbacks.remove(callback)
 
 
+def served(*kinds: ServedKind) -> Installed:
+    """A cluster that serves these kinds of the gateways' APIs and no others."""
+    return Installed(True, frozenset((kind.group, kind.version, kind.kind) for kind in kinds))
+
+
 @dataclass
 class FakeOperations:
     """Remembers what was done in `calls`, e.g. `("delete", "ModelDeployment", "team-a/chat")`.
@@ -206,6 +211,7 @@ class FakeOperations:
             None, Claim.RECORDED, ("its endpoint is bound to no gateway of the cluster",)
         )
     )
+    installed: Installed = field(default_factory=lambda: served(*OURS, GATEWAY))
     log: list[str] = field(
         default_factory=lambda: ["INFO starting", "Loading safetensors checkpoint shards: 62% | 3/5"]
     )
@@ -219,6 +225,9 @@ class FakeOperations:
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
+
+    async def gateways(self) -> Installed:
+        return self.installed
 
     async def enforcement(self, ref: Ref) -> Enforcement:
         return self.enforced

@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from genai_tui.domain.catalogue import HubSource, NgcSource
 from genai_tui.domain.documents import Endpoint, Model
+from genai_tui.domain.enforcement import GATEWAY, HTTP_ROUTE, REQUIRED, Backend
 from genai_tui.domain.rows import ModelRow
 from genai_tui.errors import ChangedMeanwhile, NotPermitted
 from screens.catalogue.entry_dialog import EntryDialog
@@ -23,6 +24,7 @@ from screens.endpoints import EndpointsScreen
 from screens.forms.picker import PickerScreen
 from screens.models import ModelsScreen
 from screens.widgets.virtual_table import VirtualTable
+from tests.fakes.services import served
 from tests.fakes.tour import CHAT
 from tests.screens.form_world import (
     FormWorld,
@@ -135,6 +137,47 @@ async def test_an_endpoint_behind_a_gateway(world: FormWorld) -> None:
     assert document.spec.enforcement == "kuadrant"
     assert document.spec.gateway is not None
     assert document.spec.gateway.name == "edge"
+
+
+async def test_a_gateway_that_the_cluster_does_not_have_is_refused_where_it_is_chosen(world: FormWorld) -> None:
+    world.operations.installed = served(GATEWAY, HTTP_ROUTE, *REQUIRED[Backend.ENVOY])
+    async with showing(world, CatalogueFormScreen("Endpoint"), "FieldRow") as pilot:
+        await type_in(pilot, "name", "partners")
+        await type_in(pilot, "hostname", "llm.example.org")
+        await pilot.press("tab", "right")
+        await type_in(pilot, "gateway.namespace", "team-a")
+        await type_in(pilot, "gateway.name", "edge")
+        await pilot.press("tab", "right")
+        assert notice(pilot, "enforcement") == "", "Envoy AI Gateway is there"
+        await pilot.press("right")
+        lacking = "needs Kuadrant, and the cluster does not serve AuthPolicy (kuadrant.io/v1), RateLimitPolicy"
+        assert lacking in notice(pilot, "enforcement")
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert world.operations.applied == []
+        assert form_of(pilot).focused is row(pilot, "enforcement").control
+        await pilot.press("right", "ctrl+s")
+        await wait_until(pilot, lambda: bool(world.operations.applied))
+    (document,) = world.operations.applied
+    assert isinstance(document, Endpoint)
+    assert document.spec.enforcement is None
+
+
+async def test_an_endpoint_whose_gateway_is_gone_can_still_be_described(world: FormWorld) -> None:
+    world.operations.installed = served()
+    async with showing(world, CatalogueFormScreen("Endpoint"), "FieldRow") as pilot:
+        await type_in(pilot, "hostname", "llm.example.org")
+        await pilot.press("tab", "right")
+        assert "exposure 'gateway' needs the Gateway API" in notice(pilot, "exposure"), "a new one is of no use"
+    async with opened(world, EndpointsScreen()) as pilot:
+        await pilot.press("end", "e")
+        await front(pilot, CatalogueFormScreen)
+        assert typed(pilot, "enforcement") == "envoy-ai-gateway"
+        await type_in(pilot, "description", "for partners")
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: bool(world.operations.applied))
+    (document,) = world.operations.applied
+    assert document.spec.description == "for partners"  # type: ignore[union-attr]
 
 
 async def test_an_edit_keeps_the_name_and_what_was_not_typed(world: FormWorld) -> None:
