@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 
+from genai_tui.domain.catalogue import HubSource
+from genai_tui.domain.model_shape import NO_FILES, Files, read_quantization, read_shape, read_weights
 from genai_tui.domain.needs import Certificate, Gate
 
 LIMIT_S = 4.0
 _HUB = "https://huggingface.co"
-AskHub = Callable[[str], Awaitable[Gate]]
+_LARGEST_CONFIG = 2_000_000
+"""Bytes; the longest published ones have some ten thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubAnswer:
+    """What a hub says of a repository to one without a token: whether it is open, and what is in its files."""
+
+    gate: Gate
+    files: Files = NO_FILES
+
+
+AskHub = Callable[[HubSource], Awaitable[HubAnswer]]
 
 
 def hub_is_asked() -> bool:
@@ -22,23 +40,39 @@ def hub_is_asked() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() not in ("1", "ON", "YES", "TRUE")
 
 
-async def gate_of(repository: str) -> Gate:
-    """Whether a model repository is open to all, as the hub at HF_ENDPOINT says to one without a token.
+async def ask_hub(source: HubSource) -> HubAnswer:
+    """Whether a model repository is open to all, and what its files tell, as the hub at HF_ENDPOINT says.
 
-    https://huggingface.co/docs/hub/models-gated ; no token is sent, so that nobody learns whose question it is.
+    https://huggingface.co/docs/hub/models-gated ; no token is sent, so that nobody learns whose question it is. Files
+    of a gated repository are thus not looked into.
     """
     endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or _HUB
+    revision = quote(source.revision, safe="")
+    told, config = await asyncio.gather(
+        _asked(f"{endpoint}/api/models/{source.repository}/revision/{revision}"),
+        _asked(f"{endpoint}/{source.repository}/resolve/{revision}/config.json"),
+    )
+    if isinstance(told, Gate):
+        return HubAnswer(told)
+    if "gated" not in told:
+        return HubAnswer(Gate.UNKNOWN)
+    read: dict[str, Any] = {} if isinstance(config, Gate) else config
+    parameters, weights = read_weights(told.get("safetensors"))
+    files = Files(read_shape(read), parameters, weights, read_quantization(read))
+    return HubAnswer(Gate.GATED if told["gated"] else Gate.OPEN, files)
+
+
+async def _asked(url: str) -> dict[str, Any] | Gate:
+    """An object of JSON, or why there is none."""
     try:
         async with httpx.AsyncClient(timeout=LIMIT_S, follow_redirects=True) as http:
-            response = await http.get(f"{endpoint}/api/models/{repository}", headers={"Accept": "application/json"})
+            response = await http.get(url, headers={"Accept": "application/json"})
         if response.status_code in (401, 403, 404):
             return Gate.HIDDEN
-        told = response.json() if response.is_success else None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        told = response.json() if response.is_success and len(response.content) < _LARGEST_CONFIG else None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError):
         return Gate.UNKNOWN
-    if not isinstance(told, dict) or "gated" not in told:
-        return Gate.UNKNOWN
-    return Gate.GATED if told["gated"] else Gate.OPEN
+    return told if isinstance(told, dict) else Gate.UNKNOWN
 
 
 def certificate_of(pem: bytes) -> Certificate | None:

@@ -18,14 +18,15 @@ from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import GATEWAY, hostname_of
 from genai_tui.domain.model_secrets import MissingSecret, registry_of
-from genai_tui.domain.needs import Gate, NotSeen, SeenQuota, SeenSecret
+from genai_tui.domain.model_shape import Files
+from genai_tui.domain.needs import NotSeen, SeenQuota, SeenSecret
 from genai_tui.domain.pace import StartKind, Usual
 from genai_tui.domain.preflight import Check, Level
 from genai_tui.domain.quantities import parse_quantity
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted
 from genai_tui.kube.connection import Connection
-from genai_tui.looking import AskHub, certificate_of, hub_is_asked
+from genai_tui.looking import AskHub, HubAnswer, certificate_of, hub_is_asked
 from genai_tui.services import ClusterPicture
 
 Json = dict[str, Any]
@@ -39,7 +40,7 @@ class Preflight:
 
     def __init__(self, connection: Connection, picture: ClusterPicture, ask_hub: AskHub | None = None) -> None:
         self._connection, self._picture, self._ask_hub = connection, picture, ask_hub
-        self._gates: dict[str, tuple[float, Gate]] = {}
+        self._answers: dict[HubSource, tuple[float, HubAnswer]] = {}
 
     async def checks(
         self,
@@ -52,13 +53,14 @@ class Preflight:
         """Every check of one deployment, as its rendered `objects` (the Deployment first) need it."""
         spec, ref = document.spec, Ref(namespace, document.metadata.name)
         pod = objects[0]["spec"]["template"]["spec"]
-        found = list(self._nodes(document, model, ref))
+        hub = await self._hub(model)
+        found = list(self._nodes(document, model, ref, needs.files_used(spec, hub.files if hub is not None else None)))
         if spec.advanced.pod_affinity.model_dump(exclude_defaults=True, exclude_none=True):
             text = "whether nodes satisfy it is for the scheduler to say"
             found.append(Check("pod affinity", Level.UNKNOWN, text))
         found.append(rules.startup(_budget(pod), self._usual(spec, model, pod)))
         found += await self._secrets(namespace, pod)
-        token = needs.hub_token(model, spec, await self._gate(model))
+        token = needs.hub_token(model, spec, hub.gate if hub is not None else None)
         found += [token] if token is not None else []
         image = spec.engine.image
         entitled = needs.ngc_entitlement(image, self._running(image) if needs.from_ngc(image) else None)
@@ -77,15 +79,17 @@ class Preflight:
                 found += await self._listeners(home, endpoint.gateway.name, host)
         return tuple(found)
 
-    def _nodes(self, document: ModelDeployment, model: ModelSpec, ref: Ref) -> tuple[Check, ...]:
-        nodes = self._picture.nodes()
+    def _nodes(self, document: ModelDeployment, model: ModelSpec, ref: Ref, files: Files) -> tuple[Check, ...]:
+        nodes, split = self._picture.nodes(), rules.heads(document.spec, files)
+        splits = (split,) if split is not None else ()
         if not nodes:
             known = dict(self._picture.health.kinds)
             refused = known.get(Kind.NODE) is Sync.FORBIDDEN
             text = "you are not permitted to list nodes" if refused else "no nodes are listed"
-            return (Check("placement", Level.UNKNOWN, text),)
+            return (Check("placement", Level.UNKNOWN, text), *splits)
         spec = document.spec
-        return (rules.placement(spec, nodes, ref), rules.rollout(spec, nodes, ref), *rules.memory(spec, model, nodes))
+        where = (rules.placement(spec, nodes, ref), rules.rollout(spec, nodes, ref))
+        return (*where, *splits, *rules.memory(spec, model, nodes, files))
 
     def _usual(self, spec: DeploymentSpec, model: ModelSpec, pod: Json) -> Usual | None:
         return self._picture.usual_start_of(StartKind(pod["containers"][0]["image"], spec.model, spec.resources.gpu))
@@ -122,13 +126,13 @@ class Preflight:
             told.append(replace(check, missing=missing) if found is NotSeen.ABSENT else check)
         return list(dict.fromkeys(told))
 
-    async def _gate(self, model: ModelSpec) -> Gate | None:
+    async def _hub(self, model: ModelSpec) -> HubAnswer | None:
+        """What the hub says of the model's repository; None where it is not asked."""
         if not isinstance(model.source, HubSource) or self._ask_hub is None or not hub_is_asked():
             return None
-        repository, now = model.source.repository, time.monotonic()
-        known = self._gates.get(repository)
+        known, now = self._answers.get(model.source), time.monotonic()
         if known is None or now - known[0] > _HUB_REMEMBERED_S:
-            known = self._gates[repository] = (now, await self._ask_hub(repository))
+            known = self._answers[model.source] = (now, await self._ask_hub(model.source))
         return known[1]
 
     async def _listeners(self, namespace: str, name: str, host: str) -> Sequence[Check]:

@@ -17,7 +17,7 @@ from genai_tui.errors import (
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.catalogue import render_entry
 from genai_tui.kube.manifests.deployment import doubts, owned_by, read_deployment, render_deployment
-from genai_tui.looking import gate_of
+from genai_tui.looking import ask_hub
 from genai_tui.object_texts import manifest_of
 from genai_tui.preflight import Preflight
 from genai_tui.services import (
@@ -39,7 +39,7 @@ class Rendering:
         self._connection, self._picture, self._session = connection, picture, session
         self._noted = noted
         self._gateways = GatewayObjects(connection, picture, session)
-        self._preflight = Preflight(connection, picture, None if session.simulated else gate_of)
+        self._preflight = Preflight(connection, picture, None if session.simulated else ask_hub)
 
     def render(self, documents: Sequence[AnyDocument]) -> list[tuple[AnyDocument, Objects]]:
         """The objects of each document; a model may be in the same file or in the catalogue.

@@ -1,7 +1,7 @@
-"""Whether a model fits into the memory of the GPUs of one replica, from its number of parameters.
+"""Whether a model fits into the memory of the GPUs of one replica.
 
-The catalogue does not say how many layers and key-value heads a model has, so that the KV cache is bounded from above
-and never computed exactly; every sentence made of it says so.
+The KV cache follows from the model's shape where its files are known (`domain.model_shape`). Else it is bounded from
+above by the number of parameters, and every sentence made of it says so.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from genai_tui.domain.model_shape import ModelShape
+
 MIB = 2**20
 DEFAULT_UTILIZATION = 0.9
 """Share of each GPU's memory that the engine takes: what vLLM takes when nothing else is asked."""
 ACTIVATIONS_MIB = 2_048
 """Allowance for activations and captured graphs on each GPU, within that share. Assumed: it varies with the batch."""
 WIDTH_PER_LAYER = 16
+CHANGE_WEIGHTS = ("--quantization", "-q", "--dtype", "--load-format")
+"""Arguments that make an engine hold weights otherwise than they are in the files."""
 SMALLEST_WEIGHT = 0.5
 """Bytes of a parameter in the smallest common quantization, 4 bits."""
 
@@ -62,11 +66,12 @@ _METHODS: tuple[tuple[float, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What one replica needs and has, in bytes; `token` is an upper bound of the KV cache of one token."""
+    """What one replica needs and has, in bytes; `token` is the KV cache of one token, or a bound where not `exact`."""
 
     weights: int
     usable: int
     token: int
+    exact: bool = False
 
     @property
     def left(self) -> int:
@@ -96,20 +101,30 @@ def token_bound(parameters: int) -> int:
 
 
 def fit(
-    parameters: int, gpu_memory_mib: int, gpus: int, *, utilization: float, width: float = 2, cache_width: float = 2
+    weights: int,
+    gpu_memory_mib: int,
+    gpus: int,
+    *,
+    utilization: float,
+    parameters: int,
+    cache_width: float = 2,
+    shape: ModelShape | None = None,
 ) -> Fit:
     """A model split over the GPUs of one replica (tensor parallel), each holding an equal share.
 
     Args:
-        parameters: of the model.
+        weights: bytes of the model's weights.
         gpu_memory_mib: memory of each GPU.
         gpus: GPUs of one replica, at least 1.
         utilization: share of that memory which the engine may take, above 0 and at most 1.
-        width: bytes of each parameter.
+        parameters: of the model, which bound the KV cache where the shape is not known.
         cache_width: bytes of each number in the KV cache.
+        shape: the model's attention, where it is known.
     """
     usable = max(0, int((gpu_memory_mib * utilization - ACTIVATIONS_MIB) * MIB * gpus))
-    return Fit(weight_bytes(parameters, width), usable, max(1, int(token_bound(parameters) * cache_width / 2)))
+    if shape is not None:
+        return Fit(weights, usable, max(1, shape.token_bytes(gpus, cache_width)), shape.exact)
+    return Fit(weights, usable, max(1, int(token_bound(parameters) * cache_width / 2)))
 
 
 def argument(arguments: Sequence[str], name: str) -> str | None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from genai_tui.domain.catalogue import HubSource, ModelSpec
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.model_secrets import NGC_REGISTRY, registry_of
+from genai_tui.domain.model_shape import NO_FILES, Files
 from genai_tui.domain.preflight import SHOWN_REASONS, Check, Level
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 
@@ -88,6 +89,12 @@ def pull_secret(name: str, seen: SeenSecret | NotSeen) -> Check:
         text = f"its type is {seen.type}, which is not used for pulling; kubernetes.io/dockerconfigjson is"
         return Check(about, Level.WARNING, text)
     return Check(about, Level.OK, f"is of type {seen.type}")
+
+
+def files_used(spec: DeploymentSpec, files: Files | None) -> Files:
+    """What is known of the files the engine loads: nothing where it is told to fetch them from elsewhere."""
+    elsewhere = {variable.name for variable in spec.advanced.env} & _ELSEWHERE
+    return NO_FILES if files is None or elsewhere else files
 
 
 def hub_token(model: ModelSpec, spec: DeploymentSpec, gate: Gate | None) -> Check | None:

@@ -11,10 +11,20 @@ from enum import StrEnum
 
 from genai_tui.domain.catalogue import HubSource, ModelSpec, parameter_count
 from genai_tui.domain.cluster import Taint
-from genai_tui.domain.deployment import DeploymentSpec, Toleration
+from genai_tui.domain.deployment import DeploymentSpec, EngineType, Toleration
 from genai_tui.domain.durations import duration_words
-from genai_tui.domain.memory_fit import DEFAULT_UTILIZATION, SMALLEST_WEIGHT, argument, fit, weight_bytes, weights_of
+from genai_tui.domain.memory_fit import (
+    CHANGE_WEIGHTS,
+    DEFAULT_UTILIZATION,
+    SMALLEST_WEIGHT,
+    Fit,
+    argument,
+    fit,
+    weight_bytes,
+    weights_of,
+)
 from genai_tui.domain.model_secrets import MissingSecret
+from genai_tui.domain.model_shape import NO_FILES, Files, ModelShape
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 from genai_tui.domain.replacing import Replacing, replacing_of
@@ -195,13 +205,35 @@ def startup(budget: int, usual: Usual | None) -> Check:
 # -- whether the model fits -----------------------------------------------------------------------------------------
 
 
-def memory(spec: DeploymentSpec, model: ModelSpec, nodes: Sequence[NodeRow]) -> tuple[Check, ...]:
-    """One line for each kind of GPU that has enough of them on one node."""
+def heads(spec: DeploymentSpec, files: Files) -> Check | None:
+    """The engine vLLM refuses to split a model over GPUs that its attention heads cannot be shared out to."""
+    shape, gpus = files.shape, spec.resources.gpu
+    if shape is None or spec.engine.type is not EngineType.VLLM or gpus < 2:
+        return None
+    if shape.heads % gpus == 0:
+        return Check("tensor parallel", Level.OK, f"{shape.heads} attention heads over {gpus} GPUs")
+    fitting = ", ".join(map(str, shape.splits(max(8, gpus))))
+    text = f"{shape.heads} attention heads cannot be split over {gpus} GPUs: the engine would not start; take {fitting}"
+    return Check("tensor parallel", Level.STOP, text)
+
+
+def memory(
+    spec: DeploymentSpec, model: ModelSpec, nodes: Sequence[NodeRow], files: Files = NO_FILES
+) -> tuple[Check, ...]:
+    """One line for each kind of GPU that has enough of them on one node.
+
+    Args:
+        spec: the deployment.
+        model: its catalogue entry.
+        nodes: of the cluster.
+        files: what the model's own files say.
+    """
     gpus = spec.resources.gpu
     if not gpus:
         return ()
-    if model.parameters is None:
-        text = "the catalogue does not say how many parameters the model has"
+    held = _held(spec, model, files)
+    if held is None:
+        text = "neither the catalogue nor the hub says how many parameters the model has"
         return (Check("GPU memory", Level.UNKNOWN, text),)
     kinds: dict[tuple[str, int], None] = {}
     silent = False
@@ -212,7 +244,7 @@ def memory(spec: DeploymentSpec, model: ModelSpec, nodes: Sequence[NodeRow]) -> 
             silent = True
         else:
             kinds[(row.gpu_product or "GPU", row.gpu_memory_mib)] = None
-    told = [_memory_of(spec, model, parameter_count(model.parameters), *kind) for kind in kinds]
+    told = [_memory_of(spec, model, held, files.shape, *kind) for kind in kinds]
     if silent:
         told.append(Check("GPU memory", Level.UNKNOWN, "some nodes do not say how much memory their GPUs have"))
     if told and all(check.level is Level.STOP for check in told):
@@ -226,35 +258,81 @@ def _never(spec: DeploymentSpec, row: NodeRow) -> bool:
     return any(labels.get(key) != value for key, value in spec.advanced.node_selector.items())
 
 
-def _memory_of(spec: DeploymentSpec, model: ModelSpec, parameters: int, product: str, mib: int) -> Check:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The weights as the engine holds them: bytes, words, how many; `wide` where a quantized checkpoint is smaller."""
+
+    bytes: int
+    name: str
+    parameters: int
+    wide: bool
+
+
+def _held(spec: DeploymentSpec, model: ModelSpec, files: Files) -> _Held | None:
+    """None where neither the catalogue nor the files tell."""
+    arguments = spec.advanced.extra_args
+    weights = weights_of(arguments, *_checkpoint(spec, model), files.quantization)
+    parameters = parameter_count(model.parameters) if model.parameters is not None else files.parameters
+    if parameters is None:
+        return None
+    if files.weights is not None and not any(argument(arguments, name) for name in CHANGE_WEIGHTS):
+        return _Held(files.weights, "weights as in its files", parameters, weights.width >= 2)
+    return _Held(weight_bytes(parameters, weights.width), weights.name, parameters, weights.width >= 2)
+
+
+def _memory_of(
+    spec: DeploymentSpec, model: ModelSpec, held: _Held, shape: ModelShape | None, product: str, mib: int
+) -> Check:
     arguments, gpus = spec.advanced.extra_args, spec.resources.gpu
-    held = weights_of(arguments, *_checkpoint(spec, model))
     cache = 1 if (argument(arguments, "--kv-cache-dtype") or "").startswith("fp8") else 2
-    found = fit(parameters, mib, gpus, utilization=_utilization(arguments), width=held.width, cache_width=cache)
+    found = fit(
+        held.bytes,
+        mib,
+        gpus,
+        utilization=_utilization(arguments),
+        parameters=held.parameters,
+        cache_width=cache,
+        shape=shape,
+    )
     about = f"GPU memory, {gpus} x {product}"
     offloads = argument(arguments, "--cpu-offload-gb") is not None
-    if weight_bytes(parameters, SMALLEST_WEIGHT) > mib * 2**20 * gpus and not offloads:
-        text = f"{model.parameters} parameters do not fit into {format_bytes(mib * 2**20 * gpus)} even with 4 bits each"
+    if weight_bytes(held.parameters, SMALLEST_WEIGHT) > mib * 2**20 * gpus and not offloads:
+        size = model.parameters or f"{held.parameters:,}"
+        text = f"{size} parameters do not fit into {format_bytes(mib * 2**20 * gpus)} even with 4 bits each"
         return Check(about, Level.STOP, text)
     weights = f"{held.name} take {format_bytes(found.weights)} of {format_bytes(found.usable)}"
     if found.left <= 0:
-        smaller = "only a quantized checkpoint fits" if held.width >= 2 else "take more GPUs or fewer bits"
+        smaller = "only a quantized checkpoint fits" if held.wide else "take more GPUs or fewer bits"
         return Check(about, Level.WARNING, f"{weights}; {smaller}")
-    context = spec.engine.context_length
-    wanted = model.context_length if context == "auto" else context
-    safe = f"{found.largest_context:,} tokens or more fit (a bound: layers and KV heads are not known)"
+    return _context(spec, model, found, about, weights, known=shape is not None)
+
+
+def _context(spec: DeploymentSpec, model: ModelSpec, found: Fit, about: str, weights: str, *, known: bool) -> Check:
+    """Whether the context and the sequences asked for fit beside the weights."""
+    safe = _room(found, known=known)
+    asked_length = spec.engine.context_length
+    wanted = model.context_length if asked_length == "auto" else asked_length
     if wanted is None:
         return Check(about, Level.UNKNOWN, f"{weights}; {safe}; the model's context is not known")
-    asked = argument(arguments, "--max-num-seqs")
     if wanted > found.largest_context:
-        bound = format_bytes(wanted * found.token)
-        more = "; the engine shortens it if need be" if context == "auto" else ""
-        return Check(about, Level.WARNING, f"{weights}; a context of {wanted:,} takes up to {bound}; {safe}{more}")
-    sequences = found.largest_context // wanted
+        takes = f"{'' if found.exact else 'up to '}{format_bytes(wanted * found.token)}"
+        more = "the engine shortens it if need be" if asked_length == "auto" else "the engine refuses more than fits"
+        return Check(about, Level.WARNING, f"{weights}; a context of {wanted:,} takes {takes}; {safe}; {more}")
+    sequences, asked = found.largest_context // wanted, argument(spec.advanced.extra_args, "--max-num-seqs")
     if asked is not None and asked.isdigit() and int(asked) > sequences:
-        text = f"{weights}; {sequences:,} of {asked} sequences of {wanted:,} tokens fit by the bound, others may queue"
+        bound = "" if found.exact else " by the bound"
+        text = f"{weights}; {sequences:,} of {asked} sequences of {wanted:,} tokens fit{bound}, others may queue"
         return Check(about, Level.WARNING, text)
     return Check(about, Level.OK, f"{weights}; context {wanted:,}; {safe}")
+
+
+def _room(found: Fit, *, known: bool) -> str:
+    """How many tokens fit, and how well that is known."""
+    tokens = f"{found.largest_context:,} tokens"
+    if not known:
+        return f"{tokens} or more fit (a bound: layers and KV heads are not known)"
+    each = f"{format_bytes(found.token)} of KV cache each"
+    return f"{tokens} fit, {each}" if found.exact else f"{tokens} or more fit, at most {each}"
 
 
 def _checkpoint(spec: DeploymentSpec, model: ModelSpec) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from genai_tui.domain import needs, preflight
 from genai_tui.domain.catalogue import ModelSpec
 from genai_tui.domain.cluster import Meta, Node, Taint
-from genai_tui.domain.deployment import DeploymentSpec
+from genai_tui.domain.deployment import DeploymentSpec, EngineType
 from genai_tui.domain.memory_fit import argument, fit, token_bound
+from genai_tui.domain.model_shape import Files, ModelShape
 from genai_tui.domain.needs import Certificate, Gate, NotSeen, SeenQuota, SeenSecret, names_host
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.preflight import Level
@@ -101,12 +102,13 @@ def test_the_placement_counts_replicas_and_names_the_others() -> None:
     ],
 )
 def test_the_bound_of_a_token_holds_for_published_models(parameters: int, layers: int, heads: int, size: int) -> None:
-    assert token_bound(parameters) >= 2 * 2 * layers * heads * size
+    shape = ModelShape(layers, heads, heads, size)
+    assert shape.token_bytes(1, 2) == 2 * 2 * layers * heads * size <= token_bound(parameters)
 
 
 @given(st.integers(1, 10**12), st.integers(1, 200_000), st.integers(1, 8), st.floats(0.1, 1))
 def test_the_largest_context_fits_and_one_token_more_does_not(n: int, mib: int, gpus: int, share: float) -> None:
-    found = fit(n, mib, gpus, utilization=share)
+    found = fit(2 * n, mib, gpus, utilization=share, parameters=n)
     taken = found.weights + found.largest_context * found.token
     assert found.largest_context == 0 or taken <= found.usable
     assert taken + found.token > found.usable
@@ -122,13 +124,71 @@ def test_the_largest_context_fits_and_one_token_more_does_not(n: int, mib: int, 
         ("70B", {"gpu": 1}, Level.WARNING, "only a quantized checkpoint fits"),
         ("405B", {"gpu": 1}, Level.STOP, "do not fit into 79.6 GiB even with 4 bits each"),
         ("405B", {"gpu": 1, "extraArgs": ["--cpu-offload-gb=200"]}, Level.WARNING, "only a quantized checkpoint fits"),
-        (None, {"gpu": 1}, Level.UNKNOWN, "does not say how many parameters"),
+        (None, {"gpu": 1}, Level.UNKNOWN, "says how many parameters"),
     ],
 )
 def test_the_memory_is_told_with_its_bound(size: str | None, asked: dict[str, Any], level: Level, words: str) -> None:
     (check,) = preflight.memory(spec(**asked), model(size), [node("a"), node("b")])
     assert check.level is level
     assert words in check.text
+
+
+LLAMA_8B = ModelShape(32, 32, 8, 128)
+
+
+@pytest.mark.parametrize(
+    ("asked", "files", "level", "words"),
+    [
+        ({"gpu": 1}, Files(LLAMA_8B), Level.OK, " tokens fit, 128 KiB of KV cache each"),
+        ({"gpu": 1, "context": 131_072}, Files(LLAMA_8B), Level.OK, "context 131,072; 448,"),
+        ({"gpu": 1, "context": 500_000}, Files(LLAMA_8B), Level.WARNING, "takes 61 GiB; 448,"),
+        ({"gpu": 1, "context": 500_000}, Files(LLAMA_8B), Level.WARNING, "the engine refuses more than fits"),
+        ({"gpu": 1, "extraArgs": ["--max-num-seqs", "256"]}, Files(LLAMA_8B), Level.WARNING, "54 of 256 sequences of"),
+        ({"gpu": 1}, Files(replace(LLAMA_8B, exact=False)), Level.OK, "tokens or more fit, at most 128 KiB"),
+        ({"gpu": 1, "extraArgs": ["--kv-cache-dtype=fp8"]}, Files(LLAMA_8B), Level.OK, "64 KiB of KV cache each"),
+        # Sixteen GPUs share eight heads: each keeps one, so that what one token takes is twice as much in all.
+        ({"gpu": 16}, Files(LLAMA_8B), Level.OK, "256 KiB of KV cache each"),
+        ({"gpu": 1}, Files(None, 8 * 10**9, 8 * 10**9), Level.OK, "weights as in its files take 7.5 GiB"),
+        ({"gpu": 1, "extraArgs": ["--quantization=fp8"]}, Files(None, 8 * 10**9, 16 * 10**9), Level.OK, "(fp8) take"),
+        ({"gpu": 1}, Files(quantization="awq 4bit"), Level.OK, "4-bit weights (4bit) take 4.2 GiB"),
+    ],
+)
+def test_what_the_files_tell_takes_the_place_of_a_bound(
+    asked: dict[str, Any], files: Files, level: Level, words: str
+) -> None:
+    (check,) = preflight.memory(spec(**asked), model("8B"), [sixteen("a"), sixteen("b")], files)
+    assert (check.level, words in check.text) == (level, True), check.text
+
+
+def sixteen(name: str) -> NodeRow:
+    return replace(node(name), gpu_total=16, gpu_free=16)
+
+
+def test_the_hub_counts_the_parameters_that_the_catalogue_does_not() -> None:
+    (check,) = preflight.memory(spec(1), model(None), [node("a")], Files(None, 8 * 10**9, 16 * 10**9))
+    assert (check.level, "weights as in its files take 14.9 GiB" in check.text) == (Level.OK, True), check.text
+    (check,) = preflight.memory(spec(1), model(None), [node("a")], Files(None, 405 * 10**9, 810 * 10**9))
+    assert check.level is Level.STOP
+    assert check.text.startswith("405,000,000,000 parameters do not fit into 79.6 GiB")
+
+
+@pytest.mark.parametrize(
+    ("heads", "gpus", "engine", "level", "words"),
+    [
+        (28, 4, "vllm", Level.OK, "28 attention heads over 4 GPUs"),
+        (28, 8, "vllm", Level.STOP, "28 attention heads cannot be split over 8 GPUs: the engine would not start; take"),
+        (28, 8, "vllm", Level.STOP, "take 1, 2, 4, 7"),
+        (9, 1, "vllm", None, ""),
+        (9, 2, "nim", None, ""),
+    ],
+)
+def test_heads_that_cannot_be_split_stop(heads: int, gpus: int, engine: str, level: Level | None, words: str) -> None:
+    asked = spec(gpus)
+    asked = asked.model_copy(update={"engine": asked.engine.model_copy(update={"type": EngineType(engine)})})
+    check = preflight.heads(asked, Files(ModelShape(30, heads, 3, 64)))
+    assert (check.level if check else None) == level
+    assert words in (check.text if check else "")
+    assert preflight.heads(asked, Files()) is None
 
 
 @pytest.mark.parametrize(
@@ -159,7 +219,8 @@ def test_quantized_weights_take_what_their_bits_take(repository: str, arguments:
 
 def test_an_8_bit_cache_holds_twice_the_context() -> None:
     wide, narrow = (
-        fit(8_000_000_000, 81_559, 1, utilization=0.9, cache_width=width).largest_context for width in (2.0, 1.0)
+        fit(16 * 10**9, 81_559, 1, utilization=0.9, parameters=8 * 10**9, cache_width=width).largest_context
+        for width in (2.0, 1.0)
     )
     assert wide * 2 <= narrow <= wide * 2 + 2
 
