@@ -81,6 +81,8 @@ def _reading(add: Add) -> None:
     get.add_argument("kind", choices=KINDS, metavar="|".join(KINDS))
     get.add_argument("name", nargs="?", metavar="NAME")
     get.add_argument("-A", "--all-namespaces", action="store_true", help="every namespace (the default without -n)")
+    text = "nodes: run nvidia-smi also in pods that were not made here, where no DCGM exporter tells of their GPUs"
+    get.add_argument("--ask-others", action="store_true", help=text)
     _output(get, "table", "wide", "json", "yaml")
     explain_ = add("explain", "Why a deployment is as it is: phase, cause, evidence, fix.")
     explain_.add_argument("name", metavar="NAME")

@@ -203,7 +203,7 @@ def _verb(options: argparse.Namespace, settings: Settings) -> Verb:
             from genai_tui.commands.get import get
 
             only = None if options.all_namespaces else namespace
-            return lambda s: get(s, options.kind, options.name, only, options.output)
+            return lambda s: get(s, options.kind, options.name, only, options.output, ask_others=options.ask_others)
         case "explain":
             from genai_tui.commands.explain import explain as explain_
 

@@ -372,7 +372,15 @@ class Monitor(Protocol):
     """What GPUs and engines report of themselves. Asked by the screen that shows it, as often as the answer says."""
 
     async def gpus(self, nodes: Collection[str] | None = None) -> GpuReport:
-        """The GPUs of these nodes, or of all, from the DCGM exporter; why there is nothing where there is nothing."""
+        """The GPUs of these nodes, or of all, from the DCGM exporter; why there is nothing where there is nothing.
+
+        Where no exporter tells, `nvidia-smi` is run in pods of this console's deployments, and after `ask_others` in
+        those of others.
+        """
+        ...
+
+    def ask_others(self) -> None:
+        """From now on `nvidia-smi` may be run in pods that were not made here: an explicit act of the operator."""
         ...
 
     async def engine(self, ref: Ref) -> EngineReport:

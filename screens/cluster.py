@@ -20,7 +20,17 @@ from genai_tui.domain.monitoring import GpuReport
 from genai_tui.domain.rows import NodeRow
 from genai_tui.domain.text import printable
 from screens.base import AreaScreen
-from screens.cluster_cells import COLUMNS, SORT_KEYS, Readings, cells_of, legend, spot_of, status_of, summary
+from screens.cluster_cells import (
+    COLUMNS,
+    SORT_KEYS,
+    Readings,
+    cells_of,
+    legend,
+    others_left_alone,
+    spot_of,
+    status_of,
+    summary,
+)
 from screens.format import plural
 from screens.widgets.heat_map import HeatMap
 from screens.widgets.virtual_table import Cells, VirtualTable
@@ -39,6 +49,8 @@ class ClusterScreen(AreaScreen):
         Binding("m", "map", "Map", id="cluster.map", tooltip="A map of what is allocated, of what is busy, the list"),
         Binding("slash", "filter", "Filter", key_display="/", id="cluster.filter", tooltip="Nodes with these words"),
         Binding("r", "read", "Read again", id="cluster.read", tooltip="Ask the DCGM exporters now"),
+        Binding("x", "ask_others", "Ask others' pods", id="cluster.ask_others",
+                tooltip="Run nvidia-smi also in pods that were not made here"),
         Binding("escape", "clear", "Show all", key_display="esc", id="cluster.clear", tooltip="Every node again"),
         *(
             Binding(key, f"sort('{column}')", f"Sort by {column}", show=False, id=f"cluster.sort.{column}",
@@ -62,6 +74,7 @@ click on a heading, sorts; the map has the order of the list. `/` narrows both.
 *XID* are the last error codes of the driver. The exporters are found by label, image or Service, and are read through
 the API server's proxy (`get` on pods/proxy) only while this screen is seen. Where none answers, `nvidia-smi` is
 asked in the pods that hold GPUs, if you may `create` (and before Kubernetes 1.35 `get`) pods/exec: it tells of no XID.
+In pods that were not made here nothing is run until you press `x`.
 """
 
     def __init__(self) -> None:
@@ -118,8 +131,14 @@ asked in the pods that hold GPUs, if you may `create` (and before Kubernetes 1.3
         self._wait_no_more()
         self._report = report = await self.services.monitor.gpus()
         self._draw()
+        self.refresh_bindings()
         if self.is_current:
             self._next = self.set_timer(report.again_s, self.action_read)
+
+    def action_ask_others(self) -> None:
+        """Run nvidia-smi also in pods that were not made here."""
+        self.services.monitor.ask_others()
+        self.action_read()
 
     def _readings(self, name: str) -> Readings:
         return self._report.nodes.get(name, ()) if self._report is not None else ()
@@ -183,11 +202,11 @@ asked in the pods that hold GPUs, if you may `create` (and before Kubernetes 1.3
         if report is None:
             return "reading the GPUs ..."
         if report.problem:
-            return report.problem
+            return report.problem + others_left_alone(report)
         exported, within = len(report.nodes) - len(report.notes), len(report.notes)
         ways = [f"of {exported} nodes from their DCGM exporter"] if exported or not within else []
         ways += [f"of {plural(within, 'node')} from nvidia-smi in their pods"] if within else []
-        text = f"GPUs {', '.join(ways)}"
+        text = f"GPUs {', '.join(ways)}{others_left_alone(report)}"
         if report.problems:
             node, why = next(iter(report.problems.items()))
             text += f"; {node}: {why}" + (f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else "")
@@ -216,6 +235,8 @@ asked in the pods that hold GPUs, if you may `create` (and before Kubernetes 1.3
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys exist only where they do something."""
         if self.is_mounted and action == "open" and self.cursor is None:
+            return False
+        if action == "ask_others" and (self._report is None or not self._report.unasked):
             return False
         if self.is_mounted and action == "clear" and not self.query_one("#cluster-filter").display:
             return False

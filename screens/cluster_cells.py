@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from genai_tui.domain.monitoring import GpuReading
+from genai_tui.domain.monitoring import GpuReading, GpuReport
 from genai_tui.domain.rows import NodeRow
 from screens.format import MISSING, age, percent, plural
 from screens.widgets.heat_map import Spot, shade
@@ -170,3 +170,10 @@ def summary(rows: Sequence[NodeRow]) -> str:
         parts.append("no node has a free GPU")
     parts += [f"{total} {name}, {free} free" for name, (total, free) in sorted(resources.items())]
     return "   ".join(parts)
+
+
+def others_left_alone(report: GpuReport) -> str:
+    """What to press to learn of GPUs that pods of others hold; empty where there are none."""
+    if not report.unasked:
+        return ""
+    return f"; {plural(report.unasked, 'pod')} of others not asked (x asks them)"

@@ -18,7 +18,7 @@ from textual.timer import Timer
 from genai_tui.domain.monitoring import GpuReading, GpuReport
 from genai_tui.domain.rows import NodeDetail, NodePod
 from screens.base import ConsoleScreen
-from screens.cluster_cells import HOT_C, gpu_words, memory_words, status_of
+from screens.cluster_cells import HOT_C, gpu_words, memory_words, others_left_alone, status_of
 from screens.deployment.sheet import Bit, Block, Fact, Grid, Heading, Line, Sheet, Space, Text
 from screens.format import MISSING, age, percent
 
@@ -37,9 +37,19 @@ class NodeScreen(ConsoleScreen):
 
 Its state, taints and GPU resources; each GPU with what NVIDIA's DCGM exporter reports of it, and the pod that has it
 where the exporter says so (else only what is allocated is known, below); and the pods on the node.
+
+Where no exporter tells, `nvidia-smi` is asked in the pods that hold GPUs; in pods that were not made here only after
+`x`.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "read", "Read again", id="node.read", tooltip="Ask the DCGM exporter now"),
+        Binding(
+            "x",
+            "ask_others",
+            "Ask others' pods",
+            id="node.ask_others",
+            tooltip="Run nvidia-smi also in pods that were not made here",
+        ),
         Binding("escape", "leave", "Back", key_display="esc", id="node.back", tooltip="Back to the nodes"),
     ]
 
@@ -78,8 +88,20 @@ where the exporter says so (else only what is allocated is known, below); and th
             self._next.stop()
         self._report = await self.services.monitor.gpus({self._node})
         self.refresh_from_picture()
+        self.refresh_bindings()
         if self.is_current:
             self._next = self.set_timer(self._report.again_s, self.action_read)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys exist only where they do something."""
+        if action == "ask_others" and (self._report is None or not self._report.unasked):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_ask_others(self) -> None:
+        """Run nvidia-smi also in pods that were not made here."""
+        self.services.monitor.ask_others()
+        self.action_read()
 
     def refresh_from_picture(self) -> None:
         """Follow the node; keep its last state when it is gone."""
@@ -127,7 +149,7 @@ def _gpus(detail: NodeDetail, report: GpuReport | None) -> list[Block]:
     if not detail.row.resources and not gpus:
         return [Heading("GPUs"), Text("This node offers no GPU.", "quiet")]
     if not gpus:
-        why = report.why_missing(name) if report is not None else "reading the GPUs ..."
+        why = report.why_missing(name) + others_left_alone(report) if report is not None else "reading the GPUs ..."
         return [Heading("GPUs"), Text(why, "waiting" if report is not None else "quiet")]
     lines: list[Line] = [tuple(Bit(text, "label") for text in ("GPU", "BUSY", "MEMORY", "TEMP", "POWER", "XID", "POD"))]
     lines += [_gpu(gpu, detail.pods) for gpu in gpus]
@@ -138,7 +160,7 @@ def _gpus(detail: NodeDetail, report: GpuReport | None) -> list[Block]:
             Text("The exporter does not say which pod has which GPU; below is what each was allocated.", "quiet")
         )
     if report is not None and name in report.notes:
-        found.append(Text(report.notes[name], "quiet"))
+        found.append(Text(report.notes[name] + others_left_alone(report), "quiet"))
     xids = sorted({gpu.xid for gpu in gpus if gpu.xid})
     if xids:
         codes = ", ".join(map(str, xids))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from genai_tui.composition import build_services
 from genai_tui.domain.cluster import ContainerSpec, Meta, Pod
+from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref
 from genai_tui.errors import GenaiTuiError, NotPermitted, Unreachable
 from genai_tui.kube.connection import Connection
@@ -27,6 +28,7 @@ from genai_tui.store.picture import Picture
 from tests.test_cli import sandbox
 
 NOW = datetime(2026, 11, 23, 10, 45, tzinfo=UTC)
+OURS = {MANAGED_BY_LABEL: MANAGER}
 
 
 def exporter(node: str) -> Pod:
@@ -123,15 +125,15 @@ async def test_without_an_exporter_nvidia_smi_is_asked_in_the_pods_that_hold_gpu
 )
 async def test_what_keeps_nvidia_smi_from_telling_is_said(answer: bytes | Exception, why: str) -> None:
     engine = ContainerSpec("engine", "x", gpus={"nvidia.com/gpu": 1})
-    pod = Pod(Meta("chat-1", "team-a"), "Running", node="n1", containers=(engine,))
+    pod = Pod(Meta("chat-1", "team-a", labels=OURS), "Running", node="n1", containers=(engine,))
     report = await monitor(pod, answer=b"", within=answer).gpus()
     assert report.why_missing("n1") == f"no data: no DCGM exporter on this node; {why}"
     assert report.again_s >= 15
 
 
-def holder(node: str, number: int = 1) -> Pod:
+def holder(node: str, number: int = 1, labels: Mapping[str, str] = OURS) -> Pod:
     engine = ContainerSpec("engine", "x", gpus={"nvidia.com/gpu": 1})
-    return Pod(Meta(f"chat-{number}", "team-a"), "Running", node=node, containers=(engine,))
+    return Pod(Meta(f"chat-{number}", "team-a", labels=labels), "Running", node=node, containers=(engine,))
 
 
 SMI = b"0, GPU-5a3f, NVIDIA L4, 71, 3000, 23034, 64, 51.3\n"
@@ -145,6 +147,18 @@ async def test_an_exporter_that_does_not_answer_is_made_up_for_and_both_reasons_
     assert report.why_missing("n1") == (
         "not permitted: get pods/proxy in gpu-operator; nvidia-smi needs create pods/exec in team-a"
     )
+
+
+async def test_nothing_is_run_in_pods_of_others_until_somebody_says_so() -> None:
+    asked = monitor(holder("n1", labels={}), holder("n2", 2), answer=b"", within=SMI)
+    report = await asked.gpus()
+    assert (set(report.nodes), report.unasked) == ({"n2"}, 1)
+    assert report.why_missing("n1") == "no data: no DCGM exporter on this node"
+    asked.ask_others()
+    report = await asked.gpus()
+    assert (set(report.nodes), report.unasked) == ({"n1", "n2"}, 0)
+    unable = await monitor(holder("n1", labels={}), answer=b"").gpus()
+    assert unable.unasked == 0, "where nothing may be run, nothing is offered"
 
 
 async def test_a_gpu_that_pods_share_is_counted_once() -> None:

@@ -25,8 +25,12 @@ class Listing:
     cells: Sequence[Sequence[object]]
 
 
-async def get(services: Services, kind: str, name: str | None, namespace: str | None, form: Format) -> None:
+async def get(
+    services: Services, kind: str, name: str | None, namespace: str | None, form: Format, *, ask_others: bool = False
+) -> None:
     """Print the rows of `kind`, all or the one called `name`, of one namespace or of all.
+
+    `ask_others` is for nodes: whether a command may be run in pods that were not made here to learn of their GPUs.
 
     Raises:
         NotPermitted: they may not be listed.
@@ -51,7 +55,7 @@ async def get(services: Services, kind: str, name: str | None, namespace: str | 
             where = f" in namespace {namespace}" if namespace and kind == "deployments" else ""
             raise NotFound(f"no {kind.removesuffix('s')} is called '{name}'{where}{did_you_mean(name, names)}")
     if kind == "nodes":
-        nodes = await read_nodes(services, [row for row in rows if isinstance(row, NodeRow)])
+        nodes = await read_nodes(services, [row for row in rows if isinstance(row, NodeRow)], ask_others=ask_others)
         for about in dict.fromkeys(node.about for node in nodes if node.about and not node.gpus):
             note(f"genai-tui: GPUs: {about}")
         rows = nodes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import mean
 
-from genai_tui.commands.output import Row, age, timestamp
+from genai_tui.commands.output import Row, age, note, timestamp
 from genai_tui.domain.monitoring import GpuReading
 from genai_tui.domain.rows import NodeRow
 from genai_tui.services import Services
@@ -25,9 +25,16 @@ class ReadNode:
     about: str
 
 
-async def read_nodes(services: Services, rows: Sequence[NodeRow]) -> list[ReadNode]:
-    """Ask what the GPUs of these nodes do."""
+async def read_nodes(services: Services, rows: Sequence[NodeRow], *, ask_others: bool) -> list[ReadNode]:
+    """Ask what the GPUs of these nodes do; with `ask_others` also by a command in pods that were not made here."""
+    if ask_others:
+        services.monitor.ask_others()
     report = await services.monitor.gpus({row.node.meta.name for row in rows if row.gpu_total})
+    if report.unasked:
+        note(
+            f"genai-tui: GPUs: {report.unasked} pods of others hold some that no exporter tells of; "
+            "--ask-others runs nvidia-smi there"
+        )
     return [
         ReadNode(
             row,

@@ -41,7 +41,8 @@ class GpuReport:
     """The GPUs by node, as read at `read`.
 
     `problem` says why there is nothing at all, `problems` why a node's are missing, and `notes` what the readings of a
-    node leave out. `again_s` is when it is polite to ask the next time.
+    node leave out. `unasked` counts the pods of others in which a command would have to be run to learn of theirs,
+    which nobody asked for. `again_s` is when it is polite to ask the next time.
     """
 
     read: datetime
@@ -50,6 +51,7 @@ class GpuReport:
     problems: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     again_s: float = 5.0
+    unasked: int = 0
 
     def why_missing(self, node: str) -> str:
         """Why there are no readings of a node; empty when there are."""

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from genai_tui.domain.cluster import Pod
 from genai_tui.domain.monitoring import EngineMoment, EngineReport, GpuReading, GpuReport, Quantiles
+from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER
 from genai_tui.domain.rows import DeploymentRow, Ref
 from genai_tui.engines import smi
 from genai_tui.engines.dcgm import exporters, parse_gpus
@@ -90,11 +91,15 @@ class ClusterMonitor:
         self._now, self._clock = now, clock
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._watched: dict[Ref, _Watched] = {}
+        self._others = False
 
     # -- GPUs ---------------------------------------------------------------------------------------------------
 
     async def gpus(self, nodes: Collection[str] | None = None) -> GpuReport:
-        """Ask the exporters of these nodes, or of all; where none tells, nvidia-smi in the pods that hold GPUs."""
+        """Ask the exporters of these nodes, or of all; where none tells, nvidia-smi in the pods that hold GPUs.
+
+        A command in a pod that was not made here is run only after `ask_others`.
+        """
         objects = self._picture.objects
         known = exporters(objects.pods.values(), objects.services.values())
         asked = [node for node in known if nodes is None or node in nodes]
@@ -107,10 +112,10 @@ class ClusterMonitor:
                 problems[node] = answer
             else:
                 found[node] = answer
-        holders = self._holders(found, nodes)
+        holders, unasked = self._holders(found, nodes)
         if not asked and not holders:
             none = "on this node" if known else "found"
-            return GpuReport(self._now(), problem=f"{_NO_EXPORTER} {none}", again_s=6 * EVERY_S)
+            return GpuReport(self._now(), problem=f"{_NO_EXPORTER} {none}", again_s=6 * EVERY_S, unasked=unasked)
         within = await asyncio.gather(*(self._smi_of(pods) for pods in holders.values()))
         for node, (gpus, why) in zip(holders, within, strict=True):
             without = problems.pop(node, f"{_NO_EXPORTER} on this node")
@@ -120,21 +125,34 @@ class ClusterMonitor:
                 problems[node] = f"{without}; {why}"
         first = next(iter(problems.values()), "")
         again = max(EVERY_S, len(asked) / QUESTIONS_PER_S, _SMI_EVERY_S if holders else 0.0)
-        return GpuReport(self._now(), found, "" if found else first, problems, notes, again)
+        return GpuReport(self._now(), found, "" if found else first, problems, notes, again, unasked)
 
-    def _holders(self, read: Collection[str], nodes: Collection[str] | None) -> dict[str, list[tuple[Pod, str]]]:
-        """Pods with NVIDIA's GPUs, and the container that has them, by node of which no exporter told."""
+    def ask_others(self) -> None:
+        """Run nvidia-smi in the pods of others too."""
+        self._others = True
+
+    def _holders(
+        self, read: Collection[str], nodes: Collection[str] | None
+    ) -> tuple[dict[str, list[tuple[Pod, str]]], int]:
+        """Pods with NVIDIA's GPUs, and the container that has them, by node of which no exporter told.
+
+        With how many there are beside that were not made here and are left alone.
+        """
         found: dict[str, list[tuple[Pod, str]]] = {}
-        room = _MOST_ASKED if self._execute is not None else 0
+        unasked, room = 0, _MOST_ASKED if self._execute is not None else 0
         for pod in self._picture.objects.pods.values():
             wanted = pod.node is not None and pod.node not in read and (nodes is None or pod.node in nodes)
             if not wanted or pod.phase != "Running" or not room:
                 continue
             holder = next((c.name for c in pod.containers if any(g.startswith("nvidia.com/") for g in c.gpus)), None)
-            if holder is not None:
-                found.setdefault(pod.node or "", []).append((pod, holder))
-                room -= 1
-        return found
+            if holder is None:
+                continue
+            if not self._others and pod.meta.labels.get(MANAGED_BY_LABEL) != MANAGER:
+                unasked += 1
+                continue
+            found.setdefault(pod.node or "", []).append((pod, holder))
+            room -= 1
+        return found, unasked
 
     async def _smi_of(self, pods: Sequence[tuple[Pod, str]]) -> tuple[tuple[GpuReading, ...], str]:
         """The GPUs of these pods together, and why those of one are missing."""

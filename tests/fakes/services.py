@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -712,10 +712,14 @@ class FakeMonitor:
         self.gpu_report = GpuReport(NOW, problem="no data: no DCGM exporter found")
         self.engine_report = EngineReport(problem="no data: no replica is ready")
         self.asked = 0
+        self.others_asked = False
 
     async def gpus(self, nodes: Collection[str] | None = None) -> GpuReport:
         self.asked += 1
-        return self.gpu_report
+        return replace(self.gpu_report, unasked=0) if self.others_asked else self.gpu_report
+
+    def ask_others(self) -> None:
+        self.others_asked = True
 
     async def engine(self, ref: Ref) -> EngineReport:
         self.asked += 1

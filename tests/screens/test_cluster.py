@@ -9,7 +9,7 @@ from genai_tui.domain.monitoring import GpuReport
 from screens.node import NodeScreen
 from screens.widgets.heat_map import HeatMap
 from tests.fakes.services import NOW, FakeServices
-from tests.screens.cluster_world import gpu, mixed, scale
+from tests.screens.cluster_world import commanded, gpu, mixed, scale
 from tests.screens.console import Console, page, wait_until
 
 
@@ -78,6 +78,24 @@ async def test_exporters_are_asked_only_while_the_screen_is_seen() -> None:
         asked = world.monitor.asked
         await pilot.pause(0.2)
         assert world.monitor.asked == asked
+
+
+async def test_pods_of_others_are_asked_when_somebody_presses_the_key() -> None:
+    world = commanded()
+    async with Console(world).run_test(size=(120, 40)) as pilot:
+        await pilot.app.switch_mode("cluster")
+        await wait_until(pilot, lambda: "GPUs of 1 node from nvidia-smi" in page(pilot.app))
+        await pilot.press("x")
+        assert not world.monitor.others_asked, "there is nobody to ask"
+        world.monitor.gpu_report = replace(world.monitor.gpu_report, unasked=3)
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "3 pods of others not asked (x asks them)" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, NodeScreen))
+        await wait_until(pilot, lambda: "3 pods of others not" in page(pilot.app))
+        await pilot.press("x")
+        await wait_until(pilot, lambda: "pods of others not" not in page(pilot.app))
+        assert world.monitor.others_asked
 
 
 async def test_500_nodes_that_stay_as_they_are_are_drawn_once() -> None:
