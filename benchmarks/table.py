@@ -185,7 +185,7 @@ def run(kind: str, result: str) -> None:
     from textual.app import App, ComposeResult
     from textual.widgets import DataTable, Static
 
-    from genai_tui.cli import collect_seldom
+    from genai_tui.garbage import collect_seldom
     from screens import themes
     from screens.widgets.virtual_table import Cell, Column, VirtualTable
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +17,7 @@ from genai_tui.arguments import parser
 from genai_tui.domain.naming import SYSTEM_NAMESPACE
 from genai_tui.domain.own_credentials import CREDENTIALS
 from genai_tui.errors import BadInput, CredentialsRejected, ExitCode, explain
+from genai_tui.garbage import collect_seldom
 from genai_tui.known_secrets import hide, remember
 from genai_tui.logs import log_to
 from genai_tui.settings import Settings, resolve, state_directory
@@ -48,15 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         return _report(error)
-
-
-def collect_seldom() -> None:
-    """Let garbage be collected as suits a program of long-lived objects.
-
-    Most of what is allocated stays: the modules, then the picture of the cluster. Python's own thresholds go through
-    all of it hundreds of times, which costs a tenth of the start and half of the time that a long list takes.
-    """
-    gc.set_threshold(50_000, 20, 100)
 
 
 def leave_out_httpx_command() -> None:

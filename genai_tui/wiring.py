@@ -46,6 +46,7 @@ from genai_tui.reaching import Ways
 from genai_tui.services import LogLine, Session
 from genai_tui.settings import Settings
 from genai_tui.store.monitoring import ClusterMonitor
+from genai_tui.store.pace import Pace
 from genai_tui.store.picture import Picture
 from genai_tui.store.sampling import Sampler
 from genai_tui.store.starts import StartWatcher
@@ -90,9 +91,10 @@ class Wiring:
         self._public = PublicWays(picture, session, access, settings.reach)
         self._ways = Ways(connection, picture, settings.reach, self._public)
         self.counters = Counting(CounterRows(self._ledger), session.server, self._read_counters, now)
-        self._sampler = Sampler(picture, self._ways.fetch, keep=self.counters.keep)
+        pace = Pace()
+        self._sampler = Sampler(picture, self._ways.fetch, keep=self.counters.keep, pace=pace)
         self._start_rows = StartRows(self._ledger, session.server)
-        self._starts = StartWatcher(picture, self._tail, diagnose, finished=self._remember_start)
+        self._starts = StartWatcher(picture, self._tail, diagnose, finished=self._remember_start, pace=pace)
         self._tasks: list[asyncio.Task[None]] = []
         self._wanted_now = asyncio.Event()
         self.operations = ClusterOperations(connection, picture, session, self._note_price)

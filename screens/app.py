@@ -26,8 +26,9 @@ from textual.worker import Worker, WorkerState
 import styles
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.problems import Problem
-from genai_tui.domain.rows import Ref
+from genai_tui.domain.rows import Link, Ref
 from genai_tui.errors import explain
+from genai_tui.garbage import collect_in_parts
 from genai_tui.services import SavedDraft, Services
 from screens import themes
 from screens.hangup import LOOK_EVERY_S, end_on_signals, forget_signals, terminal_is_gone
@@ -135,6 +136,7 @@ class GenaiTui(App[None]):
         for theme in themes.all_themes():
             self.register_theme(theme)
         self._painted = False
+        self._listed = False
         preferred = services.preferences.get("theme")
         self.theme = themes.first_theme(None if colourless else self.console.color_system, preferred)
         self.stylesheet.set_variables(self.get_css_variables())
@@ -246,6 +248,9 @@ class GenaiTui(App[None]):
     def _picture_changed(self, *, always: bool = False) -> None:
         from screens.base import ConsoleScreen
 
+        if not self._listed and not self.is_headless and self.services.picture.health.link is Link.LIVE:
+            self._listed = True
+            collect_in_parts()
         screen = next((s for s in reversed(self.screen_stack) if isinstance(s, ConsoleScreen)), None)
         if screen is not None and screen.is_mounted:
             screen.picture_changed(always=always)

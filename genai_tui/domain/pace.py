@@ -101,7 +101,8 @@ def outlook(reached: Reached, now: datetime, known: Usual) -> tuple[float, bool]
     phase, since = reached[-1] if reached else (Phase.PENDING, now)
     if phase not in TIMED:
         return None
-    spent = (now - since).total_seconds()
+    # A cluster whose clock is ahead of ours makes no stage longer.
+    spent = max(0.0, (now - since).total_seconds())
     later = sum(known.seconds[following] for following in TIMED[TIMED.index(phase) + 1 :])
     return max(0.0, known.seconds[phase] - spent) + later, spent > known.seconds[phase]
 

@@ -18,6 +18,7 @@ from genai_tui.domain.counters import Count, PodReading
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref, Traffic
 from genai_tui.engines.metrics import EngineSample, increase, known_total, parse_sample
 from genai_tui.errors import GenaiTuiError, NotPermitted
+from genai_tui.store.pace import Pace
 from genai_tui.store.picture import Picture
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ RATES_EVERY_S = 10.0
 PROOF_EVERY_S = 60.0
 UNANSWERED_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Pauses between questions to an engine that does not answer yet."""
-QUESTIONS_PER_S = 10.0
-"""In a large cluster everybody is asked less often, rather than the API server more."""
+QUESTIONS_PER_S = 20.0
+"""In a large cluster every pod is asked less often, rather than the API server more."""
 TICK_S = 1.0
 Fetch = Callable[[DeploymentRow, str, str | None], Awaitable[bytes]]
 """GET a path of a deployment's engine, of the named pod or of any; raises GenaiTuiError when it does not answer."""
@@ -57,12 +58,20 @@ class Sampler:
         fetch: the way to an engine.
         clock: seconds that only grow.
         keep: what is done with the counters that were read.
+        pace: when `run` asks the next question; commands ask at once.
     """
 
     def __init__(
-        self, picture: Picture, fetch: Fetch, clock: Callable[[], float] = time.monotonic, keep: Keep = _forget
+        self,
+        picture: Picture,
+        fetch: Fetch,
+        clock: Callable[[], float] = time.monotonic,
+        keep: Keep = _forget,
+        pace: Pace | None = None,
     ) -> None:
         self._picture, self._fetch, self._clock, self._keep = picture, fetch, clock, keep
+        self._pace = pace or Pace()
+        self._pods = 0
         self._asked: dict[Ref, _Asked] = {}
         self._before: dict[str, tuple[float, EngineSample]] = {}
         self._asking: set[Ref] = set()
@@ -86,20 +95,22 @@ class Sampler:
     async def once(self) -> None:
         """Ask every deployment whose pods are ready and which has not answered yet."""
         rows = [row for row in self._picture.deployments() if _askable(row)]
-        await asyncio.gather(*(self._prove(row) for row in rows if row.assessment.phase is not Phase.RUNNING))
+        proofs = (self._prove(row, self._fetch) for row in rows if row.assessment.phase is not Phase.RUNNING)
+        await asyncio.gather(*proofs)
 
     async def read_counters(self) -> None:
         """Read the counters of every deployment that has ready pods, now."""
 
         async def read(row: DeploymentRow) -> None:
             async with self._slots:
-                await self._sample(row)
+                await self._sample(row, self._fetch)
 
         await asyncio.gather(*(read(row) for row in self._picture.deployments() if _askable(row)))
 
     def _due(self) -> list[DeploymentRow]:
         now = self._clock()
         rows = [row for row in self._picture.deployments() if _askable(row)]
+        self._pods = sum(row.ready for row in rows)
         if len(self._asked) > 2 * len(rows) + AT_ONCE:
             known = {row.ref for row in rows}
             self._asked = {ref: asked for ref, asked in self._asked.items() if ref in known}
@@ -118,11 +129,11 @@ class Sampler:
                 asked = self._asked.setdefault(row.ref, _Asked())
                 answered = bool(row.served_names) and self._clock() < asked.next_proof
                 if not answered:
-                    answered = await self._prove(row)
+                    answered = await self._prove(row, self._in_turn)
                     asked.next_proof = self._clock() + PROOF_EVERY_S
                 if answered:
-                    await self._sample(row)
-                    asked.failures, pause = 0, max(RATES_EVERY_S, len(self._asked) / QUESTIONS_PER_S)
+                    await self._sample(row, self._in_turn)
+                    asked.failures, pause = 0, max(RATES_EVERY_S, self._pods / QUESTIONS_PER_S)
                 else:
                     pause = UNANSWERED_S[min(asked.failures, len(UNANSWERED_S) - 1)]
                     asked.failures += 1
@@ -130,19 +141,23 @@ class Sampler:
         finally:
             self._asking.discard(row.ref)
 
+    async def _in_turn(self, row: DeploymentRow, path: str, pod: str | None) -> bytes:
+        await self._pace.turn()
+        return await self._fetch(row, path, pod)
+
     # -- the proof ----------------------------------------------------------------------------------------------
 
-    async def _prove(self, row: DeploymentRow) -> bool:
+    async def _prove(self, row: DeploymentRow, fetch: Fetch) -> bool:
         """Ask for the served names; an answer counts for the pods that were ready when it was asked for."""
         question = self._picture.question(row.ref)
-        names = await self._served_names(row)
+        names = await self._served_names(row, fetch)
         if question is not None:
             self._picture.set_answer(row.ref, names, question)
         return bool(names)
 
-    async def _served_names(self, row: DeploymentRow) -> tuple[str, ...] | None:
+    async def _served_names(self, row: DeploymentRow, fetch: Fetch) -> tuple[str, ...] | None:
         try:
-            data = json.loads(await self._fetch(row, "/v1/models", None))
+            data = json.loads(await fetch(row, "/v1/models", None))
             self._picture.set_not_asked(row.ref, "")
             return tuple(str(entry["id"]) for entry in data["data"])
         except NotPermitted as error:
@@ -155,7 +170,7 @@ class Sampler:
 
     # -- the rates ----------------------------------------------------------------------------------------------
 
-    async def _sample(self, row: DeploymentRow) -> None:
+    async def _sample(self, row: DeploymentRow, fetch: Fetch) -> None:
         """The sum over the ready pods; nothing where one of them does not tell, because a part is not the whole."""
         path = "/v1/metrics" if row.engine == "nim" else "/metrics"
         found: list[tuple[float, EngineSample | None, EngineSample]] = []
@@ -163,7 +178,7 @@ class Sampler:
         for pod, uid in self._picture.ready_pods(row.ref):
             asked = datetime.now(UTC)
             try:
-                text = (await self._fetch(row, path, pod)).decode("utf-8", "replace")
+                text = (await fetch(row, path, pod)).decode("utf-8", "replace")
             except GenaiTuiError as error:
                 log.debug("no metrics of %s in %s: %s", pod, row.ref, error)
                 self._picture.set_traffic(row.ref, Traffic())

@@ -21,6 +21,7 @@ from genai_tui.engines.milestones import milestone
 from genai_tui.errors import GenaiTuiError, NotPermitted
 from genai_tui.services import LogLine
 from genai_tui.store.deriving import LogFindings, runs
+from genai_tui.store.pace import Pace
 from genai_tui.store.picture import Picture
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class StartWatcher:
         diagnose: reads the cause of a crash.
         clock: seconds that only grow.
         finished: told of each pod whose start was followed until it was ready.
+        pace: when `run` reads the next log; commands read at once.
     """
 
     def __init__(
@@ -100,7 +102,9 @@ class StartWatcher:
         clock: Callable[[], float] = time.monotonic,
         *,
         finished: Callable[[Pod], Awaitable[None]] | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace or Pace()
         self._picture, self._tail, self._diagnose, self._clock = picture, tail, diagnose, clock
         self._finished = finished
         self._read: dict[str, _Read] = {}
@@ -110,11 +114,18 @@ class StartWatcher:
     async def run(self) -> None:
         """Read the logs of pods that start or crash, every two seconds."""
         while True:
-            await self.once()
+            await self._round(self._in_turn)
             await asyncio.sleep(EVERY_S)
 
     async def once(self) -> None:
-        """One round."""
+        """One round, now."""
+        await self._round(self._tail)
+
+    async def _in_turn(self, pod: Pod, container: str, previous: bool) -> Sequence[LogLine]:
+        await self._pace.turn()
+        return await self._tail(pod, container, previous)
+
+    async def _round(self, tail: Tail) -> None:
         due = [read for read in self._due() if self._clock() >= self._forbidden.get(read.pod.meta.namespace, 0.0)]
         begin = self._turn % len(due) if due else 0
         chosen = (due[begin:] + due[:begin])[:MOST]
@@ -123,7 +134,7 @@ class StartWatcher:
 
         async def one(read: _Read) -> None:
             async with slots:
-                await self._look(read)
+                await self._look(read, tail)
 
         await asyncio.gather(*(one(read) for read in chosen))
 
@@ -161,18 +172,18 @@ class StartWatcher:
         words = next((s.last_message or s.message for s in ended), None)
         return words is not None and self._diagnose(words) is None
 
-    async def _look(self, read: _Read) -> None:
+    async def _look(self, read: _Read, tail: Tail) -> None:
         pod = read.pod
         container = next((spec.name for spec in pod.containers), "")
         start: StartUp | None = None
         try:
             if self._hides_its_cause(read):
                 previous = any(state.restarts for state in pod.states if not state.init)
-                lines = await self._tail(pod, container, previous)
+                lines = await tail(pod, container, previous)
                 read.crash_read = True
                 read.crash = self._diagnose("\n".join(line.text for line in lines))
             if self._starting(read):
-                start = read_start(await self._tail(pod, container, False))
+                start = read_start(await tail(pod, container, False))
                 # Once it is ready, its log has told all of its start.
                 read.done = pod.ready
         except NotPermitted as error:

@@ -114,7 +114,7 @@ of ours beside it.
                 yield Sheet(id="overview-state")
                 yield Sheet(id="overview-spec")
             with VerticalScroll(id=_pane_id("rollout"), classes="sheet--scroll"):
-                yield Sheet(id="rollout-sheet")
+                yield Sheet(step=8, id="rollout-sheet")
             yield LogsPane(operations, self._ref, id=_pane_id("logs"))
             yield ApiPane(
                 self.services.playground, operations, self._ref, self.services.session.context, id=_pane_id("api")
@@ -122,12 +122,13 @@ of ours beside it.
             yield SharingPane(self.services.keys, id=_pane_id("sharing"))
             yield ManifestPane(operations, self._ref, id=_pane_id("manifest"))
             with VerticalScroll(id=_pane_id("gpus"), classes="sheet--scroll"):
-                yield Sheet(id="gpus-sheet")
+                yield Sheet(step=8, id="gpus-sheet")
 
     def on_mount(self) -> None:
         """Draw what is known; ask what this identity may do here."""
         self.refresh_from_picture()
-        self.call_after_refresh(self._open, self._tab)
+        # A key that was typed ahead may have opened another tab by then.
+        self.call_after_refresh(lambda: self._open(self._tab))
         self.run_worker(self._learn(), group="permissions", exit_on_error=False)
         self.set_interval(1.0, self._tick)
 

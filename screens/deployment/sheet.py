@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import ClassVar
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -168,13 +169,21 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 class Sheet(Widget):
-    """Shows blocks."""
+    """Shows blocks.
+
+    Args:
+        step: by how many lines its height changes at a time. A sheet whose lines come and go all the time is laid out,
+            and sent to the terminal as a whole, only when it outgrows its blank lines.
+        id: id of the widget.
+        classes: its style classes.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"sheet--{tone}" for tone in TONES}
     can_focus = False
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, *, step: int = 1, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self._step = step
         self._blocks: tuple[Block, ...] = ()
         self._lines: list[Line] = []
         self._width = 0
@@ -195,16 +204,20 @@ class Sheet(Widget):
             return
         self._blocks = tuple(blocks)
         before, self._lines = self._lines, lay_out(self._blocks, self._width) if self._width else []
-        if len(before) != len(self._lines) or not self._width:
+        if self._height(before) != self._height(self._lines) or not self._width:
             self.refresh(layout=True)
             return
-        changed = [y for y, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new]
-        self.refresh(*(Region(0, y, self._width, 1) for y in changed))
+        changed = [y for y, (old, new) in enumerate(zip_longest(before, self._lines)) if old != new]
+        if changed:
+            self.refresh(*(Region(0, y, self._width, 1) for y in changed))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as it takes at this width."""
         self._fit(width)
-        return len(self._lines)
+        return self._height(self._lines)
+
+    def _height(self, lines: Sequence[Line]) -> int:
+        return -(-len(lines) // self._step) * self._step
 
     def _fit(self, width: int) -> None:
         if width != self._width:
@@ -222,10 +235,14 @@ class Sheet(Widget):
         width, base = self.size.width, self.rich_style
         if y >= len(self._lines):
             return Strip.blank(width, base)
-        segments = [
-            Segment(bit.text, self.get_component_rich_style(f"sheet--{bit.tone}") if bit.tone else base)
-            for bit in self._lines[y]
-        ]
+        segments: list[Segment] = []
+        for bit in self._lines[y]:
+            # A gap looks alike in every tone: in that of what stands before it, it needs no codes of its own.
+            style = self.get_component_rich_style(f"sheet--{bit.tone}") if bit.tone else base
+            if segments and (style == segments[-1].style or bit.text.isspace()):
+                segments[-1] = Segment(segments[-1].text + bit.text, segments[-1].style)
+            else:
+                segments.append(Segment(bit.text, style))
         strip = marked(Strip(segments), self, y)
         return strip.extend_cell_length(width, base).apply_offsets(0, y)
 

@@ -7,9 +7,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual.app import App, ComposeResult
+from textual.containers import VerticalScroll
+from textual.geometry import Region
 
 from genai_tui.domain.rows import Phase
-from screens.deployment.sheet import Bit, Block, Fact, Grid, Heading, Space, Text, lay_out, wrap
+from screens.deployment.sheet import Bit, Block, Fact, Grid, Heading, Sheet, Space, Text, lay_out, wrap
 from screens.deployment.timeline import StageState, happenings, stages_of
 from tests.fakes import tour
 from tests.screens.deployment_world import detail_of, replica
@@ -74,3 +77,28 @@ def test_a_stage_that_waits_for_somebody_is_stuck_and_a_ready_replica_is_done() 
     assert stages_of(base, tour.NOW)[0].state is StageState.STUCK
     running = detail_of(tour.CHAT).replicas[0]
     assert all(stage.state is StageState.DONE for stage in stages_of(running, tour.NOW))
+
+
+async def test_a_sheet_that_grows_in_steps_is_laid_out_when_it_outgrows_one() -> None:
+    sheet = Sheet(step=4)
+
+    class Shown(App[None]):
+        CSS = "Sheet { height: auto; & > .sheet--good { color: green; } }"
+
+        def compose(self) -> ComposeResult:
+            with VerticalScroll():
+                yield sheet
+
+    def rows(count: int) -> list[Block]:
+        return [Grid(tuple((Bit(f"row {i}", "good"), Bit("fine", "good"), Bit("here")) for i in range(count)))]
+
+    async with Shown().run_test(size=(40, 20)) as pilot:
+        for count, height in ((1, 4), (4, 4), (2, 4), (5, 8)):
+            sheet.show(rows(count))
+            await pilot.pause()
+            assert sheet.size.height == height
+            drawn = [strip.text.rstrip() for strip in sheet.render_lines(Region(0, 0, 40, height))]
+            assert drawn == [f"row {i}  fine  here" for i in range(count)] + [""] * (height - count)
+        # Gaps need no codes of their own, and what looks alike is sent together.
+        (strip,) = sheet.render_lines(Region(0, 0, 40, 1))
+        assert [segment.text.rstrip() for segment in strip][:2] == ["row 0  fine", "here"]

@@ -11,6 +11,8 @@ from textual import events
 from textual.pilot import Pilot
 
 from screens.app import GenaiTui
+from screens.deployment.screen import DeploymentScreen
+from screens.deployment.sheet import Sheet
 from screens.deployments import DeploymentsScreen
 from screens.typing_ahead import TypingAhead
 from screens.wizard.rail import StepRail
@@ -60,6 +62,18 @@ async def test_a_key_after_one_that_opens_a_screen_goes_to_that_screen() -> None
         assert isinstance(wizard, WizardScreen)
         await wait_until(pilot, lambda: wizard.state.draft["namespace"].startswith("jj"))
         assert wizard.state.draft["name"] == "qq"
+
+
+async def test_a_tab_that_is_asked_for_while_its_screen_opens_is_the_one_that_opens() -> None:
+    app = GenaiTui(FakeServices().build())
+    async with app.run_test(size=(120, 24)) as pilot:
+        await wait_until(pilot, lambda: isinstance(app.screen, DeploymentsScreen))
+        await pilot.pause()
+        at_once(pilot, "enter", "2")
+        await wait_until(pilot, lambda: isinstance(app.screen, DeploymentScreen))
+        await pilot.pause()
+        await wait_until(pilot, lambda: app.screen.query_one("#pane-rollout").display)
+        assert "REVISION" in app.screen.query_one("#rollout-sheet", Sheet).text
 
 
 async def test_a_key_that_takes_long_does_not_hold_up_the_next_for_ever() -> None:

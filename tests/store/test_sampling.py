@@ -156,17 +156,16 @@ async def test_an_engine_that_does_not_answer_is_asked_less_and_less(monkeypatch
 async def test_rates_are_those_of_every_pod_together() -> None:
     scene = Scene(replicas=2)
     scene.tokens = {"a-0-0": 1_000_000.0, "a-0-1": 10.0}
-    row = scene.row()
-    await scene.sampler._sample(row)
+    await scene.sampler.read_counters()
     assert scene.row().traffic.tokens_per_second is None
     await scene.sampler.once()
     scene.now = 10.0
     scene.tokens = {"a-0-0": 1_000_100.0, "a-0-1": 60.0}
-    await scene.sampler._sample(row)
+    await scene.sampler.read_counters()
     found = scene.row().traffic
     assert (found.tokens_per_second, found.running, found.requests_per_second) == (15.0, 4, None)
     scene.silent = {"a-0-1"}
-    await scene.sampler._sample(row)
+    await scene.sampler.read_counters()
     assert scene.row().traffic.tokens_per_second is None
 
 
