@@ -214,9 +214,9 @@ def _measure(kubeconfig: Path, deployments: int, replicas: int, seconds: float, 
     print(f"{'':<46}{'kB/s':>8}{'key ms':>10}{'p99 ms':>10}{'keys':>7}")
     console = [str(Path(sys.executable).parent / "genai-tui"), "--kubeconfig", str(kubeconfig)]
     # Every key changes the screen: what one that does nothing waits for, as at the end of the list, is the next update.
-    # A rollout may fit on the screen, so that there is nothing to scroll: its keys go to another tab and back.
+    # Of one rollout its keys scroll down and up, and go to the overview and back.
     listed = told("genai-tui, the list", *watch(console, b"model-00", seconds, (DOWN, DOWN, UP, DOWN, UP, UP)))
-    told("genai-tui, one rollout", *watch(console, b"model-00", seconds, (b"1", b"2"), first=b"\r2"))
+    told("genai-tui, one rollout", *watch(console, b"model-00", seconds, (DOWN, UP, b"1", b"2"), first=b"\r2"))
     kubectl = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if kubectl is None:
         print("no kubectl to compare with")

@@ -264,9 +264,12 @@ def toleration_of(taint: Taint) -> Toleration:
 # Choices --------------------------------------------------------------------------------------------------------------
 
 
-def choices_of(source: Choices, facts: Facts) -> tuple[Choice, ...]:
-    """What can be chosen for, or inserted into, a field."""
+def choices_of(source: Choices, facts: Facts, draft: Draft) -> tuple[Choice, ...]:
+    """What can be chosen for, or inserted into, a field of the form as it is now."""
     match source:
+        case Choices.STARTS:
+            took = usual_start_of(draft, facts)
+            return (Choice(str(took.enough), took.loads_in_words()),) if took is not None else ()
         case Choices.MODELS:
             return tuple(Choice(row.name, _about_model(row)) for row in facts.models)
         case Choices.ENDPOINTS:

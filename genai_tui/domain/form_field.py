@@ -32,6 +32,7 @@ class Choices(StrEnum):
     TAINTS = "taints of the nodes"
     NODE_LABELS = "labels of the nodes"
     TOPOLOGY = "topology of the nodes"
+    STARTS = "starts of this image and model"
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,7 @@ _ENGINE = (
         FieldKind.NUMBER,
         placeholder="sized to the model",
         unit="seconds",
+        choices=Choices.STARTS,
     ),
     FormField(
         "engine.nimGeneration",

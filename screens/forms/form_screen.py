@@ -236,7 +236,7 @@ class FormScreen(ConsoleScreen):
         current = "" if row.field.kind is FieldKind.LINES else control.text
         title = f"{row.field.label}: {source}" if isinstance(control, LinesControl) else row.field.label
         empty = f"the cluster shows no {source}"
-        choices = choices_of(source, self.facts)
+        choices = choices_of(source, self.facts, self.state.draft)
         chosen = await self.app.push_screen_wait(PickerScreen(title, choices, current=current, empty=empty))
         if chosen is not None:
             row.take(choices[chosen].text)

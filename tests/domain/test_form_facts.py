@@ -190,11 +190,11 @@ def test_a_suggested_name_is_free_and_fits() -> None:
 
 
 def test_choices_say_where_they_come_from() -> None:
-    taints = choices_of(Choices.TAINTS, FACTS)
+    taints = choices_of(Choices.TAINTS, FACTS, {})
     assert [(choice.text, choice.about) for choice in taints] == [("nvidia.com/gpu:NoSchedule", "gpu-2")]
-    assert [choice.text for choice in choices_of(Choices.NODE_LABELS, FACTS)] == ["zone=a", "zone=b"]
-    assert choices_of(Choices.CURRENCIES, FACTS)[0].text == "USD"
-    assert choices_of(Choices.MODELS, FACTS)[0].about == "chat · 135M · huggingface"
+    assert [choice.text for choice in choices_of(Choices.NODE_LABELS, FACTS, {})] == ["zone=a", "zone=b"]
+    assert choices_of(Choices.CURRENCIES, FACTS, {})[0].text == "USD"
+    assert choices_of(Choices.MODELS, FACTS, {})[0].about == "chat · 135M · huggingface"
 
 
 @pytest.mark.parametrize(("budget", "warned"), [("", False), ("300", True), ("400", False)])
@@ -208,6 +208,11 @@ def test_a_budget_shorter_than_the_last_load_is_warned_of(budget: str, warned: b
     said = "pods would be restarted before they are ready: 3m20s is usual here (3 starts), the last took 6m12s"
     assert about == ([f"{said}; 780 leaves room"] if warned else [])
     assert usual_start_of(draft, facts) is took
+    offered = choices_of(Choices.STARTS, facts, draft)
+    assert [(choice.text, choice.about) for choice in offered] == [
+        ("780", "3m20s is usual here (3 starts), the last took 6m12s")
+    ]
+    assert choices_of(Choices.STARTS, facts, draft | {"resources.gpu": "2"}) == ()
     # Of another image or number of GPUs nothing is known.
     assert usual_start_of(draft | {"engine.image": "vllm/vllm-openai:v0.9.1"}, facts) is None
     assert usual_start_of(draft | {"resources.gpu": "2"}, facts) is None

@@ -208,6 +208,11 @@ async def test_the_engine_step_says_how_long_such_pods_took_to_start_here(world:
         await wait_until(
             pilot, lambda: "restarted before they are ready" in notice(pilot, "engine.startupBudgetSeconds")
         )
+        await pilot.press("f2")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PickerScreen))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: typed(pilot, "engine.startupBudgetSeconds") == "780")
+        await wait_until(pilot, lambda: not notice(pilot, "engine.startupBudgetSeconds"))
 
 
 async def test_suggestions_from_the_nodes_are_put_in_as_lines(world: FormWorld) -> None:
