@@ -191,7 +191,7 @@ class Applying(Rendering):
             return ()
         last = document_of(live)
         try:
-            return self._objects(last, [last]) if last is not None else ()
+            return self._objects(last, [last], live=live) if last is not None else ()
         except BadInput:
             return ()
 

@@ -123,7 +123,8 @@ class ClusterOperations(Applying):
         await self._look_at_gateways([document])
         engine = document.spec.engine.model_copy(update={"replicas": replicas})
         changed = document.model_copy(update={"spec": document.spec.model_copy(update={"engine": engine})})
-        before, after = self._objects(document, [document])[0], self._objects(changed, [changed])[0]
+        before = self._objects(document, [document], live=live)[0]
+        after = self._objects(changed, [changed], live=live)[0]
         was = live["spec"].get("replicas", 1)
         with act():
             # First the stop: where others hold the replicas it asks, and nothing is written until that is answered.
@@ -149,11 +150,12 @@ class ClusterOperations(Applying):
     async def drift(self, ref: Ref) -> Drift:
         """Compare what is live with what its annotation says."""
         path = writes.path_of("Deployment", "apps/v1", ref.namespace, ref.name)
-        document = document_of(await self._connection.get_json(path))
+        live = await self._connection.get_json(path)
+        document = document_of(live)
         if document is None:
             return Drift()
         await self._look_at_gateways([document])
-        return await drift_of(self._connection, self._objects(document, [document]))
+        return await drift_of(self._connection, self._objects(document, [document], live=live))
 
     async def adoption(self, ref: Ref) -> Adoption:
         """Read a deployment of others back."""

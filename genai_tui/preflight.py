@@ -88,7 +88,9 @@ class Preflight:
             text = "you are not permitted to list nodes" if refused else "no nodes are listed"
             return (Check("placement", Level.UNKNOWN, text), *splits)
         spec = document.spec
-        where = (rules.placement(spec, nodes, ref), rules.rollout(spec, nodes, ref))
+        # Who holds the GPUs of the nodes is known only where the pods of every namespace are seen.
+        all_seen = self._picture.health.within is None
+        where = (rules.placement(spec, nodes, ref), rules.rollout(spec, nodes if all_seen else (), ref))
         return (*where, *splits, *rules.memory(spec, model, nodes, files))
 
     def _usual(self, spec: DeploymentSpec, model: ModelSpec, pod: Json) -> Usual | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from genai_tui.services import (
     RenderedManifest,
     Session,
 )
+from genai_tui.spare import room_for_one_more
 
 Json = dict[str, Any]
 Objects = tuple[Json, ...]
@@ -58,16 +60,34 @@ class Rendering:
             raise BadInput("the file cannot be applied", fields=tuple(problems))
         return found
 
-    def _objects(self, document: AnyDocument, beside: Sequence[AnyDocument]) -> Objects:
+    def _objects(self, document: AnyDocument, beside: Sequence[AnyDocument], *, live: Json | None = None) -> Objects:
+        """`live`: the Deployment as it is, whose way of replacing pods is to be rendered, where it is one of `auto`."""
         if not isinstance(document, ModelDeployment):
             return (render_entry(document, self._session.system_namespace),)
         model = self._model(document, beside)
         endpoint = self._endpoint(document, beside)
         namespace = self._namespace(document)
+        room = self._room(document, model, namespace) if live is None else _surges(live)
         return (
-            *render_deployment(document, model, namespace),
+            *render_deployment(document, model, namespace, room=room),
             *self._gateways.render(document, endpoint, namespace),
         )
+
+    def _room(self, document: ModelDeployment, model: ModelSpec, namespace: str) -> bool:
+        """Whether pods are replaced as where GPUs are free.
+
+        As it is while the pods stay as they are: what is applied again is the same, whatever has become free since.
+        """
+        ref = Ref(namespace, document.metadata.name)
+        detail = self._picture.deployment(ref)
+        if detail is not None and detail.document is not None:
+            # What it was made from may be of a model that is gone: then its pods were others.
+            with contextlib.suppress(BadInput):
+                before = render_deployment(detail.document, self._model(detail.document, [document]), namespace)
+                after = render_deployment(document, model, namespace)
+                if before[0]["spec"]["template"] == after[0]["spec"]["template"]:
+                    return detail.workload.surges
+        return room_for_one_more(self._picture, document.spec, ref)
 
     def _namespace(self, document: ModelDeployment) -> str:
         return document.metadata.namespace or self._session.namespace or "default"
@@ -144,6 +164,13 @@ class Rendering:
             text = f"no node has {wanted} {resource}; the largest has {largest.gpu_total} ({largest.node.meta.name})"
             return [FieldProblem("spec.resources.gpu", text)]
         return []
+
+
+def _surges(live: Json) -> bool:
+    """Whether a Deployment makes new pods before old ones go."""
+    strategy = live["spec"].get("strategy") or {}
+    most = (strategy.get("rollingUpdate") or {}).get("maxSurge")
+    return strategy.get("type") != "Recreate" and most not in (0, "0", "0%")
 
 
 def owned(objects: Objects, live: Json | None) -> Objects:

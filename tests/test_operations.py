@@ -26,6 +26,7 @@ from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.faults import Fault
+from genai_tui.sandbox.nodes import H100, node
 from genai_tui.sandbox.scenarios import CATALOGUE
 from genai_tui.services import Services
 from genai_tui.settings import Settings
@@ -87,6 +88,41 @@ async def test_an_apply_writes_everything_owned_by_the_deployment(cluster: Serve
     deployment = cluster.call(lambda: cluster.api.get(registry.DEPLOYMENTS, "default", "mine"))
     assert [owner["uid"] for owner in service["metadata"]["ownerReferences"]] == [deployment["metadata"]["uid"]]
     assert set((await services.operations.apply(document())).outcomes.values()) == {"unchanged"}
+
+
+async def test_auto_takes_free_gpus_where_pods_are_replaced_and_leaves_it_so_where_they_are_not(
+    cluster: Served, services: Services
+) -> None:
+    def how() -> tuple[str, object]:
+        strategy = live(cluster)["spec"]["strategy"]
+        return strategy["type"], (strategy.get("rollingUpdate") or {}).get("maxSurge")
+
+    async def seen(true: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not true():
+                await services.settle()
+                await asyncio.sleep(0.02)
+
+    def hold(name: str, gpus: int) -> None:
+        limits = {"limits": {"nvidia.com/gpu": str(gpus)}}
+        spec = {"nodeName": "gpu-1", "containers": [{"name": "c", "image": "i", "resources": limits}]}
+        pod = cluster.api.create(registry.PODS, "default", {"metadata": {"name": name}, "spec": spec})
+        cluster.api.update_status(registry.PODS, "default", pod["metadata"]["name"], {"phase": "Running"})
+
+    cluster.call(lambda: cluster.api.create(registry.NODES, "", node("gpu-1", H100, 2, "2026-11-24T10:00:00Z")))
+    await seen(lambda: any(row.gpu_free == 2 for row in services.picture.nodes()))
+    await services.operations.apply(with_engine(context_length=4096))
+    assert how() == ("RollingUpdate", 1), "two are free, one is wanted"
+    await seen(lambda: services.picture.deployment(Ref("default", "mine")))
+    cluster.call(lambda: hold("of-others", 2))
+    await seen(lambda: any(row.gpu_free == 0 for row in services.picture.nodes()))
+    again = await services.operations.apply(with_engine(context_length=4096))
+    assert set(again.outcomes.values()) == {"unchanged"}, "the pods stay, and so does how they would be replaced"
+    assert (await services.operations.drift(Ref("default", "mine"))).fields == ()
+    await services.operations.apply(with_engine(context_length=2048))
+    assert how() == ("Recreate", None), "none is free: the old pod has to go first"
+    await services.operations.scale(Ref("default", "mine"), 0)
+    assert how() == ("Recreate", None)
 
 
 async def test_a_refusal_of_the_last_object_leaves_nothing_behind(cluster: Served, services: Services) -> None:

@@ -127,7 +127,8 @@ class Pod:
 class Workload:
     """An apps/v1 Deployment. `replicas` is what is wanted; the others are what status says.
 
-    `before_stop` is how many replicas it had before it was stopped from here; None when nobody noted it.
+    `surges` is whether a rollout may make new pods before old ones go. `before_stop` is how many replicas it had before
+    it was stopped from here; None when nobody noted it.
     """
 
     meta: Meta
@@ -140,6 +141,7 @@ class Workload:
     total: int = 0
     paused: bool = False
     strategy: str = "RollingUpdate"
+    surges: bool = False
     revision: str = ""
     conditions: tuple[Condition, ...] = ()
     containers: tuple[ContainerSpec, ...] = ()

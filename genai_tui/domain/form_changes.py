@@ -36,19 +36,20 @@ def replaces_pods(changed: tuple[Change, ...]) -> bool:
     return any(change.field.id != _REPLICAS and not change.field.id.startswith(_OUTSIDE_THE_PODS) for change in changed)
 
 
-def interruption(changed: tuple[Change, ...], after: Draft) -> str:
+def interruption(changed: tuple[Change, ...], after: Draft, *, room: bool) -> str:
     """What applying the changes does to those who call it, in one sentence.
 
     Args:
         changed: the changes.
         after: the whole form with them.
+        room: whether GPUs for one replica more are free.
     """
     if not changed:
         return "Nothing is changed."
     causes = [c.field.label for c in changed if replaces_pods((c,))]
     if causes:
         named = ", ".join(causes[:3]) + (f" and {len(causes) - 3} more" if len(causes) > 3 else "")
-        match _replacing(after):
+        match _replacing(after, room=room):
             case Replacing.STOP_FIRST:
                 return f"Every pod is stopped and made anew ({named}): nothing answers until the model is loaded again."
             case Replacing.SURGE:
@@ -60,7 +61,7 @@ def interruption(changed: tuple[Change, ...], after: Draft) -> str:
     return "No pod is replaced: requests go on without interruption."
 
 
-def _replacing(draft: Draft) -> Replacing:
+def _replacing(draft: Draft, *, room: bool) -> Replacing:
     def number(field: str) -> int:
         text = draft.get(field, "").strip() or "1"
         return int(text) if text.isdecimal() else 1
@@ -70,4 +71,5 @@ def _replacing(draft: Draft) -> Replacing:
         gpus=number("resources.gpu"),
         replicas=number(_REPLICAS),
         own_volume=bool(draft.get("advanced.cache.size", "").strip()),
+        room=room,
     )

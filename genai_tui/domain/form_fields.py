@@ -334,8 +334,8 @@ _ADVANCED = (
         "advanced.strategy",
         ADVANCED,
         "Rollout",
-        "How pods are replaced. auto needs no free GPU: one replica stops first, several are replaced one by one. "
-        "Surge starts the new pod first, where GPUs for one replica more are free.",
+        "How pods are replaced. auto starts the new pod first where GPUs for one replica more are free; else one "
+        "replica stops first, and several are replaced one by one. Surge waits for free GPUs.",
         FieldKind.CHOICE,
         initial="auto",
         options=("auto", "Recreate", "RollingUpdate", "Surge"),

@@ -27,7 +27,7 @@ from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.model_shape import NO_FILES, Files, ModelShape
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
-from genai_tui.domain.replacing import Replacing, replacing_of
+from genai_tui.domain.replacing import Replacing, as_it_is, replacing_of
 from genai_tui.domain.rows import DeploymentDetail, NodeRow, Phase, Ref
 
 SHOWN_REASONS = 6
@@ -81,27 +81,38 @@ def placement(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check
 
 
 def rollout(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check:
-    """In which order pods go and come, why so, and whether GPUs are free for another way."""
-    how, gpus, text = replacing_of(spec), spec.resources.gpu, _order(spec)
-    # GPUs beside those that the deployment holds itself.
-    room = [row.node.meta.name for row in nodes if not unfit(spec, row, own) and row.gpu_free >= gpus]
+    """In which order pods go and come, why so, and whether GPUs are free for it; no nodes: not known."""
+    gpus, room = spec.resources.gpu, spare_node(spec, nodes, own)
+    how = replacing_of(spec, room=bool(room))
+    text = _order(spec, how)
+    if not gpus or not nodes:
+        return Check("rollout", Level.OK, text)
     if how is Replacing.SURGE:
-        if not gpus:
-            return Check("rollout", Level.OK, text)
         if room:
-            return Check("rollout", Level.OK, f"{text}; {room[0]} has the GPUs for it")
+            return Check("rollout", Level.OK, f"{text}; {room} has the GPUs for it")
         text = f"{text}; no node has {_gpus(gpus)} free beside those it holds: a rollout waits for some"
         return Check("rollout", Level.WARNING, text)
-    if spec.advanced.strategy != "auto" or not gpus or (spec.advanced.cache and spec.advanced.cache.size):
+    if spec.advanced.strategy != "auto" or room:
         return Check("rollout", Level.OK, text)
-    if room:
-        return Check("rollout", Level.OK, f"{text}; {room[0]} has room for one replica more: Surge would leave no gap")
     return Check("rollout", Level.OK, f"{text}; no node has {_gpus(gpus)} free for a replica more")
 
 
-def _order(spec: DeploymentSpec) -> str:
-    """Which pods go first, whatever is free."""
-    how = replacing_of(spec)
+def spare_node(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> str:
+    """A node with GPUs for one replica beside all that are wanted; empty where there is none, or none is needed.
+
+    GPUs that the deployment holds count as taken: during a rollout its old pods still have them.
+    """
+    gpus = spec.resources.gpu
+    if not gpus:
+        return ""
+    fitting = [row for row in nodes if not unfit(spec, row, own) and row.gpu_free >= gpus]
+    held = sum(count for row in nodes for ref, count in row.holders if ref == own) // gpus
+    missing = max(0, spec.engine.replicas - held)
+    return fitting[0].node.meta.name if sum(row.gpu_free // gpus for row in fitting) > missing else ""
+
+
+def _order(spec: DeploymentSpec, how: Replacing) -> str:
+    """Which pods go first."""
     lead = how.value if spec.advanced.strategy == "auto" else f"{how.value}, as chosen"
     match how:
         case Replacing.SURGE:
@@ -113,16 +124,16 @@ def _order(spec: DeploymentSpec) -> str:
 
 
 def replacing_note(detail: DeploymentDetail, nodes: Sequence[NodeRow]) -> str:
-    """`rollout` of a deployment as it is; empty where it was not made here, or does not run as its spec says."""
-    spec = detail.document.spec if detail.document is not None else None
-    if spec is None or not nodes or not detail.workload.replicas:
+    """How the next rollout of a deployment as it is replaces its pods; empty where it does not run as its spec says."""
+    spec, workload = (detail.document.spec if detail.document is not None else None), detail.workload
+    if spec is None or not nodes or not workload.replicas:
         return ""
-    stops_first = replacing_of(spec) is Replacing.STOP_FIRST
-    if stops_first != (detail.workload.strategy == "Recreate"):
+    how = as_it_is(workload)
+    if how not in (replacing_of(spec), replacing_of(spec, room=True)):
         return ""
     # During a rollout GPUs are freed and taken all the time: what they allow is said when it is at rest.
     at_rest = detail.row.assessment.phase is Phase.RUNNING
-    return rollout(spec, nodes, detail.row.ref).text if at_rest else _order(spec)
+    return f"Next rollout: {rollout(spec, nodes, detail.row.ref).text}" if at_rest else _order(spec, how)
 
 
 def _gpus(count: int) -> str:

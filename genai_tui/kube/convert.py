@@ -180,11 +180,20 @@ def workload(given: wire.Workload) -> cluster.Workload:
         total=status.replicas or 0,
         paused=bool(spec.paused),
         strategy=(spec.strategy.type if spec.strategy else None) or "RollingUpdate",
+        surges=_surges(spec.strategy),
         revision=(given.metadata.annotations or {}).get(REVISION_ANNOTATION, ""),
         conditions=_conditions(status.conditions),
         containers=tuple(_container(c) for c in template.containers or ()),
         before_stop=_whole((given.metadata.annotations or {}).get(BEFORE_STOP_ANNOTATION, "")),
     )
+
+
+def _surges(strategy: wire.Strategy | None) -> bool:
+    """Whether new pods may come before old ones go; a server that is told nothing sets a quarter."""
+    if strategy is None or strategy.type == "Recreate":
+        return False
+    most = strategy.rolling_update.max_surge if strategy.rolling_update is not None else None
+    return most not in (0, "0", "0%")
 
 
 def replicaset(given: wire.Workload) -> cluster.ReplicaSet:

@@ -181,10 +181,17 @@ class Selector(Wire):
     match_labels: StrMap = None
 
 
+class RollingUpdate(Wire):
+    """apps/v1 RollingUpdateDeployment."""
+
+    max_surge: int | str | None = None
+
+
 class Strategy(Wire):
     """apps/v1 DeploymentStrategy."""
 
     type: str | None = None
+    rolling_update: RollingUpdate | None = None
 
 
 class Template(Wire):

@@ -7,11 +7,14 @@ from typing import ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 
+from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.drafts import from_document
+from genai_tui.domain.replacing import restart_note
 from genai_tui.domain.revisions import rolled_back
 from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.domain.scaling import scale_note
 from genai_tui.errors import GenaiTuiError
+from genai_tui.spare import room_for_one_more
 from screens.acting import act, ask_replicas, ask_to_delete, scale
 from screens.asking import talk_refusal
 from screens.base import ConsoleScreen
@@ -131,7 +134,11 @@ class ActingScreen(ConsoleScreen):
             self.notify(f"what {self._ref} was made from cannot be read", severity="warning")
             return
         reading = self.services.operations.revisions(self._ref)
-        then = await self.app.push_screen_wait(HistoryDialog(document, reading, self.services.clock))
+
+        def room(then: ModelDeployment) -> bool:
+            return room_for_one_more(self.services.picture, then.spec, self._ref)
+
+        then = await self.app.push_screen_wait(HistoryDialog(document, reading, self.services.clock, room))
         if then is not None:
             self.app.open_filled(self._ref, from_document(rolled_back(document, then)), review=True)
 
@@ -184,11 +191,10 @@ class ActingScreen(ConsoleScreen):
         """Ask, then replace every pod."""
         if self._last is None:
             return
-        stops = self._last.workload.strategy == "Recreate" or self._last.row.replicas <= 1
-        text = f"In {self.services.session.context}: every pod is replaced. "
-        text += (
-            "Requests fail until a new one is ready." if stops else "One after the other; the others go on answering."
-        )
+        spec = self._last.document.spec if self._last.document is not None else None
+        room = spec is None or room_for_one_more(self.services.picture, spec, self._ref)
+        meaning = restart_note(self._last.workload, needs_gpus=spec is not None and spec.resources.gpu > 0, room=room)
+        text = f"In {self.services.session.context}: every pod is replaced. {meaning}"
         if await self.app.push_screen_wait(ConfirmDialog(f"Restart {self._ref}?", text, yes="Restart")):
             await act(self.app, self.services.operations.restart(self._ref), f"{self._ref} is being restarted")
 

@@ -31,15 +31,20 @@ class HistoryDialog(Dialog[ModelDeployment]):
         now: what the deployment is made from now.
         reading: gives every revision, newest first; awaited once.
         clock: the time, for ages.
+        room: whether GPUs are free for one replica more than a document wants.
     """
 
     KEYS: ClassVar[str] = "enter review going back   esc back"
 
     def __init__(
-        self, now: ModelDeployment, reading: Awaitable[tuple[Revision, ...]], clock: Callable[[], datetime]
+        self,
+        now: ModelDeployment,
+        reading: Awaitable[tuple[Revision, ...]],
+        clock: Callable[[], datetime],
+        room: Callable[[ModelDeployment], bool],
     ) -> None:
         super().__init__(f"Revisions of {now.metadata.namespace}/{now.metadata.name}")
-        self._now, self._reading, self._clock = now, reading, clock
+        self._now, self._reading, self._clock, self._room = now, reading, clock, room
         self._revisions: tuple[Revision, ...] = ()
 
     def compose_content(self) -> ComposeResult:
@@ -107,7 +112,7 @@ class HistoryDialog(Dialog[ModelDeployment]):
         if len(found) > _LINES:
             lines.append(f"and {plural(len(found) - _LINES, 'more field')}")
         lines.append("")
-        lines.append(interruption(found, after))
+        lines.append(interruption(found, after, room=self._room(rolled_back(self._now, revision.document))))
         lines.append("Replicas, limits, prices and sharing stay as they are now.")
         return printable_lines(lines)
 

@@ -26,6 +26,7 @@ from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, ChangedMeanwhile, GenaiTuiError, PartlyApplied, explain
 from genai_tui.services import Preview, SavedDraft
+from genai_tui.spare import room_for_one_more
 from screens.deciding import deciding
 from screens.dialogs.confirm import ConfirmDialog
 from screens.forms.facts import facts_of
@@ -301,7 +302,9 @@ a Secret that is missing: what you type is sent to the cluster once and kept now
             return ""
         changed = changes(DEPLOYMENT_FORM.fields, self.start.before, self.state.draft)
         lines = [f"  {change.field.label}: {_short(change.before)} → {_short(change.after)}" for change in changed]
-        return "\n".join([interruption(changed, self.state.draft), *lines])
+        document = self.state.document
+        room = document is not None and room_for_one_more(self.services.picture, document.spec, self._edit)
+        return "\n".join([interruption(changed, self.state.draft, room=room), *lines])
 
     async def preview(self, document: ModelDeployment) -> Preview:
         """What saving would do."""

@@ -66,15 +66,17 @@ def test_pods_are_said_to_be_replaced_exactly_when_their_template_changes(field:
 
 
 def test_the_sentence_says_what_callers_will_see() -> None:
-    def said(**texts: str) -> str:
+    def said(*, room: bool = False, **texts: str) -> str:
         after = BEFORE | {field.replace("__", "."): text for field, text in texts.items()}
-        return interruption(changes(DEPLOYMENT_FORM.fields, BEFORE, after), after)
+        return interruption(changes(DEPLOYMENT_FORM.fields, BEFORE, after), after, room=room)
 
     assert said() == "Nothing is changed."
     assert said(description="x") == "No pod is replaced: requests go on without interruption."
     assert said(engine__replicas="5").startswith("Pods are added or removed (2 to 5 replicas)")
     assert said(engine__contextLength="4096").startswith("Every pod is replaced, one at a time (Context length)")
     assert said(engine__contextLength="4096", engine__replicas="1").startswith("Every pod is stopped")
+    with_room = said(engine__contextLength="4096", engine__replicas="1", room=True)
+    assert "each new one loads the model before an old one stops" in with_room
 
 
 def test_a_field_that_does_not_apply_changes_nothing() -> None:

@@ -234,7 +234,13 @@ def test_an_8_bit_cache_holds_twice_the_context() -> None:
             Level.OK,
             "Recreate: old pods are stopped first, nothing answers until the model is loaded again; no node",
         ),
-        ({}, 4, Level.OK, "; n has room for one replica more: Surge would leave no gap"),
+        (
+            {},
+            4,
+            Level.OK,
+            "RollingUpdate, maxSurge 1: a new pod is ready before an old one stops; n has the GPUs for it",
+        ),
+        ({"cache": {"size": "9Gi"}}, 4, Level.OK, "Recreate: old pods are stopped first"),
         ({"replicas": 3}, 0, Level.OK, "RollingUpdate, maxSurge 0: one of 3 replicas is missing while the next loads"),
         ({"strategy": "Surge"}, 4, Level.OK, "RollingUpdate, maxSurge 1, as chosen: a new pod is ready before"),
         ({"strategy": "Surge"}, 3, Level.WARNING, "no node has 4 GPUs free beside those it holds"),
@@ -390,18 +396,36 @@ def test_the_last_argument_counts() -> None:
     assert argument(["--a"], "--a") is None
 
 
+@pytest.mark.parametrize(
+    ("free", "held", "replicas", "spare"),
+    [
+        (8, 0, 1, True),  # room for one that is new, and for another
+        (4, 0, 1, False),
+        (4, 4, 1, True),
+        (3, 4, 1, False),
+        (4, 4, 2, False),  # the second replica takes what is free
+        (8, 4, 2, True),
+        (0, 8, 2, False),
+    ],
+)
+def test_gpus_are_spare_beside_all_replicas_that_are_wanted(free: int, held: int, replicas: int, spare: bool) -> None:
+    holders = ((OWN, held),) if held else ()
+    found = preflight.spare_node(spec(4, replicas=replicas), [node("n", free, holders=holders)], OWN)
+    assert bool(found) is spare
+    assert preflight.spare_node(spec(0), [node("n", free)], OWN) == "", "none is needed"
+
+
 def test_a_deployment_tells_how_it_is_replaced_only_where_it_runs_as_its_spec_says() -> None:
     picture = FakeServices().picture
     detail = picture.deployment(Ref("team-a", "chat"))
     assert detail is not None
     assert detail.document is not None
     said = preflight.replacing_note(detail, picture.nodes())
-    assert said == preflight.rollout(detail.document.spec, picture.nodes(), detail.row.ref).text
+    assert said == f"Next rollout: {preflight.rollout(detail.document.spec, picture.nodes(), detail.row.ref).text}"
     # Under way it says the order alone: what the GPUs allow changes with every pod.
     rolling = replace(detail.row, assessment=replace(detail.row.assessment, phase=Phase.ROLLING_OUT))
     under_way = preflight.replacing_note(replace(detail, row=rolling), picture.nodes())
-    assert said.startswith(under_way)
-    assert "free" not in under_way
+    assert under_way == "RollingUpdate, maxSurge 0: one of 2 replicas is missing while the next loads"
     assert preflight.replacing_note(detail, ()) == ""
     changed = replace(detail.workload, strategy="Recreate")
     assert preflight.replacing_note(replace(detail, workload=changed), picture.nodes()) == ""

@@ -235,7 +235,8 @@ async def test_an_edit_says_what_it_interrupts_and_changes_only_what_was_typed(w
         assert "Input tokens: 0.2 → 0.25" in shown(pilot, "#review-text")
         await type_in(pilot, "engine.contextLength", "8192")
         await to_review(pilot)
-        assert "Every pod is replaced, one at a time (Context length)" in shown(pilot, "#review-text")
+        in_one = "Every pod is replaced (Context length): each new one loads the model before an old one stops."
+        assert in_one in shown(pilot, "#review-text"), "a GPU for one replica more is free"
         await pilot.press("ctrl+s")
         await wait_until(pilot, lambda: world.operations.applied)
     (document,) = world.operations.applied

@@ -22,15 +22,20 @@ ENDPOINT_LABEL = f"{GROUP}/endpoint"
 DESCRIPTION_ANNOTATION = f"{GROUP}/description"
 
 
-def render_deployment(document: ModelDeployment, model: ModelSpec, namespace: str) -> tuple[Json, ...]:
+def render_deployment(
+    document: ModelDeployment, model: ModelSpec, namespace: str, *, room: bool = False
+) -> tuple[Json, ...]:
     """The objects of a model deployment, the Deployment first: the others will be owned by it.
+
+    `room` is whether GPUs for one replica more are free, which decides how `auto` replaces pods.
 
     Raises:
         BadInput: the engine cannot run this, with the field.
     """
     name, spec = document.metadata.name, document.spec
     parts = _engine_parts(spec, model, name)
-    objects = [_deployment(document, model, namespace, parts), _service(name, namespace)]
+    how = replacing_of(spec, room=room)
+    objects = [_deployment(document, model, namespace, parts, how), _service(name, namespace)]
     cache = spec.advanced.cache
     if cache is not None and cache.size is not None:
         objects.append(_claim(name, namespace, cache.size, cache.storage_class))
@@ -97,7 +102,9 @@ def _metadata(name: str, namespace: str) -> Json:
     }
 
 
-def _deployment(document: ModelDeployment, model: ModelSpec, namespace: str, parts: EngineParts) -> Json:
+def _deployment(
+    document: ModelDeployment, model: ModelSpec, namespace: str, parts: EngineParts, how: Replacing
+) -> Json:
     name, spec = document.metadata.name, document.spec
     advanced = spec.advanced
     metadata = _metadata(name, namespace)
@@ -117,7 +124,7 @@ def _deployment(document: ModelDeployment, model: ModelSpec, namespace: str, par
             "revisionHistoryLimit": 5,
             "progressDeadlineSeconds": budget + PULL_ALLOWANCE_S,
             "selector": {"matchLabels": {DEPLOYMENT_LABEL: name}},
-            "strategy": _strategy(spec),
+            "strategy": _strategy(how),
             "template": {
                 "metadata": {
                     "labels": on_pods,
@@ -155,8 +162,8 @@ def _pod(spec: DeploymentSpec, parts: EngineParts) -> Json:
     return pod
 
 
-def _strategy(spec: DeploymentSpec) -> Json:
-    match replacing_of(spec):
+def _strategy(how: Replacing) -> Json:
+    match how:
         case Replacing.STOP_FIRST:
             return {"type": "Recreate"}
         case Replacing.ONE_BY_ONE:
