@@ -156,22 +156,25 @@ class Installed:
         return (self.versions or {}).get(product)
 
 
-def gateway_problem(
+def gateway_doubt(
     exposure: str, enforcement: str | None, installed: Installed, live: EndpointSpec | None
 ) -> FieldProblem | None:
-    """Why an endpoint of this exposure and enforcement would be of no use in this cluster, at the field to change.
+    """Why an endpoint of this exposure and enforcement is of no use in this cluster yet, at the field that says so.
 
-    For a form: files may be applied before the gateway is installed. None also while nobody has asked the cluster, and
-    where the `live` endpoint is like that already: what was removed since is no reason to refuse a new description.
+    No reason to refuse it: an endpoint may be there before its gateway. None while nobody has asked the cluster, and
+    where the `live` endpoint is like that already.
     """
     if not installed.known or exposure != "gateway":
         return None
     if live is not None and (live.exposure, live.enforcement) == (exposure, enforcement):
         return None
     if installed.missing(None):
-        return FieldProblem("exposure", f"exposure 'gateway' {installed.lacking(None)}")
+        return FieldProblem("exposure", f"{installed.lacking(None)}{_UNTIL}")
     lacking = installed.lacking(Backend(enforcement)) if enforcement is not None else ""
-    return FieldProblem("enforcement", lacking) if lacking else None
+    return FieldProblem("enforcement", f"{lacking}{_UNTIL}") if lacking else None
+
+
+_UNTIL = ": nothing can be deployed to it until then"
 
 
 def parse_version(text: str) -> Version | None:

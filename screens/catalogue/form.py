@@ -16,7 +16,7 @@ from textual.worker import Worker, WorkerState
 
 from genai_tui.domain.documents import Endpoint, Model, Organization
 from genai_tui.domain.drafts import BASE, ENDPOINT_FORM, MODEL_FORM, ORGANIZATION_FORM, Form, draft_key
-from genai_tui.domain.enforcement import Installed, gateway_problem
+from genai_tui.domain.enforcement import Installed, gateway_doubt
 from genai_tui.domain.form_facts import Findings
 from genai_tui.domain.form_field import Draft
 from genai_tui.domain.problems import FieldProblem, Problem
@@ -143,10 +143,8 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
     def _check_gateway(self, draft: Draft) -> Findings:
         live = self._base.spec if isinstance(self._base, Endpoint) else None
         kept_by = draft.get("enforcement", "none")
-        problem = gateway_problem(
-            draft.get("exposure", ""), None if kept_by == "none" else kept_by, self._gateways, live
-        )
-        return Findings() if problem is None else Findings((problem,))
+        doubt = gateway_doubt(draft.get("exposure", ""), None if kept_by == "none" else kept_by, self._gateways, live)
+        return Findings() if doubt is None else Findings(warnings=(doubt,))
 
     @work(exclusive=True, group="gateways", exit_on_error=False)
     async def _ask_for_gateways(self) -> None:
