@@ -30,6 +30,7 @@ from genai_tui.sandbox.nodes import H100, node
 from genai_tui.sandbox.scenarios import CATALOGUE
 from genai_tui.services import Services
 from genai_tui.settings import Settings
+from tests.inference.engine_server import Exchange, answer, serve
 from tests.sandbox.serving import Served
 
 DEPLOYMENT = {
@@ -88,6 +89,30 @@ async def test_an_apply_writes_everything_owned_by_the_deployment(cluster: Serve
     deployment = cluster.call(lambda: cluster.api.get(registry.DEPLOYMENTS, "default", "mine"))
     assert [owner["uid"] for owner in service["metadata"]["ownerReferences"]] == [deployment["metadata"]["uid"]]
     assert set((await services.operations.apply(document())).outcomes.values()) == {"unchanged"}
+
+
+async def test_the_review_knows_from_the_hub_that_heads_cannot_be_split(
+    cluster: Served, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3, "hidden_size": 576}
+
+    def hub(exchange: Exchange) -> None:
+        asked = config if b"/config.json " in exchange.request else {"id": "smollm2", "gated": False}
+        answer("200 OK", json.dumps(asked).encode())(exchange)
+
+    first = document()
+    wanted = first.model_copy(
+        update={"spec": first.spec.model_copy(update={"resources": first.spec.resources.model_copy(update={"gpu": 2})})}
+    )
+    with serve(hub, hub) as served_hub:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.setenv("HF_ENDPOINT", served_hub.url)
+        for _ in range(2):
+            checks = {check.about: check for check in (await services.operations.preview(wanted)).checks}
+            assert checks["tensor parallel"].level is Level.STOP
+            assert "9 attention heads cannot be split over 2 GPUs" in checks["tensor parallel"].text
+            assert checks["hub token"].level is Level.OK
+    assert len(served_hub.exchanges) == 2, "of one repository it is asked once"
 
 
 async def test_auto_takes_free_gpus_where_pods_are_replaced_and_leaves_it_so_where_they_are_not(

@@ -156,6 +156,9 @@ class Installed:
         return (self.versions or {}).get(product)
 
 
+_UNTIL = ": nothing can be deployed to it until then"
+
+
 def gateway_doubt(
     exposure: str, enforcement: str | None, installed: Installed, live: EndpointSpec | None
 ) -> FieldProblem | None:
@@ -172,9 +175,6 @@ def gateway_doubt(
         return FieldProblem("exposure", f"{installed.lacking(None)}{_UNTIL}")
     lacking = installed.lacking(Backend(enforcement)) if enforcement is not None else ""
     return FieldProblem("enforcement", f"{lacking}{_UNTIL}") if lacking else None
-
-
-_UNTIL = ": nothing can be deployed to it until then"
 
 
 def parse_version(text: str) -> Version | None:

@@ -49,9 +49,9 @@ class ModelShape:
     def token_bytes(self, tensor_parallel: int, width: float) -> int:
         """KV cache of one token on all GPUs of a replica together, in bytes.
 
-        A key and a value for each layer, head and place of the head. Each GPU keeps its share of the heads, and at
-        least one; what is compressed is kept whole on each.
-        https://docs.vllm.ai/en/latest/configuration/conserving_memory/
+        A key and a value for each layer, head and place of the head (grouped queries: Ainslie et al. 2023,
+        arXiv:2305.13245). Each GPU keeps its share of the heads, and at least one; keys and values that are compressed
+        together (DeepSeek-AI 2024, arXiv:2405.04434, section 2.1) are kept whole on each.
 
         Args:
             tensor_parallel: GPUs that a replica is split over.
@@ -93,8 +93,9 @@ def read_shape(config: Json) -> ModelShape | None:
     exact = not any(text.get(name) for name in _UNEVEN)
     types = text.get("layer_types")
     if isinstance(types, list | tuple) and len(types) == layers:
-        layers = sum(kind not in _KEPT_ELSEWHERE for kind in types)
-        exact = exact and all(kind in _KEPT_ELSEWHERE or kind == "full_attention" for kind in types)
+        growing = [kind for kind in types if not (isinstance(kind, str) and kind in _KEPT_ELSEWHERE)]
+        layers = len(growing)
+        exact = exact and all(kind == "full_attention" for kind in growing)
     elif text.get("sliding_window") and text.get("use_sliding_window") is not False:
         exact = False
     latent, rope = _first(text, ("kv_lora_rank",)), _first(text, ("qk_rope_head_dim",))

@@ -148,7 +148,7 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
 
     @work(exclusive=True, group="gateways", exit_on_error=False)
     async def _ask_for_gateways(self) -> None:
-        """Learn what the cluster has. Where it does not say, the form goes on: saving asks again and tells why."""
+        """Learn what the cluster has. Where it does not say, nothing is said about it."""
         with suppress(GenaiTuiError):
             self._gateways = await self.services.operations.gateways()
             self.refresh_from_picture()

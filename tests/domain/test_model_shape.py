@@ -86,6 +86,11 @@ def test_what_a_file_leaves_open_is_not_known(config: dict[str, Any]) -> None:
     assert read_shape(config) is None
 
 
+def test_layers_of_no_known_kind_count_and_make_it_a_bound() -> None:
+    config = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64, "layer_types": [["a"], {"b": 1}]}
+    assert read_shape(config) == ModelShape(2, 4, 4, 16, exact=False)
+
+
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
