@@ -81,7 +81,8 @@ def look(compare: Compare, size: tuple[int, int], ref: Ref, steps: Steps) -> boo
         await steps(pilot, playground)
         for blinking in (*pilot.app.screen.query(Input), *pilot.app.screen.query(TextArea)):
             blinking.cursor_blink = False
-        await pilot.pause()
+        # What is behind a dialog is drawn a moment after it.
+        await wait_until(pilot, lambda: "genai-tui" in page(pilot.app))
 
     return compare(Console(world, PlaygroundScreen(ref)), terminal_size=size, run_before=before)
 
