@@ -103,6 +103,8 @@ async def test_a_stopped_answer_frees_the_engine_and_one_goes_on(tmp_path: Path)
     async with playground(tmp_path) as (pilot, services, _):
         await limited_to(pilot, "1500")
         await paste(pilot, LONG_STORY)
+        # A question that is sent takes back the counting of its tokens: only the answer is to be stopped here.
+        await seen(pilot, lambda: "tokens to send" in page(pilot.app))
         await pilot.press("enter")
         await seen(pilot, lambda: "answering" in page(pilot.app))
         await pilot.press("escape")
