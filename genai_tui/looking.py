@@ -14,6 +14,7 @@ import httpx
 from genai_tui.domain.catalogue import HubSource
 from genai_tui.domain.model_shape import NO_FILES, Files, read_quantization, read_shape, read_weights
 from genai_tui.domain.needs import Certificate, Gate
+from genai_tui.handshakes import GUARDED
 
 LIMIT_S = 4.0
 _HUB = "https://huggingface.co"
@@ -65,7 +66,7 @@ async def ask_hub(source: HubSource) -> HubAnswer:
 async def _asked(url: str) -> dict[str, Any] | Gate:
     """An object of JSON, or why there is none."""
     try:
-        async with httpx.AsyncClient(timeout=LIMIT_S, follow_redirects=True) as http:
+        async with httpx.AsyncClient(timeout=LIMIT_S, follow_redirects=True, event_hooks=GUARDED) as http:
             response = await http.get(url, headers={"Accept": "application/json"})
         if response.status_code in (401, 403, 404):
             return Gate.HIDDEN

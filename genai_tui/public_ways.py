@@ -11,6 +11,7 @@ from genai_tui.domain.documents import Endpoint
 from genai_tui.domain.enforcement import hostname_of
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import NotFound
+from genai_tui.handshakes import GUARDED
 from genai_tui.inference.client import Target
 from genai_tui.services import ClusterPicture, Session
 from genai_tui.settings import Way
@@ -63,7 +64,10 @@ class PublicWays:
             raise NotFound(f"no public address of {ref} is known", next_step=step)
         if self._client is None:
             self._client = httpx.AsyncClient(
-                timeout=httpx.Timeout(30, read=None), verify=ssl.create_default_context(), follow_redirects=False
+                timeout=httpx.Timeout(30, read=None),
+                verify=ssl.create_default_context(),
+                follow_redirects=False,
+                event_hooks=GUARDED,
             )
         model = str(ref) if self.embedded(ref) else ref.name
         return Target(self._client, address.rstrip("/").removesuffix("/v1"), model, key or None, gateway=True)

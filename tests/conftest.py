@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import pytest_textual_snapshot  # type: ignore[import-untyped]  # it has none
 from syrupy.location import PyTestLocation
@@ -34,6 +35,15 @@ _UNWANTED = (
     "HUGGING_FACE_",
     "NGC_",
 )
+
+# No test asserts how long something takes, on a busy machine least of all; neither do those that draw their inputs.
+hypothesis.settings.register_profile(
+    "patient",
+    parent=hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 
 
 class _Snapshots(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]  # a base without types

@@ -202,7 +202,7 @@ async def test_it_is_adopted_by_keys_with_the_difference_shown(cluster: Served, 
 
 
 @given(renderable())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_we_render_reads_back_as_it_was_written(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     read = read_back(render_deployment(document, model, "team-a")[0])

@@ -37,7 +37,7 @@ def test_newest_first_and_only_what_was_not_discarded(tmp_path: Path) -> None:
 
 
 @given(st.text(), st.dictionaries(st.text(max_size=5), st.text(), max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_key_and_any_text_come_back(key: str, fields: dict[str, str]) -> None:
     import tempfile
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tui.commands.explain import explain
@@ -180,7 +180,7 @@ def test_a_staged_failure_shows_its_cause_everywhere(name: str, capsys: pytest.C
     replicas=st.integers(1, 3),
     step=st.floats(2, 20),
 )
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 def test_a_healthy_deployment_never_shows_a_cause(
     model: tuple[str, int], gpus: int, replicas: int, step: float
 ) -> None:

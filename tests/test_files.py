@@ -92,7 +92,7 @@ def test_the_format_of_the_design_is_read_whole() -> None:
 
 
 @given(st.lists(DOCUMENTS, min_size=1, max_size=3, unique_by=lambda document: (document.kind, str(document.metadata))))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_written_is_read_again(documents: list[AnyDocument]) -> None:
     assert list(read_documents(to_yaml(documents))) == documents
 
@@ -258,7 +258,7 @@ LINES = st.sampled_from(
 
 
 @given(st.lists(st.one_of(LINES, st.text(max_size=20)), max_size=12).map("\n".join))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_is_documents_or_bad_input_with_words(text: str) -> None:
     try:
         read: object = read_documents(text)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from genai_tui.handshakes import GUARDED
 from genai_tui.kube.credentials import Credentials, tls
 from genai_tui.kube.gate import Gate
 from genai_tui.kube.journal import Journal
@@ -64,6 +65,7 @@ class Connection:
             trust_env=False,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
             timeout=httpx.Timeout(ANSWER_LIMIT_S, connect=CONNECT_LIMIT_S),
+            event_hooks=GUARDED,
         )
 
     async def __aenter__(self) -> Connection:

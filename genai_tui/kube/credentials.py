@@ -32,7 +32,7 @@ _EARLY = timedelta(seconds=30)
 class _NamedContext(ssl.SSLContext):
     """Expects the certificate of another name than the one connected to (tls-server-name), whoever connects."""
 
-    server_name: str | None = None
+    server_name: str
 
     def wrap_bio(
         self,
@@ -43,7 +43,7 @@ class _NamedContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """As in the base class."""
-        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name, session)
 
     def wrap_socket(
         self,
@@ -55,8 +55,9 @@ class _NamedContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLSocket:
         """As in the base class."""
-        name = self.server_name or server_hostname
-        return super().wrap_socket(sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, name, session)
+        return super().wrap_socket(
+            sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, self.server_name, session
+        )
 
 
 def tls(target: Target) -> ssl.SSLContext:
@@ -65,8 +66,10 @@ def tls(target: Target) -> ssl.SSLContext:
     Raises:
         CredentialsRejected: the CA or the client certificate cannot be used.
     """
-    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.server_name = target.server_name
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if target.server_name is not None:
+        context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.server_name = target.server_name
     try:
         if target.insecure:
             context.check_hostname = False

@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 
 from genai_tui.errors import CredentialsRejected
+from genai_tui.handshakes import GUARDED
 from genai_tui.known_secrets import remember
 from genai_tui.kube.kubeconfig import OpenIdConnect
 
@@ -59,7 +60,7 @@ async def renew(entry: OpenIdConnect) -> OpenIdConnect:
         why = "it keeps no refresh-token" if entry.issuer else "it names no idp-issuer-url"
         raise CredentialsRejected("the id-token of the kubeconfig has expired", why=why, next_step=_LOG_IN)
     try:
-        async with httpx.AsyncClient(verify=_trust(entry), timeout=_TIMEOUT_S) as http:
+        async with httpx.AsyncClient(verify=_trust(entry), timeout=_TIMEOUT_S, event_hooks=GUARDED) as http:
             told = _read(await http.get(f"{entry.issuer}/.well-known/openid-configuration"))
             form = {"grant_type": "refresh_token", "refresh_token": entry.refresh_token}
             who = httpx.BasicAuth(entry.client_id, entry.client_secret)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from genai_tui.domain.enforcement import Probe
+from genai_tui.handshakes import GUARDED
 
 LIMIT_S = 10.0
 
@@ -17,7 +18,7 @@ class Prober:
         shown = f"[{host}]" if ":" in host else host
         self._hostname, self._model = hostname, model
         self._url = f"{scheme}://{shown}:{port}/v1/chat/completions"
-        self._http = httpx.AsyncClient(trust_env=False, timeout=LIMIT_S, follow_redirects=False)
+        self._http = httpx.AsyncClient(trust_env=False, timeout=LIMIT_S, follow_redirects=False, event_hooks=GUARDED)
 
     async def __aenter__(self) -> Prober:
         return self

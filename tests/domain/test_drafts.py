@@ -70,7 +70,7 @@ def test_any_values_survive_as_lines(values: list[str]) -> None:
 
 
 @given(DEPLOYMENTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_deployment_passes_through_the_form_unchanged(document: ModelDeployment) -> None:
     reading = to_document(from_document(document))
     assert reading.problems == ()
@@ -80,19 +80,17 @@ def test_a_deployment_passes_through_the_form_unchanged(document: ModelDeploymen
 
 
 @given(MODELS)
-@settings(deadline=None)
 def test_a_model_passes_through_its_form_unchanged(document: Model) -> None:
     assert MODEL_FORM.read(MODEL_FORM.write(document)).document == document
 
 
 @given(ENDPOINTS)
-@settings(deadline=None)
 def test_an_endpoint_passes_through_its_form_unchanged(document: Endpoint) -> None:
     assert ENDPOINT_FORM.read(ENDPOINT_FORM.write(document)).document == document
 
 
 @given(st.dictionaries(st.sampled_from([field.id for field in DEPLOYMENT_FORM.fields]), st.text(max_size=20)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_gives_a_document_or_problems_at_fields_of_the_form(texts: dict[str, str]) -> None:
     reading = to_document(DEPLOYMENT_FORM.blank() | texts)
     assert (reading.document is None) == bool(reading.problems)

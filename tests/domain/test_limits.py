@@ -95,7 +95,7 @@ class Interleavings(RuleBasedStateMachine):
         self.hits.clear()
 
 
-Interleavings.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Interleavings.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestInterleavings = Interleavings.TestCase
 
 

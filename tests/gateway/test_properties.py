@@ -191,7 +191,7 @@ class Driver:
         assert found == +self.model.refused
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(STEP, min_size=5, max_size=25))
 def test_whatever_happens_the_gateway_decides_as_its_rules_say(steps: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tui.errors import BadInput, CredentialsRejected, GenaiTuiError, NotPermitted, Unreachable
@@ -333,7 +333,6 @@ ANYTHING = st.recursive(
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_no_kubeconfig_whatever_is_in_it_raises_anything_but_words(data: st.DataObject) -> None:
     def part(*names: str) -> Json:
         return {name: data.draw(ANYTHING) for name in names}

@@ -178,7 +178,7 @@ ODD = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(LISTS)), st.data())
 def test_a_list_with_one_odd_object_loses_at_most_that_object(name: str, data: st.DataObject) -> None:
     """Anything may be null, missing, of another type, or of a form we do not know."""

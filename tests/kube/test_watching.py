@@ -10,7 +10,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tui.domain.cluster import ConfigMap, Kind, Sync
@@ -21,6 +21,7 @@ from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.faults import Fault
+from tests.kube.doubles import listening
 from tests.sandbox.serving import Served, served
 
 LABELS = {"genai-tui.dev/kind": "model"}
@@ -134,7 +135,7 @@ async def walk(cluster: Served, plan: list[tuple[str | int, ...]]) -> None:
         await until(lambda: follower.known == live(cluster))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(st.lists(STEPS, max_size=30))
 def test_after_any_changes_and_broken_connections_the_picture_equals_a_fresh_list(
     plan: list[tuple[str | int, ...]],
@@ -282,3 +283,28 @@ async def test_a_server_that_accepts_and_says_nothing_is_not_live(
     cluster.faults.clear()
     monkeypatch.setattr(reads, "PING_LIMIT_S", 20)
     assert await reads.ping(connection) > 0
+
+
+async def test_a_request_that_is_given_up_while_it_connects_leaves_no_socket_open(tmp_path: Path) -> None:
+    hello, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            hello.set()
+        hung_up.set()
+
+    async with listening(say_nothing) as (_, port):
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(
+            f"clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:{port}'}}}}]\n"
+            "contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n"
+        )
+        async with Connection(resolve(str(kubeconfig), None)) as connection:
+            asking = asyncio.create_task(reads.ping(connection))
+            async with asyncio.timeout(10):
+                await hello.wait()
+                asking.cancel()
+                await asyncio.wait([asking])
+                # `asking` holds what was opened: nothing is collected before the server has seen the end.
+                await hung_up.wait()
+            assert asking.cancelled()

@@ -87,7 +87,7 @@ def test_objects_are_as_they_were_reviewed(enforcement: str | None) -> None:
 
 
 @given(DEPLOYMENTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_rendered_is_valid(document: ModelDeployment) -> None:
     for enforcement in (*BACKENDS, None):
         try:
@@ -111,7 +111,7 @@ def numbers(objects: tuple[Json, ...], *kinds_: str) -> list[int]:
 
 
 @given(DEPLOYMENTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_limit_is_there_once_and_nothing_else(document: ModelDeployment) -> None:
     written = document.spec.rate_limits.model_dump()
     wanted = sorted(n for level in written.values() for n in level.values() if n is not None)
@@ -129,7 +129,7 @@ def test_every_limit_is_there_once_and_nothing_else(document: ModelDeployment) -
 
 
 @given(DEPLOYMENTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_rendered_is_labelled_and_holds_no_secret(document: ModelDeployment) -> None:
     for enforcement in BACKENDS:
         if any((n or 0) > LARGEST_LIMIT for lv in document.spec.rate_limits.model_dump().values() for n in lv.values()):

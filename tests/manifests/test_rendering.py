@@ -45,7 +45,7 @@ def test_five_versions_of_kubernetes_are_there_to_judge() -> None:
 
 
 @given(renderable())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_manifest_is_valid_and_reads_back(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     objects = owned_by(render_deployment(document, model, "team-a"), "0f0e-uid")
@@ -62,7 +62,7 @@ def test_every_manifest_is_valid_and_reads_back(pair: tuple[ModelDeployment, Mod
 
 
 @given(renderable())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_belongs_together_stays_together(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     name, spec = document.metadata.name, document.spec
@@ -89,7 +89,7 @@ def test_what_belongs_together_stays_together(pair: tuple[ModelDeployment, Model
 
 
 @given(renderable(), DEPLOYMENTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_edit_changes_a_selector(pair: tuple[ModelDeployment, ModelSpec], other: ModelDeployment) -> None:
     document, model = pair
     advanced = document.spec.advanced.model_copy(
@@ -102,7 +102,7 @@ def test_no_edit_changes_a_selector(pair: tuple[ModelDeployment, ModelSpec], oth
 
 
 @given(renderable())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_time_to_start_is_enough_and_agrees(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     spec = render_deployment(document, model, "n")[0]["spec"]
@@ -117,7 +117,7 @@ def test_time_to_start_is_enough_and_agrees(pair: tuple[ModelDeployment, ModelSp
 
 
 @given(renderable())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_rollout_never_waits_for_gpus_of_its_own_old_pods(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     strategy = render_deployment(document, model, "n")[0]["spec"]["strategy"]
@@ -131,7 +131,7 @@ def test_a_rollout_never_waits_for_gpus_of_its_own_old_pods(pair: tuple[ModelDep
 
 
 @given(renderable())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_choice_reaches_the_manifest(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     spec, name = document.spec, document.metadata.name
@@ -223,7 +223,7 @@ def test_what_is_valid_and_may_not_be_meant_is_said() -> None:
 
 
 @given(st.one_of(MODELS, ENDPOINTS, ORGANIZATIONS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_catalogue_entries_are_config_maps_and_come_back(document: Model | Endpoint | Organization) -> None:
     item = render_entry(document, "genai-tui")
     kubernetes_validate.validate(item, NEWEST[-1], strict=True)
@@ -256,14 +256,14 @@ def test_an_unreadable_entry_says_why(labels: dict[str, str], data: dict[str, st
 
 
 @given(st.text(max_size=60) | st.just("[" * 100_000) | st.just('{"model": "a"}') | st.just("9" * 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_annotation_of_others_is_no_document(text: str) -> None:
     assert read_deployment("a", "n", {"genai-tui.dev/spec": text}) is None
     assert read_deployment("a", "n", {}) is None
 
 
 @given(renderable())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_api_server_takes_every_manifest(pair: tuple[ModelDeployment, ModelSpec]) -> None:
     document, model = pair
     api = new_api()

@@ -74,7 +74,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEPS, max_size=40), st.booleans())
 def test_the_sum_is_what_was_counted_whatever_restarts_gaps_and_duplicates(
     steps: list[tuple[object, ...]], tells_began: bool

@@ -30,7 +30,7 @@ HOLDERS = (Held("gpu-1", "p5", "team-a/chat", 4), Held("gpu-1", "p5", FREE, 4), 
 APART = st.lists(st.integers(1, 400_000), min_size=1, max_size=20)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(APART, st.lists(st.booleans(), min_size=25, max_size=25))
 def test_the_time_between_looks_counts_once_however_many_look_and_not_over_a_gap(
     apart_ms: list[int], twice: list[bool]

@@ -180,7 +180,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(records=st.lists(REQUESTS, max_size=12, unique_by=lambda r: r.id), by=st.sampled_from(Dimension))
 def test_the_report_is_the_sum_of_the_rows_and_the_rows_are_what_was_told(
     records: list[RequestRecord], by: Dimension

@@ -146,7 +146,7 @@ async def check(ledger: Ledger, records: Sequence[RequestRecord], question: Ques
     assert [point.start for point in points] == sorted(point.start for point in points)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     records=RECORDS,
     questions=st.lists(QUESTIONS, min_size=4, max_size=6),

@@ -79,7 +79,7 @@ def place(
     return states, outcomes
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(nodes(), pods())
 def test_no_node_is_ever_given_more_than_it_has(given_nodes: list[Object], given_pods: list[Object]) -> None:
     states, _ = place(given_nodes, given_pods)
@@ -91,7 +91,7 @@ def test_no_node_is_ever_given_more_than_it_has(given_nodes: list[Object], given
         assert all(amount >= 0 for amount in state.free.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(nodes(), pods())
 def test_a_refusal_accounts_for_every_node(given_nodes: list[Object], given_pods: list[Object]) -> None:
     _, outcomes = place(given_nodes, given_pods)
@@ -120,7 +120,7 @@ def counts(text: str) -> dict[str, int]:
     return {reason: int(count) for count, reason in (part.split(" ", 1) for part in text.split(", "))}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(nodes(), pods())
 def test_who_is_placed_is_where_it_may_be(given_nodes: list[Object], given_pods: list[Object]) -> None:
     states, outcomes = place(given_nodes, given_pods)

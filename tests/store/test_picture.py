@@ -98,7 +98,7 @@ def listed(known: Mapping[Key, Observed]) -> list[Listed]:
     return [Listed(kind, tuple(o for k, o in known.items() if k.kind is kind)) for kind in kinds]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(OBJECTS, *[st.sampled_from([False, False, True])] * 3), min_size=20, max_size=60))
 def test_rows_do_not_depend_on_the_way_there(steps: list[tuple[Observed, bool, bool, bool]]) -> None:
     live = picture()
