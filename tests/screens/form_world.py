@@ -113,7 +113,7 @@ async def showing(world: FormWorld, screen: Screen[Any], ready: str) -> AsyncIte
 
 async def wait_until(pilot: Pilot[Any], true: Callable[[], object], what: str = "") -> None:
     """Let the app work until something is so; the deadline only ends a broken test."""
-    for _ in range(500):
+    for _ in range(1500):
         assert pilot.app.is_running, "the console is gone"
         if true():
             await pilot.pause()

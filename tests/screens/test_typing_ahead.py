@@ -14,6 +14,7 @@ from screens.app import GenaiTui
 from screens.deployment.screen import DeploymentScreen
 from screens.deployment.sheet import Sheet
 from screens.deployments import DeploymentsScreen
+from screens.forms.field_row import FieldRow
 from screens.typing_ahead import TypingAhead
 from screens.wizard.rail import StepRail
 from screens.wizard.screen import WizardScreen
@@ -57,7 +58,7 @@ async def test_a_key_after_one_that_opens_a_screen_goes_to_that_screen() -> None
         await wait_until(pilot, lambda: isinstance(app.screen, DeploymentsScreen))
         await pilot.pause()
         at_once(pilot, "n", *"qq", "tab", "ctrl+a", *"jj")
-        await wait_until(pilot, lambda: isinstance(app.screen, WizardScreen) and app.screen.state.draft["namespace"])
+        await wait_until(pilot, lambda: isinstance(app.screen, WizardScreen) and app.screen.query(FieldRow))
         wizard = app.screen
         assert isinstance(wizard, WizardScreen)
         await wait_until(pilot, lambda: wizard.state.draft["namespace"].startswith("jj"))
