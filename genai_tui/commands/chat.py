@@ -8,7 +8,7 @@ import sys
 from genai_tui.commands.explain import find_ref
 from genai_tui.commands.output import as_json, note, write
 from genai_tui.domain.chat import Answered, ChatRequest, Message, Sampling, TextDelta
-from genai_tui.domain.text import printable
+from genai_tui.domain.text import printable_lines
 from genai_tui.services import Services
 
 
@@ -37,7 +37,7 @@ async def chat(
             match event:
                 case TextDelta():
                     if not json_output:
-                        sys.stdout.write(safe(event.text))
+                        sys.stdout.write(printable_lines(event.text))
                         sys.stdout.flush()
                 case Answered():
                     # At once: a ledger that fails is told of after it, and withholds no answer.
@@ -50,11 +50,6 @@ def _write_answer(answer: Answered, *, json_output: bool) -> None:
     else:
         write("")
         note(summary(answer))
-
-
-def safe(text: str) -> str:
-    """What a model says, with its line breaks and without anything a terminal would act on."""
-    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def answer_item(answer: Answered) -> dict[str, object]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, cast
 
+from genai_tui.domain.text import printable, printable_lines
 from genai_tui.errors import BadInput
 from genai_tui.usage_files import as_csv
 
@@ -33,14 +34,15 @@ def age(moment: datetime | None, now: datetime) -> str:
 
 
 def write(text: str) -> None:
-    """Write to stdout with one newline at the end."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Write to stdout with one newline at the end; a terminal is given nothing that it would act on."""
+    shown = printable_lines(text) if sys.stdout.isatty() else text
+    sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
     sys.stdout.flush()
 
 
 def note(text: str) -> None:
     """Write one line to stderr."""
-    sys.stderr.write(" ".join(text.split()) + "\n")
+    sys.stderr.write(printable(" ".join(text.split())) + "\n")
     sys.stderr.flush()
 
 
@@ -71,7 +73,7 @@ def wrote_stable(document: Mapping[str, object], form: Format) -> bool:
 
 def as_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns under upper-case heads, three spaces apart; numbers to the right, None as a dash."""
-    texts = [[MISSING if cell is None or cell == "" else str(cell) for cell in row] for row in rows]
+    texts = [[MISSING if cell is None or cell == "" else printable(str(cell)) for cell in row] for row in rows]
     numeric = [
         bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
         for i in range(len(columns))

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-_ANSI = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours and cursor movement
-    r"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links, clipboard
-    r"|[PX^_][^\x1b]*\x1b\\"  # DCS, SOS, PM, APC
-    r"|[@-Z\\-_]|[ -/]+[0-~])"
-)
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*[mK]")
+"""Select Graphic Rendition and Erase in Line (ECMA-48): what programs colour their lines with, and redraw them."""
 
 
 def is_address(text: str) -> bool:
@@ -23,14 +19,21 @@ def is_address(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """The text without terminal escapes, with other control and invisible characters shown as symbols.
+    """One line that a terminal only shows: colours left out, every other control and invisible character as a symbol.
 
-    Tabs become four spaces; bidirectional overrides, which reorder what is read, become a replacement character.
+    An escape is seen as "␛" with what follows it. Tabs become four spaces; bidirectional overrides, which reorder what
+    is read, become a replacement character.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    without = _ANSI.sub("", text)
-    return "".join(_shown(character) for character in without)
+    return "".join(_shown(character) for character in _COLOUR.sub("", text))
+
+
+def printable_lines(text: str) -> str:
+    """The same of a text of several lines: its line breaks stay."""
+    if text.isprintable():
+        return text
+    return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def _shown(character: str) -> str:

@@ -10,6 +10,7 @@ from sys import intern
 
 from genai_tui.domain import cluster
 from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, SPEC_ANNOTATION
+from genai_tui.domain.text import printable_lines
 from genai_tui.kube import wire
 
 REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
@@ -54,7 +55,7 @@ def meta(given: wire.Meta) -> cluster.Meta:
 def _conditions(given: Iterable[wire.Condition] | None) -> tuple[cluster.Condition, ...]:
     found = [
         cluster.Condition(
-            intern(c.type), intern(c.status), intern(c.reason or ""), c.message or "", moment(c.last_transition_time)
+            intern(c.type), intern(c.status), intern(c.reason or ""), _said(c.message), moment(c.last_transition_time)
         )
         for c in given or ()
     ]
@@ -67,6 +68,11 @@ def _amounts(resources: wire.Resources | None) -> dict[str, str]:
         return {}
     merged = {**(resources.limits or {}), **(resources.requests or {})}
     return {intern(name): str(amount) for name, amount in merged.items()}
+
+
+def _said(text: str | None) -> str:
+    """Words of a machine: the last ones of a container are whatever it wrote, escapes for the terminal among them."""
+    return printable_lines(text) if text else ""
 
 
 def _whole(text: str) -> int | None:
@@ -120,12 +126,12 @@ def _state(given: wire.ContainerStatus, *, init: bool) -> cluster.ContainerState
     last = (given.last_state or wire.State()).terminated
     name, reason, message, code, since = "", "", "", None, None
     if now.waiting is not None:
-        name, reason, message = "waiting", now.waiting.reason or "", now.waiting.message or ""
+        name, reason, message = "waiting", now.waiting.reason or "", _said(now.waiting.message)
     elif now.running is not None:
         name, since = "running", moment(now.running.started_at)
     elif now.terminated is not None:
         ended = now.terminated
-        name, reason, message = "terminated", ended.reason or "", ended.message or ""
+        name, reason, message = "terminated", ended.reason or "", _said(ended.message)
         code, since = ended.exit_code, moment(ended.finished_at)
     return cluster.ContainerState(
         name=intern(given.name),
@@ -139,7 +145,7 @@ def _state(given: wire.ContainerStatus, *, init: bool) -> cluster.ContainerState
         exit_code=code,
         since=since,
         last_reason=intern(last.reason or "") if last else "",
-        last_message=(last.message or "") if last else "",
+        last_message=_said(last.message) if last else "",
         last_exit_code=last.exit_code if last else None,
         last_finished=moment(last.finished_at) if last else None,
     )
@@ -155,7 +161,7 @@ def pod(given: wire.Pod) -> cluster.Pod:
         meta=about,
         phase=intern(status.phase or "Unknown"),
         reason=status.reason or "",
-        message=status.message or "",
+        message=_said(status.message),
         node=intern(spec.node_name) if spec.node_name else None,
         ip=status.pod_ip,
         started=moment(status.start_time),
@@ -231,8 +237,8 @@ def event(given: wire.Event) -> cluster.Event:
     return cluster.Event(
         meta=meta(given.metadata),
         type=intern(given.type or "Normal"),
-        reason=intern(given.reason or ""),
-        message=given.message or "",
+        reason=intern(_said(given.reason)),
+        message=_said(given.message),
         regarding_kind=intern(about.kind or ""),
         regarding_name=about.name or "",
         regarding_namespace=intern(about.namespace or ""),

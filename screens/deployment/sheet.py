@@ -19,6 +19,8 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
+from genai_tui.domain.text import printable
+
 GAP = 2
 LABEL = 13
 TONES = ("good", "busy", "waiting", "bad", "quiet", "accent", "strong", "heading", "label")
@@ -139,9 +141,10 @@ def _cut(text: str, width: int) -> str:
 
 
 def _within(line: Line, width: int) -> Line:
-    """The line cut at the edge."""
+    """The line cut at the edge, of characters that a terminal only shows: much of it is what machines said."""
     room, kept = width, []
-    for bit in line:
+    for part in line:
+        bit = part if part.text.isprintable() else Bit(printable(part.text), part.tone)
         size = cell_len(bit.text)
         if size > room:
             if room > 0:
