@@ -151,25 +151,36 @@ def legend(*, measured: bool) -> str:
 
 
 def summary(rows: Sequence[NodeRow]) -> str:
-    """How many nodes and GPUs there are, what is free, and the largest number free on one node."""
+    """How many nodes and GPUs there are, what is free, and the largest number free on one node.
+
+    A larger number on a node that is kept for some pods by a taint is told beside it, with the taint.
+    """
+    open_to_all = [row for row in rows if row.node.ready and not row.node.unschedulable]
     resources: dict[str, tuple[int, int]] = {}
     for row in rows:
         for resource in row.resources:
             total, free = resources.get(resource.name, (0, 0))
-            usable = resource.free if row.node.ready and not row.node.unschedulable else 0
-            resources[resource.name] = total + resource.total, free + usable
+            resources[resource.name] = total + resource.total, free + (resource.free if row in open_to_all else 0)
     parts = [plural(len(rows), "node")]
-    best = max(
-        (row for row in rows if row.node.ready and not row.node.unschedulable),
-        key=lambda row: row.gpu_free,
-        default=None,
-    )
-    if best is not None and best.gpu_free:
-        parts.append(f"largest free block: {best.gpu_free} on {best.node.meta.name}")
+    best = max((row for row in open_to_all if not _kept_for(row)), key=lambda row: row.gpu_free, default=None)
+    kept = max((row for row in open_to_all if _kept_for(row)), key=lambda row: row.gpu_free, default=None)
+    most = best.gpu_free if best is not None else 0
+    if best is not None and most:
+        parts.append(f"largest free block: {most} on {best.node.meta.name}")
     elif resources:
-        parts.append("no node has a free GPU")
+        parts.append(
+            "no node has a free GPU" if kept is None or not kept.gpu_free else "no free GPU on a node without taints"
+        )
+    if kept is not None and kept.gpu_free > most:
+        parts.append(f"{kept.gpu_free} on {kept.node.meta.name}, kept for {_kept_for(kept)}")
     parts += [f"{total} {name}, {free} free" for name, (total, free) in sorted(resources.items())]
     return "   ".join(parts)
+
+
+def _kept_for(row: NodeRow) -> str:
+    """The taint that keeps other pods away; that of the GPUs themselves keeps away only pods that ask for none."""
+    keeping = (t for t in row.node.taints if t.effect != "PreferNoSchedule" and t.key != row.gpu_resource)
+    return next((f"{t.key}={t.value}" if t.value else t.key for t in keeping), "")
 
 
 def others_left_alone(report: GpuReport) -> str:

@@ -41,7 +41,10 @@ def banner_text(health: Health, failure: Problem | None) -> str:
 
 
 def cause_text(row: DeploymentRow) -> Content:
-    """The cause of a row whole on the first line, what to do on the second; what serves says under which names."""
+    """The cause of a row whole on the first line, what to do on the second; what serves says under which names.
+
+    `x` before what to do is the key that opens the form with it.
+    """
     told = row.assessment
     look = phase_look(told.phase)
     tone = {"good": "$text-success", "busy": "$busy", "waiting": "$text-warning", "bad": "$text-error"}.get(look.tone)
@@ -50,7 +53,10 @@ def cause_text(row: DeploymentRow) -> Content:
         first.append(("  ", ""))
         first.append((f"answers to {', '.join(map(printable, row.served_names))}", "$text-muted"))
     if told.fix:
-        second = [("  do  ", "$text-accent bold"), (printable(told.fix), "")]
+        second = [
+            ("x do  " if told.changes and not row.foreign else "  do  ", "$text-accent bold"),
+            (printable(told.fix), ""),
+        ]
     elif row.foreign:
         second = [(f"  made by {printable(row.managed_by)}: nothing here writes to it", "$text-muted")]
     else:

@@ -27,9 +27,9 @@ from screens.widgets.saying import say
 from screens.widgets.virtual_table import VirtualTable
 
 _AGES_EVERY_S = 30.0
-_ABOUT_ONE = frozenset({"open", "chat", "logs", "scale", "edit", "describe", "delete"})
+_ABOUT_ONE = frozenset({"open", "chat", "logs", "scale", "edit", "describe", "fix", "delete"})
 """Actions on the row under the cursor."""
-_VERBS = {"new": "create", "scale": "patch", "edit": "patch", "delete": "delete"}
+_VERBS = {"new": "create", "scale": "patch", "edit": "patch", "fix": "patch", "delete": "delete"}
 """The verb on apps/deployments each writing action needs."""
 
 
@@ -40,7 +40,8 @@ class DeploymentsScreen(AreaScreen):
     WRITES = frozenset(_VERBS)
     HELP = """\
 Every model deployment of the cluster. The cause stands beside the phase; `d` tells the evidence and what to do about
-it. A name followed by `⌁` was made by another tool: it is listed and can be talked to, and nothing here writes to it.
+it, and `x` opens the form with that filled in, to look over and to save. A name followed by `⌁` was made by another
+tool: it is listed and can be talked to, and nothing here writes to it.
 
 `/` narrows while you type, `w` shows one namespace. Shift and a letter, or a click on a heading, sorts; again turns
 the order round, and once more takes it away.
@@ -55,10 +56,11 @@ the order round, and once more takes it away.
         Binding("s", "scale", "Scale", id="list.scale", tooltip="Change how many replicas it has; 0 stops it"),
         Binding("e", "edit", "Edit", id="list.edit", tooltip="Change its settings in the form"),
         Binding("d", "describe", "Describe", show=False, id="list.describe", tooltip="Why it is as it is, what to do"),
+        Binding("x", "fix", "Fix", show=False, id="list.fix", tooltip="Open the form with the fix filled in"),
         Binding("ctrl+d", "delete", "Delete", show=False, id="list.delete", tooltip="Delete it and what belongs to it"),
         Binding("w", "namespace", "Namespace", show=False, id="list.namespace", tooltip="Show one namespace, or all"),
         Binding("r", "resume", "Resume form", show=False, id="list.resume", tooltip="Go on with the unfinished form"),
-        Binding("x", "discard", "Discard form", show=False, id="list.discard", tooltip="Forget the unfinished form"),
+        Binding("X", "discard", "Discard form", show=False, id="list.discard", tooltip="Forget the unfinished form"),
         Binding("ctrl+r", "reconnect", "Try again", show=False, id="list.reconnect", tooltip="Connect again now"),
         *(
             Binding(key, f"sort('{column}')", f"Sort by {column}", show=False, id=f"list.sort.{column}",
@@ -164,7 +166,7 @@ the order round, and once more takes it away.
         line.display = bool(titles)
         if titles:
             more = f" (and {len(titles) - 1} more)" if len(titles) > 1 else ""
-            say(line, f"✎ unfinished: {titles[0]}{more}   r resume   x discard")
+            say(line, f"✎ unfinished: {titles[0]}{more}   r resume   X discard")
         self.refresh_bindings()
 
     def on_screen_resume(self) -> None:
@@ -189,6 +191,8 @@ the order round, and once more takes it away.
         if action == "clear" and not (self._namespace or self.query_one("#list-filter").display):
             return False
         if action in _ABOUT_ONE and self.table.cursor is None:
+            return False
+        if action == "fix" and not ((row := self.current()) and row.assessment.changes):
             return False
         return super().check_action(action, parameters)
 
@@ -334,18 +338,41 @@ the order round, and once more takes it away.
         """Say why it is as it is."""
         from screens.dialogs.explain import ExplainDialog
 
+        def fix(wanted: bool | None) -> None:
+            if wanted:
+                self.action_fix()
+
         row = self.current()
         if row is not None:
-            self.app.push_screen(ExplainDialog(row))
+            fixable = bool(self.check_action("fix", ()))
+            self.app.push_screen(ExplainDialog(row, fixable=fixable), fix)
+
+    def action_fix(self) -> None:
+        """Open the form with the fix filled in: an edit like any other, reviewed before it is saved."""
+        from screens.deployment.overview import fix_fields
+
+        row = self.current()
+        detail = self.services.picture.deployment(row.ref) if row is not None else None
+        if detail is not None and (fields := fix_fields(detail)):
+            self.app.open_filled(detail.row.ref, fields)
 
     def action_resume(self) -> None:
         """Go on with the unfinished form."""
         self.app.resume_draft(self.services.drafts.saved()[0])
 
     def action_discard(self) -> None:
-        """Forget the unfinished form."""
-        self.services.drafts.discard(self.services.drafts.saved()[0].key)
-        self._show_draft()
+        """Forget the unfinished form, after a yes."""
+        from screens.dialogs.confirm import ConfirmDialog
+
+        draft = self.services.drafts.saved()[0]
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.services.drafts.discard(draft.key)
+                self._show_draft()
+
+        text = "What was typed into it is lost; nothing in the cluster changes."
+        self.app.push_screen(ConfirmDialog(f"Discard the unfinished {draft.title}?", text, yes="Discard"), answered)
 
     def action_reconnect(self) -> None:
         """Connect again now."""

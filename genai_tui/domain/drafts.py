@@ -84,8 +84,12 @@ class Form(Generic[D]):
         return _read(self, draft)
 
     def place(self, draft: Draft, problems: Iterable[FieldProblem]) -> tuple[FieldProblem, ...]:
-        """Problems told by paths of the document, each under the id of a field the form shows."""
-        return tuple(_in_form(self, draft, problem) for problem in problems)
+        """Problems told by paths of the document or of its objects, each under the id of a field the form shows.
+
+        Those that belong to no field are left out.
+        """
+        placed = (_placed(self, draft, problem) for problem in problems)
+        return tuple(problem for problem in placed if problem is not None)
 
     def write(self, document: D) -> dict[str, str]:
         """The draft that reads as `document`."""
@@ -258,6 +262,32 @@ _SHOWN_AT: Final[Mapping[str, str]] = {
 }
 
 
+_OBJECT_FIELDS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(path), field)
+    for path, field in (
+        (r"spec\.storageClassName", "advanced.cache.storageClass"),
+        (r"spec\.resources\b.*\bstorage", "advanced.cache.size"),
+        (r"spec\.replicas", "engine.replicas"),
+        (r"metadata\.labels", "advanced.labels"),
+        (r"metadata\.annotations", "advanced.annotations"),
+        (r"spec\.template\.metadata\.labels", "advanced.labels"),
+        (r"spec\.template\.metadata\.annotations", "advanced.annotations"),
+        (r"spec\.template\.spec\.nodeSelector", "advanced.nodeSelector"),
+        (r"spec\.template\.spec\.tolerations", "advanced.tolerations"),
+        (r"spec\.template\.spec\.affinity", "advanced.podAffinity"),
+        (r"spec\.template\.spec\.runtimeClassName", "advanced.runtimeClass"),
+        (r"spec\.template\.spec\.imagePullSecrets", "engine.ngc.pullSecret"),
+        (r"spec\.template\.spec\.containers\[\d+\]\.image", "engine.image"),
+        (r"spec\.template\.spec\.containers\[\d+\]\.env", "advanced.env"),
+        (r"spec\.template\.spec\.containers\[\d+\]\.args", "advanced.extraArgs"),
+        (r"spec\.template\.spec\.containers\[\d+\]\.resources\b.*\bcpu", "resources.cpu"),
+        (r"spec\.template\.spec\.containers\[\d+\]\.resources\b.*\bmemory", "resources.memory"),
+        (r"spec\.template\.spec\.containers\[\d+\]\.resources", "resources.gpu"),
+    )
+)
+"""Which field of the form became which field of the Kubernetes objects, whose paths an API server refuses by."""
+
+
 def _document_path(field_id: str) -> tuple[str, ...]:
     return ("metadata", field_id) if field_id in ("name", "namespace") else ("spec", *field_id.split("."))
 
@@ -302,11 +332,17 @@ def _put(data: dict[str, Any], path: tuple[str, ...], value: object) -> None:
 
 
 def _in_form(form: Form[D], draft: Draft, problem: FieldProblem) -> FieldProblem:
-    """The same problem under the id of a field the form shows."""
+    """The same problem under the id of a field the form shows: the first one where it belongs to none."""
+    first = next(field for field in form.fields if field.applies(draft))
+    return _placed(form, draft, problem) or FieldProblem(first.id, f"{problem.field}: {problem.message}")
+
+
+def _placed(form: Form[D], draft: Draft, problem: FieldProblem) -> FieldProblem | None:
+    """The same problem under the id of the field it belongs to; None where the form shows none."""
     path = problem.field.removeprefix("metadata.").removeprefix("spec.")
-    if path in _SHOWN_AT:
-        return FieldProblem(_SHOWN_AT[path], problem.message)
     shown = [field for field in form.fields if field.applies(draft)]
+    if _SHOWN_AT.get(path) in {field.id for field in shown}:
+        return FieldProblem(_SHOWN_AT[path], problem.message)
     for field in shown:
         if path == field.id or path.startswith(f"{field.id}."):
             missing = problem.message.endswith("is required") and not draft.get(field.id, "").strip()
@@ -314,7 +350,10 @@ def _in_form(form: Form[D], draft: Draft, problem: FieldProblem) -> FieldProblem
     for field in shown:
         if field.id.startswith(f"{path}."):
             return FieldProblem(field.id, problem.message)
-    return FieldProblem(shown[0].id, f"{path}: {problem.message}")
+    of_object = next((field for pattern, field in _OBJECT_FIELDS if pattern.match(problem.field)), None)
+    if of_object in {field.id for field in shown}:
+        return FieldProblem(of_object, problem.message)
+    return None
 
 
 # From values to text --------------------------------------------------------------------------------------------------

@@ -249,9 +249,10 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
             return
         except GenaiTuiError as error:
             self._say(error.problem)
-            if isinstance(error, BadInput) and error.fields:
+            placed = self._form.place(self.state.draft, error.fields) if isinstance(error, BadInput) else ()
+            if placed:
                 self._say(None)
-                self.state.refuse(self._form.place(self.state.draft, error.fields))
+                self.state.refuse(placed)
                 self.show_form()
                 await self.go_to(self.state.problems[0].field)
             return

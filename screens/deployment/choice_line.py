@@ -16,13 +16,17 @@ from textual.widget import Widget
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of them: `action` is run on the parent when it is clicked. `on` is what is chosen, or switched on."""
+    """One of them: `action` is run on the parent when it is clicked. `on` is what is chosen, or switched on.
+
+    `short` is said instead of `text` where the line is too narrow for all of them.
+    """
 
     key: str
     text: str
     action: str = ""
     on: bool = False
     tone: str = ""
+    short: str = ""
 
 
 class ChoiceLine(Widget):
@@ -73,9 +77,10 @@ class ChoiceLine(Widget):
         segments: list[Segment] = []
         self._targets = []
         at = 0
+        narrow = sum(cell_len(_key(choice)) + cell_len(choice.text) + 3 for choice in self._choices) > width + 1
         for choice in self._choices:
-            key = f" {choice.key}" if choice.key else ""
-            text = f" {choice.text} "
+            key = _key(choice)
+            text = f" {choice.short if narrow and choice.short else choice.text} "
             size = cell_len(key + text)
             if at + size > width:
                 text = _shorten(text, width - at - cell_len(key))
@@ -97,6 +102,10 @@ class ChoiceLine(Widget):
         if action is not None:
             event.stop()
             self.post_message(self.Clicked(self, action))
+
+
+def _key(choice: Choice) -> str:
+    return f" {choice.key}" if choice.key else ""
 
 
 def _shorten(text: str, room: int) -> str:

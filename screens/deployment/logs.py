@@ -272,11 +272,11 @@ class LogsPane(SearchedText):
                 Choice("[ ]", "one" if self._all else self._named(), "source(1)"),
                 Choice("a", "all", "all", self._all),
                 Choice("f", "follow", "follow", on.following and not self._previous),
-                Choice("p", "previous", "previous", self._previous),
+                Choice("p", "previous", "previous", self._previous, short="prev"),
                 Choice("w", "wrap", "wrap", on.wrapping),
-                Choice("t", "times", "times", self._times),
-                Choice("/", "search", "search"),
+                Choice("t", "times", "times", self._times, short="time"),
                 Choice("^s", "save", "save"),
+                Choice("/", "search", "search", short="find"),
             )
         )
 

@@ -41,8 +41,8 @@ def state_blocks(
     """How it is: phase, cause, evidence, what was changed elsewhere, replicas, traffic, tokens; the newest events."""
     phase = [Fact("phase", f"was {detail.row.assessment.phase.value}", "quiet")] if gone else _phase(detail)
     blocks = [*phase, *drift, Space(), *_replicas(detail, now), Space(), *_traffic(detail), *counted]
-    told = happenings(detail.events)[-EVENTS:] if roomy else ()
-    return [*blocks, Space(), Heading("EVENTS"), event_grid(told)] if told else blocks
+    told = happenings(detail.events)[: -EVENTS - 1 : -1] if roomy else ()
+    return [*blocks, Space(), Heading("EVENTS", "newest first"), event_grid(told)] if told else blocks
 
 
 def _phase(detail: DeploymentDetail) -> list[Block]:

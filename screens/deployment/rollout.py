@@ -12,8 +12,8 @@ from screens import format as shown
 from screens.deployment.sheet import Bit, Block, Grid, Heading, Line, Space, Text
 from screens.deployment.timeline import STAGES, Happening, Stage, StageState, happenings, short_name, stages_of
 
-CELL = 9
-"""Cells of one stage: `✔ 12m34s` and the rail to the next one."""
+CELL = 8
+"""Cells of one stage, just wide enough for `✔ 12m34s`: at 80 columns the node and its restarts stand beside them."""
 _RAILS = {
     StageState.DONE: "━",
     StageState.SKIPPED: "━",
@@ -38,7 +38,7 @@ def rollout(
     known: Usual | None = None,
     replacing: str = "",
 ) -> list[Block]:
-    """Everything about the rollout, from the newest revision to the oldest event.
+    """Everything about the rollout, from the newest revision to the oldest event: what is new stands where one looks.
 
     `health` says what is not seen, `known` what such starts usually take in this cluster, `replacing` how the next
     rollout replaces the replicas, and why so.
@@ -54,9 +54,9 @@ def rollout(
     told = happenings(detail.events)
     nothing = "none kept; the cluster keeps them for about an hour"
     nothing = (health.not_visible("Event") if health is not None else "") or nothing
-    blocks += [Space(), Heading("EVENTS", "" if told else nothing)]
+    blocks += [Space(), Heading("EVENTS", "newest first" if told else nothing)]
     if told:
-        blocks.append(event_grid(told))
+        blocks.append(event_grid(told[::-1]))
     return blocks
 
 

@@ -15,17 +15,30 @@ from screens.dialogs.base import Dialog
 from screens.format import percent, phase_look
 
 
-class ExplainDialog(Dialog[None]):
-    """Describes one deployment's state."""
+class ExplainDialog(Dialog[bool]):
+    """Describes one deployment's state; answers True where the form is to be opened with the fix.
+
+    Args:
+        row: the deployment.
+        fixable: whether the fix can be filled into its form.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,d,q", "leave", "Close", show=False, tooltip="Back to the list"),
+        Binding("x", "fix", "Fix", show=False, tooltip="Open the form with the fix filled in"),
     ]
     KEYS = "enter close"
 
-    def __init__(self, row: DeploymentRow) -> None:
+    def __init__(self, row: DeploymentRow, *, fixable: bool = False) -> None:
         super().__init__(str(row.ref))
-        self._row = row
+        self._row, self._fixable = row, fixable
+        if fixable:
+            self.keys = f"x open the form with the fix   {self.KEYS}"
+
+    def action_fix(self) -> None:
+        """Leave for the form."""
+        if self._fixable:
+            self.dismiss(True)
 
     def compose_content(self) -> ComposeResult:
         """A line for the phase, then labelled text."""

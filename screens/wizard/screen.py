@@ -317,13 +317,10 @@ a Secret that is missing: what you type is sent to the cluster once and kept now
             preview = await self.preview(document)
         except GenaiTuiError as error:
             self._save_next = False
-            if isinstance(error, BadInput) and error.fields:
-                self._refused(error.fields)
-            else:
-                pane.show_failure(error.problem)
+            self._refused(error)
             return
         if preview.problems:
-            self._refused(preview.problems)
+            self._stopped(preview.problems, Problem(preview.problems[0].message))
         else:
             pane.show_preview(preview)
             if self._save_next:
@@ -345,8 +342,16 @@ a Secret that is missing: what you type is sent to the cluster once and kept now
 
         self.app.push_screen(SecretDialog(self.services, missing), made)
 
-    def _refused(self, problems: tuple[FieldProblem, ...]) -> None:
-        self.state.refuse(DEPLOYMENT_FORM.place(self.state.draft, problems))
+    def _refused(self, error: GenaiTuiError) -> None:
+        self._stopped(error.fields if isinstance(error, BadInput) else (), _in_words(error))
+
+    def _stopped(self, fields: tuple[FieldProblem, ...], whole: Problem) -> None:
+        """Say it at the fields it is about; where it belongs to none, say the whole on the last step."""
+        placed = DEPLOYMENT_FORM.place(self.state.draft, fields)
+        if not placed or len(placed) < len(fields):
+            self.query_one(ReviewPane).show_failure(whole)
+            return
+        self.state.refuse(placed)
         self._review()
         self.show_form()
         if self._step == REVIEW:
@@ -418,10 +423,7 @@ a Secret that is missing: what you type is sent to the cluster once and kept now
             if isinstance(error, PartlyApplied) and error.created:
                 self._begun = ref
                 self.base = document if self._edit is not None else None
-            if isinstance(error, BadInput) and error.fields:
-                self._refused(error.fields)
-            else:
-                pane.show_failure(_in_words(error))
+            self._refused(error)
             return
         finally:
             self.applying = False

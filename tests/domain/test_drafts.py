@@ -31,6 +31,7 @@ from genai_tui.domain.form_lines import (
     write_env,
     write_pairs,
 )
+from genai_tui.domain.problems import FieldProblem
 from tests.strategies import DEPLOYMENTS, ENDPOINTS, MODELS
 
 AWKWARD = st.sampled_from(
@@ -312,3 +313,20 @@ def _leaves(schema: dict[str, Any], prefix: str = "", root: dict[str, Any] | Non
         path = f"{prefix}{name}"
         found += _leaves(target, f"{path}.", root) if "properties" in target else [path]
     return found
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("spec.template.spec.containers[0].image", "engine.image"),
+        ("spec.template.spec.containers[0].resources.requests[cpu]", "resources.cpu"),
+        ("spec.template.spec.containers[0].resources.limits[nvidia.com/gpu]", "resources.gpu"),
+        ("spec.template.spec.tolerations[0].effect", "advanced.tolerations"),
+        ("metadata.labels", "advanced.labels"),
+        ("spec.resources.requests.storage", "advanced.cache.size"),
+        ("spec.storageClassName", "advanced.cache.storageClass"),
+    ],
+)
+def test_what_an_object_is_refused_for_belongs_to_the_field_it_was_made_of(path: str, field: str) -> None:
+    draft = GOOD | {"advanced.cache.size": "50Gi"}
+    assert DEPLOYMENT_FORM.place(draft, [FieldProblem(path, "no")]) == (FieldProblem(field, "no"),)

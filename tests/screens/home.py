@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,6 +32,9 @@ class Home(GenaiTui):
 
     def open_wizard(self, model: str | None = None, edit: Ref | None = None) -> None:
         self.sent.append(("wizard", edit))
+
+    def open_filled(self, edit: Ref, fields: Mapping[str, str], *, review: bool = False) -> None:
+        self.sent.append((" ".join(f"{field}={text}" for field, text in fields.items()), edit))
 
     def resume_draft(self, draft: SavedDraft) -> None:
         self.sent.append(("resume", draft.key))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from genai_tui.domain.problems import Problem
+from genai_tui.domain.problems import FieldChange, Problem
 from genai_tui.domain.rows import Health, Link, Phase, Ref
 from genai_tui.errors import CredentialsRejected, NotPermitted
 from screens.dialogs.confirm import TypedConfirmDialog
@@ -356,12 +356,37 @@ async def test_an_unfinished_form_is_offered_and_resumed_or_forgotten() -> None:
     world = FakeServices()
     world.drafts.save("ModelDeployment/new/1", "deployment half of smollm2-135m", {"name": "half"})
     async with home(world) as pilot:
-        assert "unfinished: deployment half of smollm2-135m   r resume   x discard" in page(pilot.app)
+        assert "unfinished: deployment half of smollm2-135m   r resume   X discard" in page(pilot.app)
         await pilot.press("r")
         assert sent(pilot) == [("resume", "ModelDeployment/new/1")]
-        await pilot.press("x")
-        assert "unfinished" not in page(pilot.app)
+        await pilot.press("X")
+        await wait_until(pilot, lambda: "Discard the unfinished deployment half of smollm2-135m?" in page(pilot.app))
+        await pilot.press("n")
+        assert world.drafts.saved()
+        await pilot.press("X", "y")
+        await wait_until(pilot, lambda: "unfinished" not in page(pilot.app))
     assert world.drafts.saved() == ()
+
+
+async def test_the_fix_of_a_row_opens_its_form_and_touches_no_unfinished_one() -> None:
+    world = FakeServices()
+    world.drafts.save("ModelDeployment/new/1", "deployment half of smollm2-135m", {"name": "half"})
+    failed = tour.embed_row()
+    told = replace(failed.assessment, changes=(FieldChange("engine.contextLength", "61440"),))
+    world.picture.put(replace(failed, assessment=told))
+    async with home(world) as pilot:
+        await on(pilot, "embed")
+        assert "x do  " in page(pilot.app)
+        await pilot.press("x", "d")
+        await dialog(pilot, ExplainDialog)
+        assert "x open the form with the fix" in page(pilot.app)
+        await pilot.press("x")
+        await wait_until(pilot, lambda: len(sent(pilot)) == 2)
+        assert sent(pilot) == [("engine.contextLength=61440", failed.ref)] * 2
+        await on(pilot, "chat")
+        await pilot.press("x")
+        assert len(sent(pilot)) == 2
+        assert world.drafts.saved()
 
 
 async def test_ages_move_on() -> None:

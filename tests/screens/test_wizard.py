@@ -304,10 +304,9 @@ async def test_a_save_that_was_refused_half_way_can_be_finished(world: FormWorld
         await wait_until(pilot, lambda: world.form_operations.created_only == [False])
 
 
-async def test_what_the_server_refuses_at_a_field_stands_at_that_field(world: FormWorld) -> None:
-    world.form_operations.apply_failure = BadInput(
-        "refused", fields=(FieldProblem("spec.engine.replicas", "quota allows 0 more pods"),)
-    )
+@pytest.mark.parametrize("path", ["spec.engine.replicas", "spec.replicas"])
+async def test_what_the_server_refuses_at_a_field_stands_at_that_field(world: FormWorld, path: str) -> None:
+    world.form_operations.apply_failure = BadInput("refused", fields=(FieldProblem(path, "quota allows 0 more pods"),))
     async with wizard(world, model="smollm2-135m") as pilot:
         await to_review(pilot)
         await pilot.press("ctrl+s")
@@ -315,6 +314,17 @@ async def test_what_the_server_refuses_at_a_field_stands_at_that_field(world: Fo
         await pilot.press("enter")
         await wait_until(pilot, lambda: form_of(pilot).focused is row(pilot, "engine.replicas").control)
         assert "quota allows 0" in notice(pilot, "engine.replicas")
+
+
+async def test_what_the_server_refuses_at_no_field_is_said_on_the_last_step(world: FormWorld) -> None:
+    immutable = FieldProblem("spec", "Forbidden: spec is immutable after creation")
+    world.form_operations.apply_failure = BadInput("the API server refused the object", fields=(immutable,))
+    async with wizard(world, model="smollm2-135m") as pilot:
+        await to_review(pilot)
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: "the API server refused the object" in shown(pilot, "#review-verdict"))
+        assert "attention" not in shown(pilot, "#review-verdict")
+        assert form_of(pilot).state.problems == ()
 
 
 @pytest.mark.parametrize(
