@@ -99,9 +99,11 @@ def rate(value: float | None) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    """`62%`; only what is complete shows 100%."""
+    """`62%`; only what is complete shows 100%, only nothing at all shows 0%: less than one is `<1%`."""
     if fraction is None:
         return MISSING
+    if 0 < fraction < 0.01:
+        return "<1%"
     return f"{100 if fraction >= 1 else min(99, int(max(fraction, 0.0) * 100))}%"
 
 

@@ -20,7 +20,7 @@ from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from screens.base import ConsoleScreen
 from screens.dialogs.text import TextDialog
-from screens.format import MISSING, amount, moment, money
+from screens.format import MISSING, amount, moment, money, percent
 from screens.forms.picker import PickerScreen
 from screens.widgets.choice_row import ChoiceRow
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
@@ -125,7 +125,8 @@ Costs of different currencies are never added up.
         self.query_one("#gpus-empty").display = not lines
         share = min(found.watched / window, 1)
         self._say(
-            "said", f"Seen {_hours(found.watched)} of the last {self._chosen('window')} ({share:.0%})" if lines else ""
+            "said",
+            f"Seen {_hours(found.watched)} of the last {self._chosen('window')} ({percent(share)})" if lines else "",
         )
         self._say("prices", self._price_lines(now))
 
@@ -205,7 +206,7 @@ def _cells(line: GpuCostLine) -> Cells:
         Cell(printable(line.name), "quiet" if line.name == FREE else "", line.name),
         Cell(printable(", ".join(line.node_types)), "quiet"),
         Cell(f"{line.gpu_hours:,.1f}", order=line.gpu_hours),
-        Cell(MISSING if idle is None else f"{idle:.0%}", "waiting" if idle and idle >= 0.5 else "", idle),
+        Cell(percent(idle), "waiting" if idle and idle >= 0.5 else "", idle),
         Cell(unpriced if line.unpriced else _costs(line.costs), order=_first(line.costs)),
         Cell(MISSING if idle is None else _costs(line.idle_costs), order=_first(line.idle_costs)),
         Cell(_costs(line.income), order=_first(line.income)),

@@ -193,6 +193,8 @@ def trend(reading: Reading, curve: Curve) -> Trend:
         points,
         _unit(curve),
         _NOTHING[curve.measure],
+        # Every measure but money is told in whole numbers.
+        step=0.0 if curve.measure is Measure.COST else 1.0,
     )
 
 

@@ -35,12 +35,14 @@ class Trend:
         points: the periods.
         text: a value with its unit.
         nothing: what is said where no period has a value.
+        step: the axis names multiples of this alone, since `text` tells no less: 1 for whole numbers; 0 for any value.
     """
 
     title: str
     points: tuple[Point, ...]
     text: Callable[[float], str]
     nothing: str = "nothing is known of this time"
+    step: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,19 @@ class Drawn:
     axis: int
 
 
-def top_of(values: Sequence[float]) -> float:
-    """A round number that no value is above; 1 where all are 0."""
+def top_of(values: Sequence[float], step: float = 0.0) -> float:
+    """A round number that no value is above, and a multiple of `step` where there is one; 1 where all are 0."""
     most = max(values, default=0.0)
     if most <= 0:
         return 1.0
+    most = max(most, step)
     size = 10.0 ** floor(log10(most))
-    return next((step * size for step in _STEPS if step * size >= most), most)
+    return next((top for top in (each * size for each in _STEPS) if top >= most and _named(top, step)), most)
+
+
+def _named(value: float, step: float) -> bool:
+    """Whether the axis can name it and say what is true."""
+    return not step or value % step == 0
 
 
 def draw(trend: Trend, width: int, height: int, chosen: int | None = None) -> Drawn:
@@ -77,9 +85,9 @@ def draw(trend: Trend, width: int, height: int, chosen: int | None = None) -> Dr
     """
     plot = max(1, height - 2)
     known = [point.value for point in trend.points if point.value is not None]
-    top = top_of(known)
+    top = top_of(known, trend.step)
     labels = {0: trend.text(top), plot - 1: "0"} if known else {}
-    if known and plot >= 4 and plot % 2 == 0:
+    if known and plot >= 4 and plot % 2 == 0 and _named(top / 2, trend.step):
         labels[plot // 2] = trend.text(top / 2)
     axis = max((cell_len(label) for label in labels.values()), default=0) + 1
     room = max(1, width - axis)

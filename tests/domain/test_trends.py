@@ -133,6 +133,17 @@ def test_a_chart_fits_and_an_unknown_period_is_an_empty_column(
         assert (column[-1] == ZERO) == (value == 0)
 
 
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=30), st.integers(6, 20))
+def test_an_axis_of_whole_numbers_names_each_once_and_where_it_is(counts: list[int], height: int) -> None:
+    points = tuple(Point(str(place), value) for place, value in enumerate(counts))
+    drawn = draw(Trend("t", points, "{:.0f}".format, step=1.0), 120, height)
+    named = {row: int(axis[:-1]) for row, (axis, _) in enumerate(drawn.rows) if axis.endswith("┤")}
+    top, plot = named[0], height - 2
+    assert top >= max(counts)
+    assert len(set(named.values())) == len(named)
+    assert all(value * 2 == top for row, value in named.items() if 0 < row < plot - 1)
+
+
 @given(st.lists(st.floats(0, 1e15), min_size=1))
 def test_the_top_of_a_scale_is_above_every_value_and_not_far_above(values: list[float]) -> None:
     top = top_of(values)

@@ -80,6 +80,7 @@ def test_a_short_count_is_short(value: float) -> None:
 def test_only_what_is_complete_is_100_percent(fraction: float) -> None:
     assert shown.percent(fraction) != "100%"
     assert shown.percent(1.0) == "100%"
+    assert (shown.percent(fraction) == "0%") == (fraction == 0)
 
 
 def test_money_keeps_every_digit() -> None:

@@ -57,7 +57,7 @@ async def test_a_price_is_set_for_the_node_type_under_the_cursor_and_what_is_non
         await pilot.press("i")
         await wait_until(pilot, lambda: "Seen 23h12m" in page(pilot.app))
         text = page(pilot.app)
-        assert "Seen 23h12m of the last 24h (97%)" in text
+        assert "Seen 23h12m of the last 24h (96%)" in text
         assert "g6.xlarge: no price (e sets one)" in text
         await pilot.press("b", "down", "e")
         await wait_until(pilot, lambda: "One GPU of g6.xlarge" in page(pilot.app))
@@ -77,6 +77,15 @@ async def test_nothing_seen_says_who_looks(world: FakeServices) -> None:
     async with showing(world, GpuCostsScreen()) as pilot:
         await wait_until(pilot, lambda: "genai-tui meter" in page(pilot.app))
         assert "0%" not in page(pilot.app)
+
+
+async def test_a_share_below_one_percent_is_no_zero(world: FakeServices) -> None:
+    hardly = line("team-a/chat", 185.6, 0.4, usd("1"))
+    world.gpu_accounts.found = GpuCosts(timedelta(minutes=3), (hardly, line("team-a/busy", 9, 0, ())), ())
+    async with showing(world, GpuCostsScreen()) as pilot:
+        await wait_until(pilot, lambda: "Seen 3m of the last 24h (<1%)" in page(pilot.app))
+        idle = {row.split()[0]: row.split()[2] for row in page(pilot.app).splitlines() if "team-a/" in row}
+        assert idle == {"team-a/chat": "<1%", "team-a/busy": "0%"}
 
 
 class Compare(Protocol):

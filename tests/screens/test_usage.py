@@ -169,6 +169,11 @@ async def test_names_of_other_machines_reach_the_terminal_safely() -> None:
         assert "\x07" not in page(pilot.app)
 
 
+def axis(pilot: Pilot[Any]) -> list[str]:
+    """What the chart's axis names, from the top."""
+    return [line.partition("┤")[0].strip() for line in page(pilot.app).splitlines() if "┤" in line]
+
+
 # Over a ledger on disk ------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +238,7 @@ async def test_the_chart_shows_each_measure_and_a_time_without_requests_is_no_ze
         for title in ("Requests, each 1h", "Cost in EUR, each 1h", "Failed requests, each 1h"):
             await pilot.press("m")
             assert title in page(pilot.app)
+        assert axis(pilot) == ["1", "0"]
         # Three periods have requests and no failure; of all the others nothing is known.
         bottom = next(line for line in page(pilot.app).splitlines() if "┤" in line and "_" in line)
         assert bottom.partition("┤")[2].split() == ["__", "__", "__"]
