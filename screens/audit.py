@@ -15,9 +15,9 @@ from textual.widgets import Static
 from genai_tui.domain.audit import DONE, Write
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
-from screens.base import ConsoleScreen
 from screens.dialogs.difference import DifferenceDialog
 from screens.format import MISSING, age
+from screens.ledger_screen import LedgerScreen
 from screens.undoing import undo_last
 from screens.widgets.choice_row import ChoiceRow
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
@@ -30,7 +30,6 @@ WINDOWS: dict[str, timedelta | None] = {
     "ever": None,
 }
 HERE, EVERYWHERE = "this cluster", "all clusters"
-READ_EVERY_S = 5.0
 _COLUMNS = (
     Column("at", "AGO", least=4, right=True),
     Column("who", "WHO", least=6, most=16, rank=2),
@@ -42,9 +41,11 @@ _COLUMNS = (
 )
 
 
-class AuditScreen(ConsoleScreen):
+class AuditScreen(LedgerScreen):
     """Every write of this machine; the last can be undone where Kubernetes allows it."""
 
+    NAME = "audit"
+    READ_EVERY_S = 5.0
     HELP = """
 # Audit
 
@@ -59,8 +60,8 @@ there is no way back: pods that were replaced, keys that were revoked.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "What changed", id="audit.open", tooltip="What the write under the cursor changed"),
         Binding("u", "undo", "Undo the last", id="audit.undo", tooltip="Undo the last write to this cluster"),
-        Binding("w", "window", "Window", id="audit.window", tooltip="The last day, week, month, or ever"),
-        Binding("c", "clusters", "Clusters", id="audit.clusters", tooltip="This cluster alone, or all of them"),
+        Binding("w", "next('window')", "Window", id="audit.window", tooltip="The last day, week, month, or ever"),
+        Binding("c", "next('clusters')", "Clusters", id="audit.clusters", tooltip="This cluster alone, or all of them"),
         Binding("r", "read", "Read again", id="audit.read", show=False, tooltip="Read the ledger now"),
         Binding("escape", "app.back", "Back", id="audit.back", tooltip="Back to the screen before"),
     ]
@@ -81,76 +82,42 @@ there is no way back: pods that were replaced, keys that were revoked.
         yield Static("", id="audit-empty", markup=False)
 
     def on_mount(self) -> None:
-        """Read now, and every few seconds while the screen can be seen."""
-        for name in ("#audit-problem", "#audit-empty"):
-            self.query_one(name).display = False
-        self._table.focus()
-        self.set_interval(READ_EVERY_S, self._read_again)
-
-    def on_screen_resume(self) -> None:
-        """What was written meanwhile is in the ledger now."""
-        super().on_screen_resume()
-        self.action_read()
-
-    def _read_again(self) -> None:
-        if self.is_current:
-            self.action_read()
-
-    @property
-    def _table(self) -> VirtualTable[str]:
-        table: VirtualTable[str] = self.query_one("#audit-table", VirtualTable)
-        return table
+        """Nothing is known before the first reading."""
+        super().on_mount()
+        for name in ("problem", "empty"):
+            self.say(name, "")
 
     @work(exclusive=True, group="audit", exit_on_error=False)
     async def action_read(self) -> None:
         """Read the ledger and draw what changed."""
-        here = self.query_one("#audit-clusters", ChoiceRow).value == HERE
-        window = WINDOWS[self.query_one("#audit-window", ChoiceRow).value]
+        here = self.choice("clusters").value == HERE
+        window = WINDOWS[self.choice("window").value]
         since = self.services.clock() - window if window is not None else EVER
         audit = self.services.audit
         try:
             rows = await audit.writes(since, cluster=self.services.session.server if here else None)
         except GenaiTuiError as error:
-            self._say(f"✖ {error.problem.line}")
+            self.say("problem", printable(f"✖ {error.problem.line}"))
             return
-        self._say(f"▲ {audit.problem}" if audit.problem else "")
+        self.say("problem", printable(f"▲ {audit.problem}") if audit.problem else "")
         self._show(rows)
-
-    def _say(self, text: str) -> None:
-        line = self.query_one("#audit-problem", Static)
-        line.display = bool(text)
-        line.update(printable(text))
 
     def _show(self, rows: Sequence[Write]) -> None:
         now = self.services.clock()
         drawn = {row.id: _cells(row, now) for row in rows}
         if list(drawn) == list(self._rows):
-            self._table.merge(drawn)
+            self.table.merge(drawn)
         else:
-            self._table.replace(drawn)
+            self.table.replace(drawn)
         self._rows = {row.id: row for row in rows}
-        self._table.display = bool(rows)
-        empty = self.query_one("#audit-empty", Static)
-        empty.display = not rows
-        window, where = (self.query_one(name, ChoiceRow).value for name in ("#audit-window", "#audit-clusters"))
+        self.table.display = bool(rows)
+        window = self.choice("window").value
         last = "ever" if window == "ever" else f"in the last {window}"
-        empty.update(
-            f"Nothing was written {last}, {where}.\n\nWhatever is saved, scaled, restarted, shared or deleted from "
-            "this machine, in the console or by a command, becomes a row here."
+        nothing = (
+            f"Nothing was written {last}, {self.choice('clusters').value}.\n\nWhatever is saved, scaled, restarted, "
+            "shared or deleted from this machine, in the console or by a command, becomes a row here."
         )
-
-    @on(ChoiceRow.Changed)
-    def _asked_otherwise(self, event: ChoiceRow.Changed) -> None:
-        event.stop()
-        self.action_read()
-
-    def action_window(self) -> None:
-        """The next window."""
-        self.query_one("#audit-window", ChoiceRow).action_step(1)
-
-    def action_clusters(self) -> None:
-        """This cluster, or all."""
-        self.query_one("#audit-clusters", ChoiceRow).action_step(1)
+        self.say("empty", "" if rows else nothing)
 
     @on(VirtualTable.Chosen)
     def _chosen(self, event: VirtualTable.Chosen) -> None:
@@ -159,7 +126,7 @@ there is no way back: pods that were replaced, keys that were revoked.
 
     def action_open(self) -> None:
         """Show what the write changed."""
-        row = self._rows.get(self._table.cursor or "")
+        row = self._rows.get(self.table.cursor or "")
         if row is None:
             return
         text = f"{row.result} {row.at:%Y-%m-%d %H:%M:%S} UTC by {row.who or 'somebody the cluster does not name'}"

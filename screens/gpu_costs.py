@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -18,16 +18,15 @@ from genai_tui.domain.gpu_cost import FREE, GpuCostLine, GpuCosts, GpuPrice, in_
 from genai_tui.domain.money import Cost
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
-from screens.base import ConsoleScreen
 from screens.dialogs.text import TextDialog
 from screens.format import MISSING, amount, moment, money, percent
 from screens.forms.picker import PickerScreen
+from screens.ledger_screen import LedgerScreen
 from screens.widgets.choice_row import ChoiceRow
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
 WINDOWS = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 BY_DEPLOYMENT, BY_NODE = "deployment", "node"
-READ_EVERY_S = 15.0
 _COLUMNS = (
     Column("name", "GROUP", least=16, flexible=True),
     Column("type", "NODE TYPE", least=9, most=24, rank=4),
@@ -44,9 +43,11 @@ _NOTHING = (
 )
 
 
-class GpuCostsScreen(ConsoleScreen):
+class GpuCostsScreen(LedgerScreen):
     """GPU hours with their cost, and the income of the tokens they made."""
 
+    NAME = "gpus"
+    READ_EVERY_S = 15.0
     HELP = """
 # GPU costs
 
@@ -62,8 +63,8 @@ looked. Nothing is made up for the rest. A window begins with a whole hour.
 Costs of different currencies are never added up.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("w", "window", "Window", id="gpus.window", tooltip="The last day, week or month"),
-        Binding("b", "by", "Group by", id="gpus.by", tooltip="Group by deployment, or by node"),
+        Binding("w", "next('window')", "Window", id="gpus.window", tooltip="The last day, week or month"),
+        Binding("b", "next('by')", "Group by", id="gpus.by", tooltip="Group by deployment, or by node"),
         Binding("e", "price", "Price", id="gpus.price", tooltip="What a GPU of a node type costs an hour"),
         Binding("r", "read", "Read again", id="gpus.read", show=False, tooltip="Read the ledger now"),
         Binding("escape", "app.back", "Back", id="gpus.back", tooltip="Back to the screen before"),
@@ -83,76 +84,41 @@ Costs of different currencies are never added up.
         yield Static("", id="gpus-said", markup=False)
         yield Static("", id="gpus-prices", markup=False)
         yield VirtualTable[str](_COLUMNS, id="gpus-table")
-        yield Static(_NOTHING, id="gpus-empty", markup=False)
+        yield Static("", id="gpus-empty", markup=False)
 
     def on_mount(self) -> None:
-        """Read now, and every few seconds while the screen can be seen."""
-        self.query_one("#gpus-empty").display = False
-        self._table.focus()
-        self.set_interval(READ_EVERY_S, self._read_again)
-        self.action_read()
-
-    def _read_again(self) -> None:
-        if self.is_current:
-            self.action_read()
-
-    @property
-    def _table(self) -> VirtualTable[str]:
-        table: VirtualTable[str] = self.query_one("#gpus-table", VirtualTable)
-        return table
-
-    def _chosen(self, name: str) -> str:
-        return self.query_one(f"#gpus-{name}", ChoiceRow).value
+        """Nothing is known before the first reading."""
+        super().on_mount()
+        self.say("empty", "")
 
     @work(exclusive=True, group="gpus", exit_on_error=False)
     async def action_read(self) -> None:
         """Read the ledger and draw."""
         now = self.services.clock()
         try:
-            found = await self.services.gpu_accounts.costs(now - WINDOWS[self._chosen("window")], now)
+            found = await self.services.gpu_accounts.costs(now - WINDOWS[self.choice("window").value], now)
             self._prices = await self.services.gpu_accounts.prices()
         except GenaiTuiError as error:
-            self._say("said", f"✖ {error.problem.line}")
+            self.say("said", f"✖ {error.problem.line}")
             return
         self._found = found
         self._draw(found, now)
 
     def _draw(self, found: GpuCosts, now: datetime) -> None:
-        lines = found.deployments if self._chosen("by") == BY_DEPLOYMENT else found.nodes
-        window = WINDOWS[self._chosen("window")]
-        self._table.replace({line.name: _cells(line) for line in lines})
-        self._table.display = bool(lines)
-        self.query_one("#gpus-empty").display = not lines
-        share = min(found.watched / window, 1)
-        self._say(
-            "said",
-            f"Seen {_hours(found.watched)} of the last {self._chosen('window')} ({percent(share)})" if lines else "",
-        )
-        self._say("prices", self._price_lines(now))
+        lines = found.deployments if self.choice("by").value == BY_DEPLOYMENT else found.nodes
+        window = self.choice("window").value
+        self.table.replace({line.name: _cells(line) for line in lines})
+        self.table.display = bool(lines)
+        self.say("empty", "" if lines else _NOTHING)
+        share = min(found.watched / WINDOWS[window], 1)
+        self.say("said", f"Seen {_hours(found.watched)} of the last {window} ({percent(share)})" if lines else "")
+        self.say("prices", self._price_lines(now))
 
     def _price_lines(self, now: datetime) -> str:
         """What a GPU costs an hour, by the node types there are or were."""
         seen = {kind for line in (self._found.nodes if self._found else ()) for kind in line.node_types}
         kinds = sorted({*self.services.gpu_accounts.node_types(), *seen})
         return printable("   ".join(f"{kind}: {_price_text(in_force(self._prices, kind, now))}" for kind in kinds))
-
-    def _say(self, name: str, text: str) -> None:
-        line = self.query_one(f"#gpus-{name}", Static)
-        line.display = bool(text)
-        line.update(text)
-
-    @on(ChoiceRow.Changed)
-    def _asked_otherwise(self, event: ChoiceRow.Changed) -> None:
-        event.stop()
-        self.action_read()
-
-    def action_window(self) -> None:
-        """The next window."""
-        self.query_one("#gpus-window", ChoiceRow).action_step(1)
-
-    def action_by(self) -> None:
-        """By deployment, or by node."""
-        self.query_one("#gpus-by", ChoiceRow).action_step(1)
 
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_price(self) -> None:
@@ -186,7 +152,7 @@ Costs of different currencies are never added up.
     async def _which_type(self) -> str | None:
         """That of the row under the cursor, else one is chosen; tells if there is none."""
         lines = (*self._found.deployments, *self._found.nodes) if self._found else ()
-        here = next((line for line in lines if line.name == self._table.cursor), None)
+        here = next((line for line in lines if line.name == self.table.cursor), None)
         kinds = here.node_types if here is not None else self.services.gpu_accounts.node_types()
         if not kinds:
             self.notify("no node with GPUs can be seen", timeout=4)

@@ -18,12 +18,11 @@ from genai_tui.domain.rows import Ref
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from genai_tui.limit_reading import LimitsNow, limits_now
-from screens.base import ConsoleScreen
 from screens.format import MISSING, clock, count, plural
 from screens.forms.picker import PickerScreen
+from screens.ledger_screen import LedgerScreen
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
-READ_EVERY_S = 2.0
 KEYS_EVERY_S = 20.0
 """Keys change seldom, and are asked from the cluster."""
 _BAR = 12
@@ -43,13 +42,15 @@ _SOURCE = (
 )
 
 
-class LimitsScreen(ConsoleScreen):
+class LimitsScreen(LedgerScreen):
     """Every limit with its window, of all keys that may call, or of one.
 
     Args:
         ref: the deployment.
     """
 
+    NAME = "limits"
+    READ_EVERY_S = 2.0
     HELP = """
 # Limits
 
@@ -83,44 +84,28 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         yield Static(_SOURCE, id="limits-source", markup=False)
 
     def on_mount(self) -> None:
-        """Read now, and every two seconds while it can be seen."""
-        self._table.focus()
-        self._say("#limits-nothing", "reading the ledger ...")
-        self.set_interval(READ_EVERY_S, self._read_again)
-        self.action_read()
-
-    def _read_again(self) -> None:
-        if self.is_current:
-            self.action_read()
-
-    @property
-    def _table(self) -> VirtualTable[str]:
-        table: VirtualTable[str] = self.query_one("#limits-table", VirtualTable)
-        return table
-
-    def _say(self, selector: str, text: str) -> None:
-        line = self.query_one(selector, Static)
-        line.update(text)
-        line.display = bool(text)
+        """Nothing is known before the first reading."""
+        super().on_mount()
+        self.say("nothing", "reading the ledger ...")
 
     @work(exclusive=True, group="limits", exit_on_error=False)
     async def action_read(self) -> None:
         """Read the keys and the ledger, and draw."""
         of = f", key {self._chosen.id} of {self._chosen.user} ({self._chosen.organization})" if self._chosen else ""
-        self._say("#limits-title", printable(f"Limits of {self._ref}{of}"))
+        self.say("title", printable(f"Limits of {self._ref}{of}"))
         try:
             if time.monotonic() - self._keys_read >= KEYS_EVERY_S:
                 self._keys, self._keys_read = await self.services.keys.listed(), time.monotonic()
             now = await limits_now(self.services, self._ref, self._keys, self._chosen)
         except GenaiTuiError as error:
-            self._say("#limits-said", f"✖ {error.problem.line}")
+            self.say("said", f"✖ {error.problem.line}")
             return
         self._show(now)
 
     def _show(self, now: LimitsNow) -> None:
         rows = {f"{r.level.value}/{r.subject}/{r.unit.value}": _cells(r) for r in now.readings}
-        self._table.replace(rows)
-        self._table.display = bool(rows)
+        self.table.replace(rows)
+        self.table.display = bool(rows)
         nothing = ""
         if not rows:
             nothing = (
@@ -128,14 +113,14 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
                 if now.callers
                 else f"No key may call {self._ref}. Area 4 makes keys; the Sharing tab says who may call."
             )
-        self._say("#limits-nothing", nothing)
-        self._say("#limits-refused", _refused(now))
+        self.say("nothing", nothing)
+        self.say("refused", _refused(now))
         if now.said is None:
-            self._say("#limits-said", f"{plural(now.callers, 'key')} may call" if rows else "")
+            self.say("said", f"{plural(now.callers, 'key')} may call" if rows else "")
         elif now.said.admitted:
-            self._say("#limits-said", "✔ a request with this key would be let in now")
+            self.say("said", "✔ a request with this key would be let in now")
         else:
-            self._say("#limits-said", printable(f"✖ it would be refused with {now.said.status}: {now.said.reason}"))
+            self.say("said", printable(f"✖ it would be refused with {now.said.status}: {now.said.reason}"))
 
     @work(exclusive=True, group="dialog")
     async def action_key(self) -> None:

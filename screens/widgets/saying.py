@@ -14,3 +14,9 @@ def say(line: Static, text: str | Content, *, same_height: bool = False) -> None
     """
     if line.content != text:
         line.update(text, layout=not same_height)
+
+
+def say_or_hide(line: Static, text: str) -> None:
+    """Show a text in its place, or nothing there."""
+    line.display = bool(text)
+    say(line, text)
