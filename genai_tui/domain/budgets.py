@@ -90,6 +90,18 @@ def parse_budget(scope: Dimension, name: str, amount: str, currency: str) -> Bud
     return Budget(scope, name.strip(), value, currency)
 
 
+def budget_of(scope: Dimension, name: str, text: str) -> Budget:
+    """A budget as it is written in one line: `250 EUR`.
+
+    Raises:
+        ValueError: it is none; with a sentence that says what to write.
+    """
+    words = text.split()
+    if len(words) != 2:
+        raise ValueError("write an amount and a currency: 250 EUR")
+    return parse_budget(scope, name, words[0], words[1].upper())
+
+
 def month_of(now: datetime) -> Window:
     """The calendar month so far."""
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

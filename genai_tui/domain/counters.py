@@ -6,7 +6,7 @@ that it shows since, so the sum over a deployment never falls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -98,6 +98,30 @@ class Reconciliation:
     def unattributed(self) -> Count | None:
         """What engines counted and nobody is known for; below 0 where they lost or never counted what was answered."""
         return None if self.counted is None else self.counted - self.attributed
+
+
+@dataclass(frozen=True, slots=True)
+class Unattributed:
+    """Tokens that the engines of several deployments `counted`, and how many of them (`rest`) no request used.
+
+    `since` is the earliest reading they were counted from.
+    """
+
+    counted: int
+    rest: int
+    since: datetime
+
+
+def unattributed(lines: Iterable[Reconciliation]) -> Unattributed | None:
+    """What is nobody's over all deployments; None where no engine was ever read.
+
+    What the engines of one lost takes nothing off what those of another counted for nobody: below 0 counts as 0.
+    """
+    pairs = [(line, line.counted) for line in lines if line.counted is not None]
+    if not pairs:
+        return None
+    rest = sum(max(0, (counted - line.attributed).total) for line, counted in pairs)
+    return Unattributed(sum(counted.total for _, counted in pairs), rest, min(line.since for line, _ in pairs))
 
 
 class EngineCounters(Protocol):

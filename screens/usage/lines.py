@@ -1,29 +1,26 @@
-"""Usage as the screen says it: rows of the table, sums, the trend of a measure."""
+"""Usage as the screen says it: rows of the table, sums, budgets that warn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
-from typing import NamedTuple
 
 from genai_tui.domain.budgets import Alert, Standing
 from genai_tui.domain.latency import Latencies
 from genai_tui.domain.money import Cost
 from genai_tui.domain.text import printable
-from genai_tui.domain.trends import Measure, Totals, change, series, totals
-from genai_tui.domain.usage import Source, UsageLine
-from genai_tui.domain.windows import Window, length_text
+from genai_tui.domain.trends import Totals, change, totals
+from genai_tui.domain.usage import UsageLine
 from screens.chat.words import facts_line
-from screens.format import age, count, milliseconds, money, plural, short_amount, short_count
+from screens.format import age, count, milliseconds, moment, money, percent, plural
 from screens.usage.reading import Reading
 from screens.widgets.table_columns import Cell, Cells, Column
-from screens.widgets.trend_lines import Point, Trend
 
 Key = tuple[str, str, str]
 _BAR = 12
 _WIDE = 120
+_NEAR = timedelta(minutes=5)
 COLUMNS = (
     Column("group", "GROUP", least=16, flexible=True),
     Column("source", "SOURCE", least=6, most=10, rank=1),
@@ -109,6 +106,21 @@ def _summed(sums: Totals, before: Totals | None, width: int) -> str:
     return facts_line(parts, width).replace("\n", f"\n{' ' * 12}")
 
 
+def apart(reading: Reading, width: int) -> str:
+    """What engines counted for nobody: a line of its own, since it is in no sum; nothing where it is not known."""
+    found = reading.apart
+    if found is None:
+        return ""
+    window = reading.asked.window
+    # Readings stand a minute apart or more: what was read about when the window began covers it.
+    late = abs(found.since - window.since) > max(window.every, _NEAR)
+    of = f"{count(found.counted)} tokens engines counted{f' since {moment(found.since)}' if late else ''}"
+    if not found.rest:
+        return facts_line([f"Nothing of the {of} is unattributed"], width)
+    share = percent(found.rest / found.counted)
+    return facts_line([f"Not in these sums: {count(found.rest)} tokens unattributed", f"{share} of the {of}"], width)
+
+
 def _percentiles(took: Latencies) -> str:
     """As `p50 82 ms p95 140 ms p99 212 ms`."""
     return " ".join(f"p{n} {milliseconds(took.percentile_ms(n / 100))}" for n in (50, 95, 99))
@@ -118,6 +130,25 @@ def _told(text: str, now: Decimal | float | None, before: Decimal | float | None
     """A figure with its change; nothing is said where there is nothing to compare with."""
     said = change(now, before)
     return f"{text} {said}" if said and before else text
+
+
+def nothing(reading: Reading) -> str:
+    """Why there is no row, and how rows come to be."""
+    name, where = reading.asked.window.name, "all clusters" if reading.asked.cluster is None else "this cluster"
+    span = f"in the last {name}" if " " not in name and "-" not in name else f"on {name}"
+    return (
+        f"No requests {span}, {where}.\n\n"
+        "Rows come to be by asking: c on a deployment opens the playground, and `genai-tui chat NAME -m TEXT` does "
+        "the same in a shell. Each question is one row of the ledger, with the engine's own token counts and the "
+        "price in force at that moment. w and W choose another window."
+    )
+
+
+def crumbs(reading: Reading, named: Container[str]) -> str:
+    """Where one is: the window, where it is none of the `named` ones, and the groups that were gone into."""
+    window = [] if reading.asked.window.name in named else [reading.asked.window.name]
+    within = [f"{dimension.value} {printable(name)}" for dimension, name in reading.asked.only.items()]
+    return " › ".join([*window, *(["all", *within] if within else [])])
 
 
 _MOST_ALERTS = 3
@@ -135,80 +166,10 @@ def _alert(standing: Standing) -> str:
     budget, over = standing.budget, standing.alert is Alert.OVER
     spent = f"{money(Cost(standing.spent, budget.currency))} of {money(Cost(budget.amount, budget.currency))}"
     least = ", and requests without a price" if standing.unpriced else ""
-    used = f"{int(standing.share * 100)}% of this month's budget"
-    return printable(f"{'✖' if over else '▲'} {budget.scope.value} {budget.name}: {used}, {spent}{least}")
+    share = f"{used(standing)} of this month's budget"
+    return printable(f"{'✖' if over else '▲'} {budget.scope.value} {budget.name}: {share}, {spent}{least}")
 
 
-# Trends ---------------------------------------------------------------------------------------------------------------
-
-
-class Curve(NamedTuple):
-    """What the chart shows: a measure of one source; of a cost, one currency."""
-
-    measure: Measure
-    source: Source
-    currency: str = ""
-
-
-def curves(reading: Reading) -> list[Curve]:
-    """Every curve there is something to show of: source by source, most tokens first."""
-    found: list[Curve] = []
-    for sums in totals(reading.lines):
-        for measure in Measure:
-            if measure is Measure.COST:
-                found += [Curve(measure, sums.source, cost.currency) for cost in sums.costs]
-            else:
-                found.append(Curve(measure, sums.source))
-    return found
-
-
-_NOTHING = {
-    Measure.TOKENS: "no request was counted",
-    Measure.REQUESTS: "no requests",
-    Measure.COST: "nothing was priced",
-    Measure.ERRORS: "no requests",
-    Measure.FIRST_TOKEN: "no request told its time to the first token",
-    Measure.FIRST_TOKEN_P95: "no request told its time to the first token",
-    Measure.ANSWER_P95: "no request told how long it took",
-}
-
-
-def trend(reading: Reading, curve: Curve) -> Trend:
-    """A curve, ready to draw."""
-    window = reading.asked.window
-    values = series(reading.points, window.periods, curve.source, curve.measure, curve.currency)
-    label = _labels(window.every, window)
-    points = tuple(Point(f"{start:{label}}", value) for start, value in zip(window.periods, values, strict=True))
-    title = {
-        Measure.TOKENS: "Tokens",
-        Measure.REQUESTS: "Requests",
-        Measure.COST: f"Cost in {curve.currency}",
-        Measure.ERRORS: "Failed requests",
-        Measure.FIRST_TOKEN: "Median time to first token",
-        Measure.FIRST_TOKEN_P95: "95th percentile of the time to first token",
-        Measure.ANSWER_P95: "95th percentile of the time to the whole answer",
-    }[curve.measure]
-    return Trend(
-        f"{title}, each {length_text(window.every)}, {curve.source.value}",
-        points,
-        _unit(curve),
-        _NOTHING[curve.measure],
-        # Every measure but money is told in whole numbers.
-        step=0.0 if curve.measure is Measure.COST else 1.0,
-    )
-
-
-def _labels(every: timedelta, window: Window) -> str:
-    if every >= timedelta(days=1):
-        return "%b %d" if window.until - window.since < timedelta(days=360) else "%Y-%m-%d"
-    return "%H:%M" if window.until - window.since <= timedelta(days=1) else "%a %H:%M"
-
-
-def _unit(curve: Curve) -> Callable[[float], str]:
-    match curve.measure:
-        case Measure.FIRST_TOKEN | Measure.FIRST_TOKEN_P95 | Measure.ANSWER_P95:
-            return milliseconds
-        case Measure.COST:
-            return partial(short_amount, currency=curve.currency)
-        case _:
-            return short_count
+def used(standing: Standing) -> str:
+    """How much of a budget is used up, in whole percent; beyond the whole it goes on: `150%`."""
+    return "<1%" if 0 < standing.share * 100 < 1 else f"{int(standing.share * 100)}%"

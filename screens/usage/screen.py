@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -13,19 +14,20 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from genai_tui.domain.problems import Problem
 from genai_tui.domain.text import printable
 from genai_tui.domain.usage import WHO_AND_WHAT, Dimension, UsageLine
 from genai_tui.domain.windows import Window, parse_window
 from genai_tui.errors import explain
-from genai_tui.usage_files import file_problem, line_item, write_items
 from screens.base import AreaScreen
-from screens.format import plural
-from screens.usage.lines import COLUMNS, Curve, Key, alerts, curves, keyed, rows, summary, trend
-from screens.usage.reading import Asked, Reading, read
+from screens.usage.budgeting import budget_refusal
+from screens.usage.curves import Curve, curves, nearest, next_measure, next_source, trend
+from screens.usage.filter_line import FilterLine
+from screens.usage.lines import COLUMNS, Key, alerts, apart, crumbs, keyed, nothing, rows, summary
+from screens.usage.reading import Asked, Reading, read, read_apart
 from screens.widgets.choice_row import ChoiceRow
+from screens.widgets.saying import say_or_hide
 from screens.widgets.table_columns import Cells
 from screens.widgets.trend_chart import TrendChart
 from screens.widgets.virtual_table import VirtualTable
@@ -59,13 +61,18 @@ its change against the window before, just as long; **CHANGE** is that of the to
 the measure of the chart, `s` its source; `tab` goes to the chart, where the arrow keys read single values. An empty
 column means that nothing is known of that time, `_` is a known zero. Times are UTC. `o` opens the deployment, `p` shows
 its prices and since when each held: what was asked before keeps its price; `i` what GPUs cost, idle ones too, and bring
-in. Budgets of the month are warned of above the chart from 80% on; `genai-tui budgets set` sets one, `budgets list`
-lists them all.
+in.
+
+`B` sets the budget of the month of the organization, user or key under the cursor, says how much of it is used, and
+removes it. It stops nothing: from 80% on it is warned of above the chart. `genai-tui budgets list` lists them all.
 
 **TTFT p95** is the time to the first token that 95% of the requests did not exceed; percentiles are told to within 5%.
 **UNR** counts requests for which the engine reported no usage: they are in no sum of tokens. **ERR** counts those
-that failed. `playground` and `cli` are what this machine asked; `gateway` is traffic a gateway saw; `engine` what the
-engines' own counters say.
+that failed. `playground` and `cli` are what this machine asked; `gateway` is traffic its gateway saw.
+
+What engines counted beyond these requests is **unattributed**: asked past the gateway and this console, still being
+answered, or without a usage. The line below the sums tells it for this cluster and for one deployment, where engines
+were read; `genai-tui reconcile` does by deployment. What an engine counted just before it restarted is lost.
 """
     VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]  # noqa: RUF012  # as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,12 +80,13 @@ engines' own counters say.
         Binding("escape", "back", "Back", id="usage.back", tooltip="Come back out of a group, or close the filter"),
         Binding("w", "window", "Window", id="usage.window", tooltip="The last hour, day, week, month"),
         Binding("W", "custom", "Other window", show=False, id="usage.custom", tooltip="A length of time, or days"),
-        Binding("b", "by", "Group by", id="usage.by", tooltip="Group by deployment, model, organization, user, key"),
+        Binding("b", "next('by')", "Group by", id="usage.by", tooltip="Group by deployment, model, user, ..."),
         Binding("m", "measure", "Measure", id="usage.measure", tooltip="The chart's next measure: tokens, cost, ..."),
         Binding("s", "source", "Source", show=False, id="usage.source", tooltip="The chart's next source of figures"),
         Binding("slash", "filter", "Filter", key_display="/", id="usage.filter", tooltip="Show rows with these words"),
         Binding("x", "export", "Export", id="usage.export", tooltip="Write the rows shown into a CSV or JSON file"),
-        Binding("c", "clusters", "Clusters", show=False, id="usage.clusters", tooltip="This cluster alone, or all"),
+        Binding("c", "next('clusters')", "Clusters", show=False, id="usage.clusters", tooltip="This cluster, or all"),
+        Binding("B", "budget", "Budget", show=False, id="usage.budget", tooltip="What it may cost a month"),
         Binding("i", "gpu_costs", "GPU costs", show=False, id="usage.gpus", tooltip="What GPUs cost, idle ones too"),
         Binding("o", "open", "Open deployment", show=False, id="usage.open", tooltip="Open the deployment"),
         Binding("p", "prices", "Prices", show=False, id="usage.prices", tooltip="The prices, and since when"),
@@ -104,20 +112,19 @@ engines' own counters say.
         yield ChoiceRow([dimension.value for dimension in WHO_AND_WHAT], Dimension.DEPLOYMENT.value, id="usage-by")
         yield Static("", id="usage-crumbs", markup=False)
         yield Static("", id="usage-totals", markup=False)
+        yield Static("", id="usage-apart", markup=False)
         yield Static("", id="usage-budgets", markup=False)
         yield Static("", id="usage-problem", markup=False)
         yield Static("", id="usage-busy", markup=False)
         yield TrendChart(id="usage-trend")
-        yield VirtualTable[Key](COLUMNS, id="usage-table")
+        table = VirtualTable[Key](COLUMNS, id="usage-table")
+        yield table
         yield Static("", id="usage-empty", markup=False)
-        with Horizontal(id="usage-filter"):
-            yield Static("/", id="usage-filter-mark", markup=False)
-            yield Input(placeholder="words of any column", id="usage-words", compact=True)
-            yield Static("", id="usage-found", markup=False)
+        yield FilterLine(table, id="usage-filter")
 
     def on_mount(self) -> None:
         """Read now, and every few seconds while the screen can be seen."""
-        for name in ("crumbs", "empty", "budgets", "busy", "problem", "table", "trend", "totals", "filter"):
+        for name in ("crumbs", "empty", "apart", "budgets", "busy", "problem", "table", "trend", "totals"):
             self.query_one(f"#usage-{name}").display = False
         self._table.focus()
         self.set_interval(READ_EVERY_S, self._read_again)
@@ -135,6 +142,10 @@ engines' own counters say.
     def _table(self) -> VirtualTable[Key]:
         table: VirtualTable[Key] = self.query_one("#usage-table", VirtualTable)
         return table
+
+    @property
+    def _filter(self) -> FilterLine:
+        return self.query_one(FilterLine)
 
     def _choice(self, name: str) -> ChoiceRow:
         return self.query_one(f"#usage-{name}", ChoiceRow)
@@ -162,28 +173,27 @@ engines' own counters say.
         slow = self.set_timer(SLOW_AFTER_S, partial(self._say, "busy", "◌ reading the ledger ..."))
         self._asking += 1
         try:
-            reading = await read(
-                self.services.usage, self.services.budgets, self.services.session.server, self._asked()
-            )
+            reading = await read(self.services, self._asked())
+            if self._reading is not None and self._reading.asked.extent == reading.asked.extent:
+                reading = replace(reading, apart=self._reading.apart)
+            self._show(reading)
+            self._reading = replace(reading, apart=await read_apart(self.services.counters, reading.asked))
+            self._say("apart", apart(self._reading, self.size.width - 2))
         except Exception as error:
-            log.warning("the ledger cannot be read: %s", error)
-            self._show_problem(explain(error).problem)
-            return
+            self._tell(error)
         finally:
             slow.stop()
             self._asking -= 1
             self._rest_until = monotonic() + _RESTS * (monotonic() - began)
             if not self._asking:
                 self._say("busy", "")
-        self._show(reading)
 
-    def _show_problem(self, problem: Problem) -> None:
-        line = self.query_one("#usage-problem", Static)
-        line.display = True
-        line.update(printable(f"✖ {problem.line}"))
+    def _tell(self, error: Exception) -> None:
+        log.warning("the ledger cannot be used: %s", error)
+        self._say("problem", printable(f"✖ {explain(error).problem.line}"))
 
     def _show(self, reading: Reading) -> None:
-        self.query_one("#usage-problem").display = False
+        self._say("problem", "")
         self._reading, self._lines = reading, keyed(reading.lines)
         cells = rows(self._lines, keyed(reading.before), self.services.clock())
         if list(cells) == list(self._drawn):
@@ -196,43 +206,21 @@ engines' own counters say.
             self._table.focus()
         self._table.display = found
         self._say("totals", "\n".join(summary(reading, self.size.width - 2)))
+        self._say("apart", apart(reading, self.size.width - 2))
         self._say("budgets", "\n".join(alerts(reading)))
-        self._say("crumbs", self._crumbs(reading))
-        self._say("empty", "" if found else self._nothing(reading))
+        self._say("crumbs", crumbs(reading, WINDOWS))
+        self._say("empty", "" if found else nothing(reading))
         self._show_trend()
-        self._count()
+        self._filter.count()
 
     def _say(self, name: str, text: str) -> None:
-        """Show a text in its place, or nothing there; what has not changed is not painted again."""
-        place = self.query_one(f"#usage-{name}", Static)
-        place.display = bool(text)
-        if str(place.content) != text:
-            place.update(text)
-
-    def _crumbs(self, reading: Reading) -> str:
-        within = [f"{dimension.value} {printable(name)}" for dimension, name in self._only.items()]
-        window = [] if reading.asked.window.name in WINDOWS else [reading.asked.window.name]
-        return " › ".join([*window, *(["all", *within] if within else [])])
-
-    def _nothing(self, reading: Reading) -> str:
-        name, clusters = reading.asked.window.name, self._choice("clusters").value
-        span = f"in the last {name}" if " " not in name and "-" not in name else f"on {name}"
-        return (
-            f"No requests {span}, {clusters}.\n\n"
-            "Rows come to be by asking: c on a deployment opens the playground, and `genai-tui chat NAME -m TEXT` does "
-            "the same in a shell. Each question is one row of the ledger, with the engine's own token counts and the "
-            "price in force at that moment. w and W choose another window."
-        )
+        """Show a text in its place, or nothing there."""
+        say_or_hide(self.query_one(f"#usage-{name}", Static), text)
 
     # The trend --------------------------------------------------------------------------------------------------------
 
     def _curve(self) -> Curve | None:
-        """The curve that was asked for, or the one nearest to it that there is."""
-        found, wanted = curves(self._reading) if self._reading else [], self._wanted
-        if wanted is None:
-            return found[0] if found else None
-        alike = ((c.source is wanted.source, c.measure is wanted.measure, c.currency == wanted.currency) for c in found)
-        return max(zip(alike, found, strict=True), key=lambda pair: pair[0], default=(None, None))[1]
+        return nearest(curves(self._reading) if self._reading else (), self._wanted)
 
     def _show_trend(self) -> None:
         curve, chart = self._curve(), self.query_one("#usage-trend", TrendChart)
@@ -244,8 +232,7 @@ engines' own counters say.
         """The next measure of the same source; a cost in each currency is one of its own."""
         now = self._curve()
         if now is not None and self._reading is not None:
-            among = [curve for curve in curves(self._reading) if curve.source is now.source]
-            self._wanted = among[(among.index(now) + 1) % len(among)]
+            self._wanted = next_measure(curves(self._reading), now)
             self._show_trend()
 
     def action_source(self) -> None:
@@ -253,10 +240,9 @@ engines' own counters say.
         now = self._curve()
         if now is None or self._reading is None:
             return
-        sources = list(dict.fromkeys(curve.source for curve in curves(self._reading)))
-        if len(sources) == 1:
+        self._wanted = next_source(curves(self._reading), now)
+        if self._wanted == now:
             self.notify(f"all of it is of one source: {now.source.value}", timeout=3)
-        self._wanted = now._replace(source=sources[(sources.index(now.source) + 1) % len(sources)])
         self._show_trend()
 
     # Asking otherwise -------------------------------------------------------------------------------------------------
@@ -264,6 +250,7 @@ engines' own counters say.
     @on(ChoiceRow.Changed)
     def _asked_otherwise(self, event: ChoiceRow.Changed) -> None:
         event.stop()
+        self.refresh_bindings()
         if event.row.id == "usage-window" and event.value == CUSTOM:
             self.action_custom()
         else:
@@ -278,30 +265,16 @@ engines' own counters say.
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_custom(self) -> None:
         """Ask for a length of time, or for days."""
-        from screens.dialogs.text import TextDialog
+        from screens.usage.asking import ask_window
 
-        about = "A length of time back from now (90m, 36h, 14d), or days in UTC: 2026-11-01 2026-11-15."
-        dialog = TextDialog("Window", self._window_text, problem=self._window_problem, text=about)
-        text = await self.app.push_screen_wait(dialog)
-        self._window_text = text or self._window_text
+        self._window_text = await ask_window(self.app, self._window_text, self.services.clock())
         # Left without a window there is no other one to show.
         self._choice("window").value = CUSTOM if self._window_text else "24h"
         self.action_read()
 
-    def _window_problem(self, text: str) -> str:
-        try:
-            parse_window(text, self.services.clock())
-        except ValueError as error:
-            return str(error)
-        return ""
-
-    def action_by(self) -> None:
-        """The next dimension."""
-        self._choice("by").action_step(1)
-
-    def action_clusters(self) -> None:
-        """This cluster, or all."""
-        self._choice("clusters").action_step(1)
+    def action_next(self, name: str) -> None:
+        """The next of a row of choices."""
+        self._choice(name).action_step(1)
 
     def commands(self) -> Iterable[tuple[str, Callable[[], object], str]]:
         """Every dimension by its name."""
@@ -332,17 +305,15 @@ engines' own counters say.
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Back is there where there is something to come back from."""
         if action == "back":
-            filtering = self.is_mounted and self.query_one("#usage-filter").display
+            filtering = self.is_mounted and self._filter.display
             return bool(self._left or filtering)
         return super().check_action(action, parameters)
 
     def action_back(self) -> None:
         """Close the filter, or come out of the group that was gone into last."""
-        if self.query_one("#usage-filter").display:
-            self.query_one("#usage-words", Input).value = ""
-            self.query_one("#usage-filter").display = False
+        if self._filter.display:
+            self._filter.clear()
             self._table.focus()
-            self.refresh_bindings()
         elif self._left:
             dimension, key = self._left.pop()
             self._only.pop(dimension)
@@ -351,9 +322,7 @@ engines' own counters say.
     @work(exclusive=True, group="usage", exit_on_error=False)
     async def _go(self, dimension: Dimension, key: Key | None) -> None:
         self._choice("by").value = dimension.value
-        self.query_one("#usage-words", Input).value = ""
-        self.query_one("#usage-filter").display = False
-        self.refresh_bindings()
+        self._filter.clear()
         await self._read()
         self._table.focus()
         if key is not None and key in self._lines:
@@ -370,19 +339,37 @@ engines' own counters say.
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_prices(self) -> None:
         """Show every price of the deployment with the time from which it held."""
-        from screens.dialogs.prices import PricesDialog
+        from screens.usage.asking import show_prices
 
         name = self._deployment()
         if name is None:
             return
-        namespace, _, deployment = name.rpartition("/")
         try:
-            history = await self.services.usage.price_history(self.services.session.server, namespace, deployment)
+            await show_prices(self.app, name)
         except Exception as error:
-            log.warning("the prices cannot be read: %s", error)
-            self._show_problem(explain(error).problem)
+            self._tell(error)
+
+    def refusal(self, action: str) -> str:
+        """Why there can be no budget of what is shown."""
+        if action != "budget" or not self.is_mounted:
+            return ""
+        return budget_refusal(self.dimension, everywhere=self._choice("clusters").value == EVERYWHERE)
+
+    @work(exclusive=True, group="dialog", exit_on_error=False)
+    async def action_budget(self) -> None:
+        """Ask for the month's budget of the organization, user or key under the cursor."""
+        name = self._table.cursor[0] if self._table.cursor else ""
+        if not name:
+            self.notify(f"there is no {self.dimension.value} under the cursor", timeout=3)
             return
-        await self.app.push_screen_wait(PricesDialog(name, history))
+        from screens.usage.budgeting import ask_budget
+
+        try:
+            await ask_budget(self.app, self.dimension, name)
+        except Exception as error:
+            self._tell(error)
+        else:
+            self.action_read()
 
     def action_gpu_costs(self) -> None:
         """What the GPUs cost against what their tokens brought in."""
@@ -401,61 +388,17 @@ engines' own counters say.
         else:
             self.app.open_deployment(row.ref)
 
-    # The filter -------------------------------------------------------------------------------------------------------
-
     def action_filter(self) -> None:
         """Open the line to narrow the rows."""
-        self.query_one("#usage-filter").display = True
-        self.query_one("#usage-words").focus()
-        self.refresh_bindings()
-
-    def _count(self) -> None:
-        self.query_one("#usage-found", Static).update(f"{self._table.row_count} of {self._table.total} rows")
-
-    @on(Input.Changed, "#usage-words")
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._table.narrow(event.value)
-        self._count()
-
-    @on(Input.Submitted, "#usage-words")
-    def _kept(self, event: Input.Submitted) -> None:
-        event.stop()
-        if not event.value.strip():
-            self.query_one("#usage-filter").display = False
-        self._table.focus()
-        self.refresh_bindings()
-
-    # Export -----------------------------------------------------------------------------------------------------------
+        self._filter.open()
 
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_export(self) -> None:
         """Write the rows that are shown into a new file."""
-        import asyncio
+        from screens.usage.asking import ask_file
 
-        from screens.dialogs.text import TextDialog
-
-        reading = self._reading
         shown = [self._lines[key] for key in self._table.shown if key in self._lines]
-        if reading is None or not shown:
+        if self._reading is None or not shown:
             self.notify("there are no rows to write", timeout=3)
             return
-        asked = reading.asked
-        name = "-".join(["usage", asked.by.value, asked.window.name.replace(" ", "-")]) + ".csv"
-        about = f"{plural(len(shown), 'row')} as shown. The name's end says how: .csv or .json."
-        dialog = TextDialog("Write usage into a file", name, problem=file_problem, text=about)
-        chosen = await self.app.push_screen_wait(dialog)
-        if chosen is None:
-            return
-        span = {
-            "since": f"{asked.window.since:%Y-%m-%dT%H:%M:%SZ}",
-            "until": f"{asked.window.until:%Y-%m-%dT%H:%M:%SZ}",
-        }
-        try:
-            path = await asyncio.to_thread(
-                write_items, chosen, [{**line_item(asked.by, line), **span} for line in shown]
-            )
-        except OSError as error:
-            self.notify(f"cannot write {error.filename or chosen}: {error.strerror}", severity="error")
-        else:
-            self.notify(f"{plural(len(shown), 'row')} written to {path}")
+        await ask_file(self.app, self._reading.asked, shown)

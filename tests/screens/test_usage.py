@@ -6,10 +6,12 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,10 +20,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from genai_tui.commands.budgets import list_budgets
 from genai_tui.domain.budgets import Budget
+from genai_tui.domain.counters import Count, Reconciliation
 from genai_tui.domain.money import Cost, Price
+from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
 from genai_tui.errors import GenaiTuiError
+from genai_tui.metering.budgets import BudgetRows
 from genai_tui.metering.ledger import Ledger
 from screens.usage import UsageScreen, screen
 from screens.widgets.trend_chart import TrendChart
@@ -203,6 +209,7 @@ async def usage_over_a_ledger(tmp_path: Path, size: tuple[int, int] = (80, 24)) 
     )
     world = FakeServices()
     world.usage = ledger  # type: ignore[assignment]
+    world.budgets = BudgetRows(ledger, CLUSTER, lambda: NOW)  # type: ignore[assignment]
     try:
         async with showing(world, None, size=size) as pilot:
             await pilot.app.switch_mode("usage")
@@ -322,6 +329,160 @@ async def test_a_budget_that_is_nearly_used_up_is_warned_of(tmp_path: Path) -> N
         await wait_until(pilot, lambda: "✖ user bob: 150% of this month's budget, €0.0015 of €0.001" in page(pilot.app))
         assert "▲ organization org-a: 89% of this month's budget" in page(pilot.app)
         assert "user alice" not in page(pilot.app)
+
+
+async def answer(pilot: Pilot[Any], text: str) -> None:
+    """Type into the dialog's line and accept it."""
+    pilot.app.screen.query_one(Input).value = text
+    await pilot.press("enter")
+
+
+async def test_b_sets_the_budget_of_the_row_and_what_is_none_is_refused_where_it_was_typed(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        services = pilot.app.screen.services  # type: ignore[attr-defined]
+
+        async def listed() -> list[tuple[str, str, str, int, str]]:
+            with redirect_stdout(StringIO()) as told:
+                await list_budgets(services, "json")
+            items = json.loads(told.getvalue())["items"]
+            return [(i["name"], i["amount"], i["currency"], i["used"], i["state"]) for i in items]
+
+        def says(text: str) -> bool:
+            return text in page(pilot.app)
+
+        await pilot.press("B")
+        await wait_until(pilot, lambda: "an organization, a user or a key can have a budget" in page(pilot.app))
+        await pilot.press("b", "b")
+        await wait_until(pilot, lambda: row_with(pilot, "org-a"))
+        await pilot.press("B")
+        await wait_until(pilot, lambda: "Budget of organization org-a, a month" in page(pilot.app))
+        assert "None is set." in page(pilot.app)
+        for wrong, why in (
+            ("", "write an amount and a currency: 250 EUR"),
+            ("0.01", "write an amount and a currency: 250 EUR"),
+            ("0 EUR", "write an amount above 0"),
+            ("0.001 EUR", "Euro has 2 digits after the point"),
+            ("1 EUX", "'EUX' is not an ISO 4217 currency code"),
+        ):
+            await answer(pilot, wrong)
+            await wait_until(pilot, partial(says, why))
+        assert await listed() == []
+        await answer(pilot, "0.01 eur")
+        await wait_until(pilot, lambda: "organization org-a: €0.01 a month; it warns from 80%" in page(pilot.app))
+        assert await listed() == [("org-a", "0.01", "EUR", 31, "fine")]
+
+        more = asked_of(6, NOW - timedelta(hours=1), organization="org-a", user="alice", tokens=16_000)
+        await services.usage.record(more)
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "✖ organization org-a: 111% of this month's budget" in page(pilot.app))
+        assert await listed() == [("org-a", "0.01", "EUR", 111, "over")]
+        await pilot.press("B")
+        await wait_until(pilot, lambda: "Set: €0.01, 111% used (€0.011125)." in page(pilot.app))
+        assert pilot.app.screen.query_one(Input).value == "0.01 EUR"
+        await answer(pilot, "1 EUR")
+        await wait_until(pilot, lambda: "111%" not in page(pilot.app) and row_with(pilot, "org-a"))
+        assert await listed() == [("org-a", "1", "EUR", 1, "fine")]
+
+
+async def test_a_budget_is_removed_after_a_yes(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+        budgets = pilot.app.screen.services.budgets  # type: ignore[attr-defined]
+        for amount, currency in ((5, "EUR"), (7, "USD")):
+            await budgets.set(Budget(Dimension.ORGANIZATION, "org-a", Decimal(amount), currency))
+        await pilot.press("b", "b")
+        await wait_until(pilot, lambda: row_with(pilot, "org-a"))
+        for key, left in (("n", 2), ("escape", 2), ("y", 0)):
+            await pilot.press("B")
+            await wait_until(pilot, lambda: "Set: €5, <1% used (€0.003125); $7, 0% used ($0)." in page(pilot.app))
+            await answer(pilot, "")
+            await wait_until(pilot, lambda: "Remove the budget of organization org-a?" in page(pilot.app))
+            assert "€5, $7 a month" in page(pilot.app)
+            await pilot.press(key)
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, UsageScreen))
+            await pilot.app.workers.wait_for_complete()
+            assert len(await budgets.all()) == left
+        await pilot.press("c", "B")
+        await wait_until(pilot, lambda: "a budget is of one cluster: c shows this cluster alone" in page(pilot.app))
+
+
+def counted(ref: Ref, by_engines: int | None, attributed: int, since: datetime) -> Reconciliation:
+    engines = None if by_engines is None else Count(by_engines, 0)
+    return Reconciliation(ref, since, NOW, engines, Count(attributed, 0))
+
+
+async def test_what_is_unattributed_is_told_beside_the_sums_where_it_is_known() -> None:
+    async with usage_of(CHAT_LINE) as (pilot, _):
+        await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
+        assert "attributed" not in page(pilot.app)
+        counters = pilot.app.screen.services.counters  # type: ignore[attr-defined]
+        began = NOW - timedelta(hours=24)
+        # What is lost of one deployment hides nothing of another.
+        lost = counted(Ref("search", "embed"), 10, 400, began)
+        counters.lines = (counted(CHAT, 6_083 + 17, 6_083, began), counted(Ref("a", "b"), None, 9, began), lost)
+        await pilot.press("r")
+        told = "Not in these sums: 17 tokens unattributed  <1% of the 6,110 tokens engines counted"
+        await wait_until(pilot, lambda: told in " ".join(page(pilot.app).split("\n")).replace("   ", "  "))
+        await pilot.press("c")
+        await wait_until(pilot, lambda: "unattributed" not in page(pilot.app))
+        await pilot.press("c")
+        await wait_until(pilot, lambda: "17 tokens unattributed" in page(pilot.app))
+        counters.lines = (counted(CHAT, 6_083, 6_083, NOW - timedelta(hours=2)),)
+        await pilot.press("enter")
+        told = "Nothing of the 6,083 tokens engines counted since 2026-11-23 08:"
+        await wait_until(pilot, lambda: told in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "organization" in page(pilot.app) and "engines counted" not in page(pilot.app))
+
+
+async def test_engines_counters_that_are_slow_to_read_hold_up_no_sum_and_are_not_asked_again_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(screen, "READ_EVERY_S", 0.01)
+    world, let = FakeServices(), asyncio.Event()
+    usage = world.usage = AskedUsage(lines=(CHAT_LINE,))
+    world.counters.lines = (counted(CHAT, 100, 40, NOW - timedelta(hours=24)),)
+    reconcile = world.counters.reconcile
+
+    async def slow(*asked: Any, **more: Any) -> Any:
+        found = await reconcile(*asked, **more)
+        await let.wait()
+        return found
+
+    monkeypatch.setattr(world.counters, "reconcile", slow)
+    async with showing(world, None) as pilot:
+        await pilot.app.switch_mode("usage")
+        await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
+        await wait_until(pilot, lambda: world.counters.asked)
+        for _ in range(5):
+            await pilot.pause(0.02)
+        assert (len(usage.windows), len(world.counters.asked)) == (1, 1)
+        assert "unattributed" not in page(pilot.app)
+        let.set()
+        await wait_until(pilot, lambda: "60 tokens unattributed" in page(pilot.app))
+
+
+async def test_the_mouse_does_what_keys_do(tmp_path: Path) -> None:
+    async with usage_over_a_ledger(tmp_path) as pilot:
+
+        def groups() -> list[str]:
+            return [line.split()[0] for line in page(pilot.app).splitlines() if line.strip().startswith("team-a/")]
+
+        assert groups() == ["team-a/chat", "team-a/embed"]
+        heading = next(line for line in page(pilot.app).splitlines() if "GROUP" in line)
+        await pilot.click("#usage-table", offset=(heading.index("GROUP"), 0))
+        await wait_until(pilot, lambda: "GROUP↑" in page(pilot.app), "a click on a heading sorts")
+        await pilot.click("#usage-table", offset=(heading.index("GROUP"), 0))
+        await wait_until(pilot, lambda: groups() == ["team-a/embed", "team-a/chat"], "another turns the order")
+        await pilot.click("#usage-trend", offset=(47, 4))
+        await wait_until(pilot, lambda: "peak" not in page(pilot.app), "a click tells the value under the pointer")
+        await pilot.click("#usage-table", offset=(4, 2), times=2)
+        await wait_until(pilot, lambda: "all › deployment team-a/chat" in page(pilot.app), "two clicks go into a row")
+        await pilot.press("escape")
+        await pilot.click("#usage-by", offset=(page(pilot.app).splitlines()[2].index("user") - 1, 0))
+        await wait_until(pilot, lambda: row_with(pilot, "carol"))
+        await pilot.click("#usage-clusters", offset=(20, 0))
+        await pilot.click("#usage-window", offset=(page(pilot.app).splitlines()[1].index("other") - 1, 0))
+        await wait_until(pilot, lambda: "back from now" in page(pilot.app))
 
 
 @dataclass
