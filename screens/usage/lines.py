@@ -114,11 +114,12 @@ def apart(reading: Reading, width: int) -> str:
     window = reading.asked.window
     # Readings stand a minute apart or more: what was read about when the window began covers it.
     late = abs(found.since - window.since) > max(window.every, _NEAR)
-    of = f"{count(found.counted)} tokens engines counted{f' since {moment(found.since)}' if late else ''}"
+    since = f"since {moment(found.since)}" if late else ""
     if not found.rest:
-        return facts_line([f"Nothing of the {of} is unattributed"], width)
+        return facts_line([f"Unattributed: none of {count(found.counted)} tokens engines counted", since], width)
     share = percent(found.rest / found.counted)
-    return facts_line([f"Not in these sums: {count(found.rest)} tokens unattributed", f"{share} of the {of}"], width)
+    told = f"Not in these sums: {count(found.rest)} unattributed tokens, {share} of what engines counted"
+    return facts_line([told, since], width)
 
 
 def _percentiles(took: Latencies) -> str:

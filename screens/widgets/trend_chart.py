@@ -34,6 +34,8 @@ class TrendChart(Widget, can_focus=True):
         & > .trend--bar { color: $text-accent; }
         & > .trend--chosen { background: $accent-muted; color: $block-cursor-foreground; text-style: bold; }
         &:focus > .trend--head { color: $text-accent; }
+        &:ansi > .trend--chosen { background: ansi_default; text-style: reverse bold; }
+        &:ansi:focus > .trend--head { text-style: bold underline; }
     }
     """
 

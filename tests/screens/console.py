@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+import pytest
 from textual import events
 from textual.app import App
 from textual.pilot import Pilot
@@ -35,6 +36,12 @@ class Console(GenaiTui):
 
     def open_deployment(self, ref: Ref, tab: str = "overview") -> None:
         self.sent.append(ref)
+
+
+plain_terminals = pytest.mark.parametrize(
+    "environment", [{"TERM": "linux", "COLORTERM": ""}, {"NO_COLOR": "1"}], ids=["16-colours", "no-colour"]
+)
+"""Runs a test in a terminal with sixteen colours, and in one that wants none."""
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from screens.dialogs.difference import DifferenceDialog
 from screens.dialogs.disputes import DisputesDialog
 from tests.fakes.services import FakeServices
 from tests.fakes.tour import CHAT, NOW
-from tests.screens.console import Console, page, showing, wait_until
+from tests.screens.console import Console, page, plain_terminals, showing, wait_until
 
 DIFF = """\
 --- live Deployment team-a/chat
@@ -171,6 +171,34 @@ def test_look(snap_compare: Compare, world: FakeServices, size: tuple[int, int],
             await wait_until(pilot, lambda: isinstance(pilot.app.screen, DifferenceDialog))
 
     assert snap_compare(Console(world, AuditScreen()), terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@plain_terminals
+def test_look_in_plain_terminals(
+    snap_compare: Compare,
+    world: FakeServices,
+    size: tuple[int, int],
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    test_look(snap_compare, world, size, "writes")
+
+
+async def test_the_mouse_does_what_keys_do(world: FakeServices) -> None:
+    async with showing(world, AuditScreen()) as pilot:
+        await wait_until(pilot, lambda: "Service team-a/chat" in page(pilot.app))
+        await pilot.click("#audit-clusters", offset=(20, 0))
+        heads = page(pilot.app).splitlines()
+        await pilot.click("#audit-window", offset=(heads[1].index("ever") - heads[1].index("○ 24h"), 0))
+        await wait_until(pilot, lambda: "Deployment team-a/other" in page(pilot.app))
+        heading = next(line for line in page(pilot.app).splitlines() if "VERB" in line)
+        await pilot.click("#audit-table", offset=(heading.index("VERB"), 0))
+        await wait_until(pilot, lambda: "VERB↑" in page(pilot.app), "a click on a heading sorts")
+        await pilot.click("#audit-table", offset=(20, 1), times=2)
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, DifferenceDialog), "two clicks open a row")
 
 
 async def test_a_write_that_could_not_be_recorded_is_told_when_it_is_made(world: FakeServices) -> None:

@@ -15,7 +15,7 @@ from genai_tui.domain.gpu_cost import EVER, FREE, OTHERS, GpuCostLine, GpuCosts,
 from genai_tui.domain.money import Cost
 from screens.gpu_costs import GpuCostsScreen
 from tests.fakes.services import NOW, FakeServices
-from tests.screens.console import Console, page, showing, wait_until
+from tests.screens.console import Console, page, plain_terminals, showing, wait_until
 
 
 def usd(amount: str) -> tuple[Cost, ...]:
@@ -110,3 +110,42 @@ def test_how_it_looks(snap_compare: Compare, world: FakeServices, size: tuple[in
             await wait_until(pilot, lambda: "gpu-1" in page(pilot.app))
 
     assert snap_compare(Console(world), terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@plain_terminals
+def test_how_it_looks_in_plain_terminals(
+    snap_compare: Compare,
+    world: FakeServices,
+    size: tuple[int, int],
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    test_how_it_looks(snap_compare, world, size, "deployment")
+
+
+async def test_the_mouse_does_what_keys_do(world: FakeServices) -> None:
+    async with showing(world, GpuCostsScreen()) as pilot:
+        await wait_until(pilot, lambda: "(other pods)" in page(pilot.app))
+
+        def line_of(text: str) -> str:
+            return next(line for line in page(pilot.app).splitlines() if text in line)
+
+        def groups() -> list[str]:
+            return [line.split()[0] for line in page(pilot.app).splitlines() if "$" in line and "hour" not in line]
+
+        at = (line_of("GROUP").index("GPU H"), 0)
+        await pilot.click("#gpus-table", offset=at)
+        await wait_until(pilot, lambda: groups()[-1] == "team-a/chat", "a click on a heading sorts")
+        await pilot.click("#gpus-table", offset=at)
+        await wait_until(pilot, lambda: groups()[0] == "team-a/chat", "another turns the order")
+        await pilot.click("#gpus-by", offset=(17, 0))
+        await wait_until(pilot, lambda: "gpu-1" in page(pilot.app))
+        await pilot.click("#gpus-table", offset=(3, 2))
+        await pilot.press("e")
+        await wait_until(pilot, lambda: "One GPU of g6.xlarge" in page(pilot.app), "a click moves the cursor")
+        await pilot.press("escape")
+        await pilot.click("#gpus-window", offset=(8, 0))
+        await wait_until(pilot, lambda: world.gpu_accounts.asked[-1] == (NOW - timedelta(days=7), NOW))

@@ -17,7 +17,7 @@ from screens.limits import LimitsScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeServices
 from tests.fakes.tour import CHAT
-from tests.screens.console import Console, page, showing, wait_until
+from tests.screens.console import Console, page, plain_terminals, showing, wait_until
 
 
 class Compare(Protocol):
@@ -127,3 +127,30 @@ def test_limits(snap_compare: Compare, state: str, size: tuple[int, int]) -> Non
         await pilot.pause()
 
     assert snap_compare(Console(busy_world(), LimitsScreen(ref)), terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@pytest.mark.parametrize("state", ["used", "key"])
+@plain_terminals
+def test_limits_in_plain_terminals(
+    snap_compare: Compare,
+    state: str,
+    size: tuple[int, int],
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    test_limits(snap_compare, state, size)
+
+
+async def test_a_click_on_a_heading_sorts() -> None:
+    async with showing(busy_world(), LimitsScreen(CHAT), size=(120, 30)) as pilot:
+        await wait_until(pilot, lambda: "alice" in page(pilot.app))
+        heading = next(line for line in page(pilot.app).splitlines() if "LEVEL" in line)
+        for _ in range(2):
+            await pilot.click("#limits-table", offset=(heading.index("USED"), 0))
+        await wait_until(pilot, lambda: "USED↓" in page(pilot.app))
+        lines = page(pilot.app).splitlines()
+        at = next(place for place, line in enumerate(lines) if "LEVEL" in line)
+        assert "60,000 spent" in lines[at + 1]

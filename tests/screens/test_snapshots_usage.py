@@ -12,13 +12,15 @@ import pytest
 from textual.pilot import Pilot
 
 from genai_tui.domain.budgets import Budget
+from genai_tui.domain.counters import Count, Reconciliation
 from genai_tui.domain.latency import counted
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, Source, UsageLine, Waits
 from genai_tui.errors import GenaiTuiError
 from tests.fakes.services import NOW, FakeServices
-from tests.screens.console import Console, page, wait_until
+from tests.fakes.tour import CHAT
+from tests.screens.console import Console, page, plain_terminals, wait_until
 from tests.screens.test_usage import AskedUsage
 
 
@@ -65,16 +67,20 @@ def look(
     *keys: str,
     budgets: tuple[Budget, ...] = (),
     then: str = "",
-    theme: str = "dark",
+    theme: str | None = "dark",
+    engines: tuple[Reconciliation, ...] = (),
 ) -> bool:
+    """`theme` None is the one the console takes in this terminal."""
     world = FakeServices()
     world.usage = usage
     world.budgets.held = budgets
+    world.counters.lines = engines
 
     async def before(pilot: Pilot[Any]) -> None:
         await pilot.app.switch_mode("usage")
         await wait_until(pilot, lambda: until in page(pilot.app))
-        pilot.app.theme = theme
+        if theme is not None:
+            pilot.app.theme = theme
         await pilot.press(*keys)
         await wait_until(pilot, lambda: then in page(pilot.app))
 
@@ -145,11 +151,48 @@ class BudgetedUsage(AskedUsage):
         return tuple(line(name, Source.GATEWAY, 900, 4_000_000, 1_000_000, cost) for name, cost in spent)
 
 
+HELD = tuple(
+    Budget(Dimension.ORGANIZATION, name, Decimal(amount), "USD")
+    for name, amount in (("org-a", 100), ("org-b", 250), ("org-c", 50))
+)
+
+
+def budgeted() -> BudgetedUsage:
+    return BudgetedUsage(lines=LINES, points=traffic(), earlier=EARLIER)
+
+
 def test_budgets_that_are_nearly_used_up(snap_compare: Compare, size: tuple[int, int]) -> None:
-    amounts = (("org-a", 100), ("org-b", 250), ("org-c", 50))
-    held = tuple(Budget(Dimension.ORGANIZATION, name, Decimal(amount), "USD") for name, amount in amounts)
-    usage = BudgetedUsage(lines=LINES, points=traffic(), earlier=EARLIER)
-    assert look(snap_compare, size, usage, "org-b", budgets=held)
+    assert look(snap_compare, size, budgeted(), "org-b", budgets=HELD)
+
+
+@plain_terminals
+def test_budgets_in_plain_terminals(
+    snap_compare: Compare, size: tuple[int, int], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert look(snap_compare, size, budgeted(), "org-b", budgets=HELD, theme=None)
+
+
+def test_asking_for_a_budget(snap_compare: Compare, size: tuple[int, int]) -> None:
+    keys, set_already = ("b", "b", "B"), "Set: $100, 92% used"
+    assert look(snap_compare, size, budgeted(), "team-b/summarize", *keys, budgets=HELD, then=set_already)
+
+
+def test_unattributed(snap_compare: Compare, size: tuple[int, int]) -> None:
+    began = NOW - timedelta(hours=24)
+    read = Reconciliation(CHAT, began, NOW, Count(310_204, 92_000), Count(303_077, 71_088))
+    assert look(snap_compare, size, busy(), "28,039 unattributed tokens", engines=(read,))
+
+
+@plain_terminals
+def test_latency_under_the_cursor_in_plain_terminals(
+    snap_compare: Compare, size: tuple[int, int], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    keys = ("m",) * 5 + ("shift+tab", "right", "left", "left")
+    assert look(snap_compare, size, busy(), "team-b/summarize", *keys, then="Median time", theme=None)
 
 
 def test_the_prices_of_a_deployment(snap_compare: Compare, size: tuple[int, int]) -> None:
