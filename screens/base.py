@@ -120,7 +120,7 @@ class ConsoleScreen(Screen[None]):
         action = next((a for a in self.actions() if a.key == event.key and a.refusal), None)
         if action is not None:
             event.stop()
-            self.notify(action.refusal, title=f"{action.binding.description} is not permitted", severity="warning")
+            self.notify(action.refusal, title=f"{action.binding.description} is not possible now", severity="warning")
 
 
 class AreaScreen(ConsoleScreen):

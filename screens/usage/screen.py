@@ -144,6 +144,12 @@ were read; `genai-tui reconcile` does by deployment. What an engine counted just
         return table
 
     @property
+    def _current(self) -> Key | None:
+        """The row under the cursor; None while the rows are still those of another grouping."""
+        fresh = self._reading is not None and self._reading.asked.by is self.dimension
+        return self._table.cursor if fresh else None
+
+    @property
     def _filter(self) -> FilterLine:
         return self.query_one(FilterLine)
 
@@ -291,7 +297,7 @@ were read; `genai-tui reconcile` does by deployment. What an engine counted just
 
     def action_into(self) -> None:
         """Narrow everything to the group under the cursor, and group by what is inside it."""
-        key = self._table.cursor
+        key = self._current
         inside = next((d for d in _INWARDS if d not in self._only and d is not self.dimension), None)
         if key is None:
             return
@@ -330,7 +336,7 @@ were read; `genai-tui reconcile` does by deployment. What an engine counted just
 
     def _deployment(self) -> str | None:
         """The deployment that is under the cursor, or that was gone into, as `namespace/name`; tells if none is."""
-        key = self._table.cursor
+        key = self._current
         name = key[0] if key and self.dimension is Dimension.DEPLOYMENT else self._only.get(Dimension.DEPLOYMENT)
         if name is None:
             self.notify("group by deployment (b) to choose one", timeout=3)
@@ -358,7 +364,9 @@ were read; `genai-tui reconcile` does by deployment. What an engine counted just
     @work(exclusive=True, group="dialog", exit_on_error=False)
     async def action_budget(self) -> None:
         """Ask for the month's budget of the organization, user or key under the cursor."""
-        name = self._table.cursor[0] if self._table.cursor else ""
+        if self._current is None:
+            await self._read()
+        name = self._current[0] if self._current else ""
         if not name:
             self.notify(f"there is no {self.dimension.value} under the cursor", timeout=3)
             return

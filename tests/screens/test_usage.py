@@ -384,6 +384,22 @@ async def test_b_sets_the_budget_of_the_row_and_what_is_none_is_refused_where_it
         assert await listed() == [("org-a", "1", "EUR", 1, "fine")]
 
 
+async def test_b_waits_for_the_rows_of_the_grouping_that_was_just_chosen() -> None:
+    world = FakeServices()
+    usage = world.usage = SlowUsage(lines=(CHAT_LINE,))
+    usage.let.set()
+    async with showing(world, None) as pilot:
+        await pilot.app.switch_mode("usage")
+        await wait_until(pilot, lambda: row_with(pilot, "team-a/chat"))
+        usage.let.clear()
+        usage.lines = (replace(CHAT_LINE, group="org-a"),)
+        await pilot.press("b", "b", "enter", "B")
+        await pilot.pause()
+        usage.let.set()
+        await wait_until(pilot, lambda: "Budget of organization" in page(pilot.app))
+        assert "Budget of organization org-a, a month" in page(pilot.app)
+
+
 async def test_a_budget_is_removed_after_a_yes(tmp_path: Path) -> None:
     async with usage_over_a_ledger(tmp_path) as pilot:
         budgets = pilot.app.screen.services.budgets  # type: ignore[attr-defined]
