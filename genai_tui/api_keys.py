@@ -18,6 +18,20 @@ log = logging.getLogger(__name__)
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
+async def listed_keys(connection: Connection, namespace: str) -> tuple[KeyRecord, ...]:
+    """Every key in the Secrets of a namespace; the Secrets' data is not asked for."""
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    params = {"labelSelector": f"{KIND_LABEL}={KIND}"}
+    response = await connection.request("GET", path, params=params, accept=_METADATA_ONLY)
+    found: list[KeyRecord] = []
+    for item in response.json().get("items") or ():
+        try:
+            found.append(from_secret(item))
+        except ValueError as error:
+            log.warning("an API key cannot be read and is not listed: %s", error)
+    return tuple(sorted(found, key=lambda key: (key.organization, key.user, key.name, key.id)))
+
+
 class ClusterKeys:
     """The keys in the Secrets of the system namespace.
 
@@ -41,17 +55,8 @@ class ClusterKeys:
         self._settled, self._clock = settled, clock
 
     async def listed(self) -> tuple[KeyRecord, ...]:
-        """Every key; the Secrets' data is not asked for."""
-        path = f"/api/v1/namespaces/{self._session.system_namespace}/secrets"
-        params = {"labelSelector": f"{KIND_LABEL}={KIND}"}
-        response = await self._connection.request("GET", path, params=params, accept=_METADATA_ONLY)
-        found: list[KeyRecord] = []
-        for item in response.json().get("items") or ():
-            try:
-                found.append(from_secret(item))
-            except ValueError as error:
-                log.warning("an API key cannot be read and is not listed: %s", error)
-        return tuple(sorted(found, key=lambda key: (key.organization, key.user, key.name, key.id)))
+        """Every key."""
+        return await listed_keys(self._connection, self._session.system_namespace)
 
     async def create(self, request: KeyRequest) -> NewKey:
         """Make a key and store it; its text is in what is returned, and nowhere else but in the cluster."""

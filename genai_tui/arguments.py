@@ -209,7 +209,9 @@ def _writing(add: Add) -> None:
     undo.add_argument("--yes", action="store_true", help="do not ask")
     adopt = add("adopt", "Print a deployment of others as a file of ours, for a new one beside it.")
     adopt.add_argument("name", metavar="NAME")
-    delete = add("delete", "Delete a deployment, model, endpoint or organization with what belongs to it.")
+    delete = add(
+        "delete", "Delete a deployment with what belongs to it, or a model, endpoint or organization that nothing uses."
+    )
     delete.add_argument("kind", metavar="KIND")
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--yes", action="store_true", help="do not ask")

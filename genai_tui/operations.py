@@ -11,13 +11,15 @@ from typing import Any
 
 from genai_tui import scaling
 from genai_tui.adopting import adoption_of
+from genai_tui.api_keys import listed_keys
 from genai_tui.applying import TRIES, Applying, refuse_changed
 from genai_tui.disputing import drift_of
 from genai_tui.domain.adoption import Adoption
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import Enforcement, Installed
-from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, MANAGED_BY_LABEL, MANAGER
+from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, MANAGED_BY_LABEL, MANAGER, did_you_mean
+from genai_tui.domain.organizations import in_the_way
 from genai_tui.domain.redaction import redacted
 from genai_tui.domain.revisions import Revision
 from genai_tui.domain.rows import Ref
@@ -45,7 +47,7 @@ class ClusterOperations(Applying):
     async def delete(
         self, kind: str, name: str, namespace: str = "", *, base: ModelDeployment | None = None
     ) -> tuple[str, ...]:
-        """Delete with what belongs to it."""
+        """Delete: a deployment with what belongs to it, an entry of the catalogue where nothing uses it."""
         self._may_write()
         if kind == "ModelDeployment":
             ref = Ref(namespace or self._session.namespace or "default", name)
@@ -63,9 +65,32 @@ class ClusterOperations(Applying):
         if users:
             text = f"{kind.lower()} {name} is used by {', '.join(users[:5])}{' and others' if len(users) > 5 else ''}"
             raise BadInput(text, next_step="delete or change these deployments first")
+        if kind == "Organization":
+            await self._refuse_in_use(name)
         home = self._session.system_namespace
-        await writes.delete(self._connection, "ConfigMap", "v1", home, config_map_name(kind, name))
+        try:
+            await writes.delete(self._connection, "ConfigMap", "v1", home, config_map_name(kind, name))
+        except NotFound as error:
+            hint = did_you_mean(name, self._names_of(kind))
+            raise NotFound(f"no {kind.lower()} is called '{name}'{hint}") from error
         return (f"{kind} {name}",)
+
+    def _names_of(self, kind: str) -> list[str]:
+        match kind:
+            case "Model":
+                return [row.name for row in self._picture.models()]
+            case "Endpoint":
+                return [row.name for row in self._picture.endpoints()]
+            case _:
+                return [row.name for row in self._picture.organizations()]
+
+    async def _refuse_in_use(self, organization: str) -> None:
+        """Raises BadInput with what must go first; NotPermitted where the keys may not be listed."""
+        keys = await listed_keys(self._connection, self._session.system_namespace)
+        details = (self._picture.deployment(row.ref) for row in self._picture.deployments())
+        problem = in_the_way(organization, keys, details)
+        if problem is not None:
+            raise BadInput(problem.what, why=problem.why, next_step=problem.next_step)
 
     async def _delete_deployment(self, ref: Ref) -> tuple[str, ...]:
         detail = self._picture.deployment(ref)

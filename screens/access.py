@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from genai_tui.domain.keys import KeyRecord, Selection
+from genai_tui.domain.organizations import in_the_way
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.text import printable
 from genai_tui.domain.usage import Dimension
@@ -354,19 +355,14 @@ Last used is what the ledger of this machine has seen within 90 days.
 
     @work(exclusive=True, group="dialog")
     async def _delete_organization(self, name: str) -> None:
-        keys = [key for key in self._keys or () if key.organization == name]
-        shared = [
-            str(row.ref)
-            for row in self.services.picture.deployments()
-            if (detail := self.services.picture.deployment(row.ref)) is not None
-            and detail.document is not None
-            and name in detail.document.spec.sharing.organizations
-        ]
-        if keys or shared:
-            why = [f"{len(keys)} keys belong to it"] if keys else []
-            why += [f"it is shared with by {', '.join(shared[:5])}"] if shared else []
-            step = "revoke its keys first (R)" if keys else "take it out of their sharing first"
-            problem = Problem(f"organization {name} cannot be deleted", "; ".join(why), step)
+        picture = self.services.picture
+        try:
+            keys = await self.services.keys.listed()
+        except GenaiTuiError as error:
+            self.app.push_screen(ProblemDialog(error.problem))
+            return
+        problem = in_the_way(name, keys, (picture.deployment(row.ref) for row in picture.deployments()))
+        if problem is not None:
             self.app.push_screen(ProblemDialog(problem))
             return
         where = self.services.session.context

@@ -5,10 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.test_cli import Program, sandbox
+
+ORGANIZATION = """\
+apiVersion: genai-tui.dev/v1alpha1
+kind: Organization
+metadata: {name: org-d}
+spec: {users: [dora]}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +102,21 @@ def test_who_may_not_is_told_so(program: Program) -> None:
     read_only = program("--read-only", "keys", *asked)
     assert read_only.code == 3
     assert "read-only" in read_only.err
+
+
+def test_an_organization_with_keys_or_shared_deployments_is_not_deleted(program: Program, tmp_path: Path) -> None:
+    file = tmp_path / "org.yaml"
+    file.write_text(ORGANIZATION, encoding="utf-8")
+    assert program("apply", "-f", str(file)).code == 0
+    key = program("keys", "create", "--organization", "org-d", "--user", "dora", "-o", "json").json
+    refused = program("delete", "organization", "org-d", "--yes")
+    assert (refused.code, refused.out) == (2, "")
+    assert f"1 key of it would still be let in: {key['id']}" in refused.err
+    assert "genai-tui keys revoke --organization org-d" in refused.err
+    assert program("keys", "revoke", key["id"], "--yes").code == 0
+    assert program("delete", "organization", "org-d", "--yes").out == "Organization org-d deleted\n"
+    shared = program("delete", "organization", "org-b", "--yes")
+    assert shared.code == 2
+    assert "shared with it: team-" in shared.err
+    gone = program("delete", "organization", "org-d", "--yes")
+    assert (gone.code, gone.err) == (1, "genai-tui: no organization is called 'org-d'; did you mean 'org-b'?\n")

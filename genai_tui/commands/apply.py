@@ -162,7 +162,7 @@ async def delete(services: Services, kind: str, name: str, namespace: str | None
     """Delete after asking; `yes` answers in advance.
 
     Raises:
-        BadInput: an unknown kind, or nobody there to ask.
+        BadInput: an unknown kind, something that uses it, or nobody there to ask.
         NotFound: nothing is called so.
     """
     written = KIND_NAMES.get(kind.lower().removesuffix("s"))
@@ -177,7 +177,8 @@ async def delete(services: Services, kind: str, name: str, namespace: str | None
         raise NotFound(f"no deployment is called '{name}' in namespace {where}")
     if not yes:
         context = services.session.context
-        confirm(f"Delete {shown} in {context} with all that belongs to it?", f"deleting {shown}")
+        also = " with all that belongs to it" if written == "ModelDeployment" else ""
+        confirm(f"Delete {shown} in {context}{also}?", f"deleting {shown}")
     for reference in await services.operations.delete(written, name, where):
         write(f"{reference} deleted")
 

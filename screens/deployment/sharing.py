@@ -22,7 +22,7 @@ from genai_tui.domain.sharing import Effect, effect, moved, shared_with, sharing
 from genai_tui.errors import GenaiTuiError
 from screens.deployment.overview import enforcement
 from screens.deployment.sheet import Block, Fact, Heading, Sheet, Text
-from screens.format import plural
+from screens.format import MISSING, plural
 from screens.widgets.choice_row import ChoiceRow
 from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
@@ -131,6 +131,7 @@ class SharingPane(Vertical):
         if self._detail is None or self._now is None:
             return
         rows = {row.name: self._cells(row) for row in self._organizations}
+        rows |= {name: self._gone_cells(name) for name in self._gone}
         table: VirtualTable[str] = self.query_one("#sharing-table", VirtualTable)
         if table.total:
             table.merge(rows, [name for name in self._names if name not in rows])
@@ -140,11 +141,17 @@ class SharingPane(Vertical):
         self.query_one("#sharing-now", Sheet).show(self._heading())
         self.query_one("#sharing-effect", Sheet).show(self._consequence())
 
+    @property
+    def _gone(self) -> list[str]:
+        """Organizations it is shared with and that do not exist: they must be seen to be taken out."""
+        known = {row.name for row in self._organizations}
+        return [name for name in self._applied.organizations if name not in known]
+
     def _heading(self) -> list[Block]:
         return [Heading("SHARED WITH", sharing_text(self._applied)), Fact("kept by", enforcement(self._endpoint))]
 
     def _consequence(self) -> list[Block]:
-        if not self._organizations:
+        if not self._organizations and not self._gone:
             return [Text("There is no organization yet: Access (4) makes them.", "quiet")]
         if self.wanted == self._applied:
             blocks: list[Block] = [Text(self._effect_text(self._applied))]
@@ -155,7 +162,7 @@ class SharingPane(Vertical):
 
     def _effect_text(self, sharing: Sharing) -> str:
         assert self._detail is not None and self._now is not None  # noqa: PT018  # drawn only with both
-        names = [row.name for row in self._organizations]
+        names = [*(row.name for row in self._organizations), *self._gone]
         told = effect(sharing, self._detail.row.ref, names, self._keys, self._now)
         return effect_text(told, self._problem)
 
@@ -168,18 +175,26 @@ class SharingPane(Vertical):
         return "".join(f"\n{_named(keys)} {what}" for what, keys in told if keys)
 
     def _cells(self, row: OrganizationRow) -> Cells:
-        wanted = shared_with(self.wanted, row.name)
-        was = shared_with(self._applied, row.name)
-        mark = "●" if wanted else "○"
-        changed = "" if wanted == was else " *"
         spec = row.document.spec if row.document is not None else None
-        keys = [key for key in self._keys or () if key.organization == row.name]
         return (
-            Cell(f"{mark} {row.name}{changed}", "accent" if wanted else "", row.name),
+            self._choice(row.name),
             Cell(spec.display_name if spec else row.problem or "", "quiet"),
             Cell(str(len(spec.users)) if spec else "", "quiet"),
-            Cell("–" if self._keys is None else str(len(keys)), "quiet"),
+            self._number_of_keys(row.name),
         )
+
+    def _gone_cells(self, name: str) -> Cells:
+        missing = Cell("▲ there is no such organization", "waiting")
+        return self._choice(name), missing, Cell(MISSING, "quiet"), self._number_of_keys(name)
+
+    def _choice(self, name: str) -> Cell:
+        wanted = shared_with(self.wanted, name)
+        changed = "" if wanted == shared_with(self._applied, name) else " *"
+        return Cell(f"{'●' if wanted else '○'} {name}{changed}", "accent" if wanted else "", name)
+
+    def _number_of_keys(self, name: str) -> Cell:
+        keys = [key for key in self._keys or () if key.organization == name]
+        return Cell(MISSING if self._keys is None else str(len(keys)), "quiet")
 
     # Choosing ---------------------------------------------------------------------------------------------------------
 

@@ -126,7 +126,8 @@ async def test_an_organization_is_made_by_keys_and_one_in_use_is_not_deleted() -
     async with access() as (pilot, world):
         await pilot.press("ctrl+d")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, ProblemDialog))
-        assert "2 keys belong to it" in page(pilot.app)
+        assert "2 keys of it would still be let in: k-11111111, k-22222222" in page(pilot.app)
+        assert "team-a/chat" in page(pilot.app)
         await pilot.press("escape", "n")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, CatalogueFormScreen))
         await pilot.press(*"org-c", "tab", *"Third", "tab", *"dora", "enter", *"emil", "ctrl+s")

@@ -69,6 +69,22 @@ async def test_keys_that_lose_access_are_named_and_what_the_server_refuses_is_to
         assert world.operations.applied == []
 
 
+async def test_an_organization_that_does_not_exist_is_seen_and_can_be_taken_out() -> None:
+    world = World()
+    world.picture.organization_rows = world.picture.organization_rows[1:]
+    async with showing(world, CHAT, "sharing") as pilot:
+        await says(pilot, "2 organizations, 2 keys of 2 users may call this")
+        assert "● org-a" in page(pilot)
+        assert "▲ there is no such organization" in page(pilot)
+        await pilot.press("space", "ctrl+s")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, DifferenceDialog))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: world.operations.applied)
+        (document,) = world.operations.applied
+        assert isinstance(document, ModelDeployment)
+        assert document.spec.sharing.organizations == ("org-b",)
+
+
 async def test_keys_that_may_not_be_read_are_not_counted_as_none() -> None:
     world = World()
     world.keys.failure = NotPermitted("you may not list secrets in namespace genai-tui")
