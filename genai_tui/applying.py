@@ -60,7 +60,7 @@ class Applying(Rendering):
         """Render, compare, dry-run. Refusals of the server are in the result, not raised."""
         await self._look_at_gateways([document])
         ((_, objects),) = self.render([document])
-        problems = (*self._picture_problems(document), *self._gateway_problems([document]))
+        problems = (*self._picture_problems(document, [document]), *self._gateway_problems([document]))
         outcomes: dict[str, Outcome] = {}
         diffs: list[str] = []
         refusal = None
@@ -145,7 +145,7 @@ class Applying(Rendering):
             BadInput, NotPermitted, Disputed, ChangedMeanwhile: nothing was written.
         """
         rendered = self.render(documents)
-        problems = [problem for document in documents for problem in self._picture_problems(document)]
+        problems = [problem for document in documents for problem in self._picture_problems(document, documents)]
         problems += self._gateway_problems(documents)
         if problems:
             raise BadInput(problems[0].message, fields=tuple(problems))

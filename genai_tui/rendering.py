@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from genai_tui.domain.catalogue import EndpointSpec, ModelSpec
-from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
+from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
 from genai_tui.domain.naming import did_you_mean
+from genai_tui.domain.organizations import user_problem
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
 from genai_tui.enforcing import GatewayObjects
@@ -149,8 +151,23 @@ class Rendering:
         ref = Ref(self._namespace(document), document.metadata.name)
         return [reference for reference, _ in await self._gateways.unwanted(ref, objects)]
 
-    def _picture_problems(self, document: AnyDocument) -> list[FieldProblem]:
-        """What no server says: GPUs no node can hold."""
+    def _user_problems(self, document: Organization, beside: Sequence[AnyDocument]) -> list[FieldProblem]:
+        """A user that another organization has: one of the cluster, or one that stands before it in the same file."""
+        said = [one for one in beside if isinstance(one, Organization)]
+        others: dict[str, tuple[str, ...]] = {
+            row.name: row.document.spec.users for row in self._picture.organizations() if row.document is not None
+        }
+        for one in said:
+            others.pop(one.metadata.name, None)
+        before = itertools.takewhile(lambda one: one is not document, said)
+        others |= {one.metadata.name: one.spec.users for one in before}
+        text = user_problem(document.metadata.name, document.spec.users, others)
+        return [FieldProblem("spec.users", text)] if text else []
+
+    def _picture_problems(self, document: AnyDocument, beside: Sequence[AnyDocument]) -> list[FieldProblem]:
+        """What no server says: GPUs no node can hold, users that two organizations have."""
+        if isinstance(document, Organization):
+            return self._user_problems(document, beside)
         if not isinstance(document, ModelDeployment):
             return []
         wanted, resource = document.spec.resources.gpu, document.spec.resources.gpu_resource

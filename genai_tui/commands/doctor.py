@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from genai_tui.commands.output import write
 from genai_tui.commands.settings import text_of
 from genai_tui.composition import build_services
+from genai_tui.domain.organizations import key_doubts
 from genai_tui.domain.own_credentials import Keep
 from genai_tui.domain.rows import Link
 from genai_tui.errors import GenaiTuiError, explain
@@ -157,12 +158,29 @@ async def _connected(services: Services) -> list[Check]:
     for kind, sync in health.kinds:
         if sync.value not in ("live", "absent"):
             checks.append(Check(f"list {kind}", Verdict.NOTE, sync.value, f"ask for list and watch on {kind}"))
+    checks += await _keys(services)
     namespace = session.namespace or "default"
     await services.access.check(namespace)
     checks += [_permission(services, verb, resource, namespace) for verb, resource in _WANTED]
     return checks
 
 
+async def _keys(services: Services) -> list[Check]:
+    """Keys that stand for somebody else than they seem to, or for nobody."""
+    try:
+        keys = await services.keys.listed()
+    except GenaiTuiError as error:
+        return [Check("keys", Verdict.NOTE, f"cannot be listed: {error.problem.line}")]
+    organizations = services.picture.organizations()
+    if services.picture.health.not_visible("ConfigMap"):
+        return [Check("keys", Verdict.NOTE, "not compared with organizations, which are not visible to you")]
+    doubts = key_doubts(keys, {row.name: row.document.spec.users if row.document else None for row in organizations})
+    if not doubts:
+        return [Check("keys", Verdict.OK, f"{len(keys)}, each of a user of one organization")]
+    return [Check(f"key {id_}", Verdict.PROBLEM, text, _MEND.format(id_)) for id_, text in doubts.items()]
+
+
+_MEND = "genai-tui keys revoke {}; a key of another user takes its place"
 _WANTED = (
     ("patch", "apps/deployments"),
     ("patch", "services"),

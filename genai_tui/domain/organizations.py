@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from genai_tui.domain.deployment import SharingMode
 from genai_tui.domain.keys import KeyRecord
@@ -46,3 +46,46 @@ def in_the_way(name: str, keys: Iterable[KeyRecord], deployments: Iterable[Deplo
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def user_problem(name: str, users: Iterable[str], others: Mapping[str, Collection[str]]) -> str:
+    """What is wrong with the users of an organization: limits are counted by a user's name alone.
+
+    Args:
+        name: the organization.
+        users: its users.
+        others: the users of every organization by its name; itself does not count.
+    """
+    for user in users:
+        other = next((other for other, theirs in others.items() if other != name and user in theirs), None)
+        if other is not None:
+            return f"'{user}' is a user of {other} already, and limits are counted by that name: choose another"
+    return ""
+
+
+def key_doubts(keys: Sequence[KeyRecord], organizations: Mapping[str, Collection[str] | None]) -> Mapping[str, str]:
+    """What is wrong with keys that exist: their ids, and a sentence for each.
+
+    Args:
+        keys: all keys.
+        organizations: the users of every organization by its name; None where its document cannot be read.
+    """
+    homes: dict[str, set[str]] = {}
+    for organization, users in organizations.items():
+        for user in users or ():
+            homes.setdefault(user, set()).add(organization)
+    for key in keys:
+        homes.setdefault(key.user, set()).add(key.organization)
+    found = {key.id: _doubt(key, organizations, sorted(homes[key.user] - {key.organization})) for key in keys}
+    return {id_: doubt for id_, doubt in found.items() if doubt}
+
+
+def _doubt(key: KeyRecord, organizations: Mapping[str, Collection[str] | None], elsewhere: Sequence[str]) -> str:
+    if key.organization not in organizations:
+        return f"there is no organization {key.organization}, and the key is let in all the same"
+    if elsewhere:
+        return f"{key.user} is also in {', '.join(elsewhere)}: the limits of the user count both together"
+    users = organizations[key.organization]
+    if users is not None and key.user not in users:
+        return f"{key.user} is no user of {key.organization} any more, and the key is let in all the same"
+    return ""

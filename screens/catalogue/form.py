@@ -19,6 +19,7 @@ from genai_tui.domain.drafts import BASE, ENDPOINT_FORM, MODEL_FORM, ORGANIZATIO
 from genai_tui.domain.enforcement import Installed, gateway_doubt
 from genai_tui.domain.form_facts import Findings
 from genai_tui.domain.form_field import Draft
+from genai_tui.domain.organizations import user_problem
 from genai_tui.domain.problems import FieldProblem, Problem
 from genai_tui.domain.rows import EndpointRow, ModelRow, OrganizationRow
 from genai_tui.errors import BadInput, ChangedMeanwhile, GenaiTuiError, explain
@@ -138,7 +139,18 @@ class CatalogueFormScreen(FormScreen, inherit_bindings=False):
         if self._entry is None and any(row.name == name for row in self._rows):
             text = f"{self._kind.lower()} {name} exists already; choose another name"
             return Findings((FieldProblem("name", text),))
-        return self._check_gateway(draft) if self._kind == "Endpoint" else Findings()
+        match self._kind:
+            case "Endpoint":
+                return self._check_gateway(draft)
+            case "Organization":
+                return self._check_users(name, draft)
+            case _:
+                return Findings()
+
+    def _check_users(self, name: str, draft: Draft) -> Findings:
+        others = {row.name: row.document.spec.users for row in self.facts.organizations if row.document is not None}
+        text = user_problem(name, draft.get("users", "").split(), others)
+        return Findings((FieldProblem("users", text),) if text else ())
 
     def _check_gateway(self, draft: Draft) -> Findings:
         live = self._base.spec if isinstance(self._base, Endpoint) else None
