@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from genai_tui.domain.keys import KIND, KeyRecord, KeyRequest, NewKey, from_secret, new_key, problems, to_secret
+from genai_tui.domain.keys import (
+    KIND,
+    KeyRecord,
+    KeyRequest,
+    NewKey,
+    from_secret,
+    full_names,
+    new_key,
+    problems,
+    to_secret,
+)
 from genai_tui.domain.naming import KIND_LABEL
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted, PartlyApplied
 from genai_tui.kube import writes
@@ -41,6 +52,7 @@ class ClusterKeys:
         session: where, and whether anything may be written.
         settled: waits until the picture is complete.
         clock: the time.
+        who: who this is, as the cluster sees it; None where it does not say.
     """
 
     def __init__(
@@ -50,9 +62,10 @@ class ClusterKeys:
         session: Session,
         settled: Callable[[], Awaitable[None]],
         clock: Callable[[], datetime],
+        who: Callable[[], Awaitable[str | None]],
     ) -> None:
         self._connection, self._picture, self._session = connection, picture, session
-        self._settled, self._clock = settled, clock
+        self._settled, self._clock, self._who = settled, clock, who
 
     async def listed(self) -> tuple[KeyRecord, ...]:
         """Every key."""
@@ -64,10 +77,11 @@ class ClusterKeys:
         await self._settled()
         organizations = [row.document for row in self._picture.organizations() if row.document is not None]
         deployments = {str(row.ref) for row in self._picture.deployments() if not row.foreign}
+        request = replace(request, deployments=full_names(request.deployments, deployments))
         wrong = problems(request, organizations, deployments, self._clock())
         if wrong:
             raise BadInput("; ".join(f"{p.field}: {p.message}" for p in wrong), fields=wrong)
-        key = new_key(request, self._clock())
+        key = new_key(request, self._clock(), await self._who() or "")
         try:
             await writes.create(self._connection, to_secret(key, self._session.system_namespace))
         except NotFound as error:

@@ -230,7 +230,7 @@ def _keys(add: Add, common: Parser) -> None:
     create.add_argument("--name", default="", metavar="N", help="what people call it, such as 'alice laptop'")
     create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
     create.add_argument("--expires", metavar="30d", help="refuse it after that time (never)")
-    create.add_argument("--deployment", action="append", default=[], metavar="NAMESPACE/NAME",
+    create.add_argument("--deployment", action="append", default=[], metavar="[NAMESPACE/]NAME",
                         help="may call this one alone; can be given several times (all that are shared)")  # fmt: skip
     _output(create, "table", "json", "yaml")
     _output(verb("list", "List the keys, without the keys themselves."), "table", "wide", "json", "yaml")

@@ -52,7 +52,7 @@ class Recorder:
                     uuid.uuid4().hex,
                     write.act,
                     at,
-                    await self._who(),
+                    await self.who(),
                     self._session.server,
                     self._session.context,
                     write.verb,
@@ -72,7 +72,7 @@ class Recorder:
             self.problem = f"{write.verb} of {reference} is not in the audit: {error.problem.line}"
             log.warning("%s", self.problem)
 
-    async def _who(self) -> str | None:
+    async def who(self) -> str | None:
         """The user as the cluster sees it, asked once where that is not known yet."""
         if self._access.identity is None:
             try:

@@ -106,11 +106,11 @@ class Wiring:
         self.budgets = BudgetRows(self._ledger, session.server, now)
         gpu_time = GpuTimeRows(self._ledger, session.server)
         self.gpu_accounts = GpuAccounts(gpu_time, self._ledger, picture, session.server, now)
-        self.keys = ClusterKeys(connection, picture, session, self.settle, now)
         self.credentials = own_credentials(settings, simulated=session.simulated)
         self.secrets = ClusterSecrets(connection, access, session, self.credentials)
         rows = AuditRows(self._ledger)
         recorder = connection.journal = Recorder(rows, session, access, now)
+        self.keys = ClusterKeys(connection, picture, session, self.settle, now, recorder.who)
         self.audit = Trail(rows, recorder, self.operations, session)
         self.monitor = ClusterMonitor(picture, self._fetch_pod, self._ways.fetch, now, execute=self._execute)
 

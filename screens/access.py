@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from textual import on, work
@@ -13,24 +13,24 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from genai_tui.domain.keys import KeyRecord, Selection
-from genai_tui.domain.organizations import in_the_way
+from genai_tui.domain.organizations import in_the_way, key_doubts
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.text import printable
-from genai_tui.domain.usage import Dimension
 from genai_tui.errors import GenaiTuiError, explain
+from genai_tui.key_use import last_used
 from screens.base import AreaScreen
 from screens.catalogue.form import CatalogueFormScreen
-from screens.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from screens.dialogs.confirm import TypedConfirmDialog
 from screens.dialogs.problem import ProblemDialog
+from screens.keys.detail import Answer, KeyDialog, Told
 from screens.keys.new_key import NewKeyDialog, ShownOnceDialog
+from screens.keys.revoking import revoke_dialog
 from screens.keys.views import COLUMNS, KEYS, ORGANIZATIONS, USERS, VIEWS, Known, rows
 from screens.widgets.choice_row import ChoiceRow
 from screens.widgets.virtual_table import VirtualTable
 
 log = logging.getLogger(__name__)
 READ_EVERY_S = 15.0
-USED_WITHIN = timedelta(days=90)
-_MOST_NAMED = 8
 _NEEDS = {
     "new": ("create", "configmaps"),
     "edit": ("patch", "configmaps"),
@@ -57,7 +57,8 @@ class AccessScreen(AreaScreen):
         Binding("x", "revoke_expired", "Clean up", id="access.expired", show=False, tooltip="Delete the expired keys"),
         Binding("a", "audit", "Audit", id="access.audit", tooltip="What was written to clusters from this machine"),
         Binding("slash", "filter", "Filter", id="access.filter", key_display="/", tooltip="Show only some"),
-        Binding("enter", "open", "Keys", id="access.open", show=False, tooltip="The keys of it"),
+        Binding("enter,d", "open", "Open", id="access.open", show=False,
+                tooltip="The keys of the organization or user; of a key all that is known"),
         Binding("r", "read", "Read again", id="access.read", show=False, tooltip="Read the keys now"),
         Binding("escape", "clear", "All", show=False, tooltip="Show all again"),
     ]  # fmt: skip
@@ -72,7 +73,8 @@ class AccessScreen(AreaScreen):
 # Access
 
 Organizations are what deployments are shared with; users belong to them; an API key says in whose name a request is
-made. `v` goes from one list to the next, `enter` shows the keys of an organization or user.
+made. `v` goes from one list to the next, `enter` shows the keys of an organization or user, and of a key all that is
+known of it.
 
 `n` makes an organization, and among users and keys a key; `K` makes a key for whom the cursor is on. It is shown once.
 Revoking one deletes its Secret: callers that use it are refused from then on. `R` revokes every key of a user or an
@@ -80,13 +82,19 @@ organization, `x` those that have expired; both show first which ones.
 
 `a` shows everything that was written to clusters from this machine.
 
-Last used is what the ledger of this machine has seen within 90 days.
+`ctrl+d` deletes an organization once it has no keys and nothing is shared with it.
+
+A `▲` marks a key whose user is in no organization, or in two: limits are counted by the user's name, so the requests of
+both would count together. `enter` on the key says which.
+
+Last used is what the ledger of this machine has seen within 90 days; `–` is not seen here.
 """
 
     def __init__(self) -> None:
         super().__init__()
         self._keys: Sequence[KeyRecord] | None = None
-        self._used: dict[str, datetime] = {}
+        self._used: Mapping[str, datetime] | None = {}
+        """When keys were last used, by id; None where the ledger cannot be read."""
         self._shown: tuple[str, tuple[str, ...]] = ("", ())
 
     def compose_body(self) -> ComposeResult:
@@ -136,9 +144,9 @@ Last used is what the ledger of this machine has seen within 90 days.
         except GenaiTuiError as error:
             self._say(f"▲ keys cannot be listed: {error.problem.line}")
         try:
-            lines = await self.services.usage.usage(Dimension.KEY, self.services.clock() - USED_WITHIN)
-            self._used = {line.group: line.last_at for line in lines if line.group and line.last_at}
+            self._used = await last_used(self.services.usage, self.services.clock())
         except GenaiTuiError as error:
+            self._used = None
             log.warning("the ledger cannot be read: %s", error.problem.line)
         self.refresh_from_picture()
 
@@ -157,7 +165,8 @@ Last used is what the ledger of this machine has seen within 90 days.
             self.services.picture.organizations(),
             self.services.picture.deployments(),
             self._keys,
-            self._used,
+            self._used or {},
+            self._doubts(),
             self.services.clock(),
         )
         drawn = rows(self.view, known)
@@ -175,6 +184,14 @@ Last used is what the ledger of this machine has seen within 90 days.
         told = f"The catalogue is {printable(missing)}" if missing else self.EMPTY[self.view]
         empty.update(told if self._keys is not None or self.view != KEYS else "")
         self.refresh_bindings()
+
+    def _doubts(self) -> Mapping[str, str]:
+        """What is wrong with keys; nothing is said while it is not known which organizations there are."""
+        picture = self.services.picture
+        if picture.health.not_visible("ConfigMap"):
+            return {}
+        users = {row.name: row.document.spec.users if row.document else None for row in picture.organizations()}
+        return key_doubts(self._keys or (), users)
 
     # What the cursor is on --------------------------------------------------------------------------------------------
 
@@ -197,8 +214,6 @@ Last used is what the ledger of this machine has seen within 90 days.
         if not self.is_mounted:
             return True
         if action in ("edit", "open", "revoke_all") and not self._place()[0]:
-            return False
-        if action == "open" and self.view == KEYS:
             return False
         if action == "delete" and (self.view == USERS or self.table.cursor is None):
             return False
@@ -247,10 +262,24 @@ Last used is what the ledger of this machine has seen within 90 days.
         self.action_open()
 
     def action_open(self) -> None:
-        """The keys of the organization or user under the cursor."""
+        """The keys of the organization or user under the cursor; of a key all that is known."""
         organization, user = self._place()
-        if organization:
+        key = self._key() if self.view == KEYS else None
+        if key is not None:
+            self._describe(key)
+        elif organization:
             self._show_view(KEYS, f"{organization} {user}".strip())
+
+    @work(exclusive=True, group="detail")
+    async def _describe(self, key: KeyRecord) -> None:
+        told = Told(self._used, self._doubts().get(key.id, ""), self.services.clock())
+        actions: dict[Answer, str] = {"revoke": "delete", "new_key": "new_key"}
+        allowed: frozenset[Answer] = frozenset(a for a, action in actions.items() if self.check_action(action, ()))
+        match await self.app.push_screen_wait(KeyDialog(key, told, allowed)):
+            case "revoke":
+                self._revoke(Selection(id=key.id), f"Revoke key {key.id} of {key.user} in {key.organization}?")
+            case "new_key":
+                self.action_new_key()
 
     def action_filter(self) -> None:
         """Open the line to narrow the list."""
@@ -338,11 +367,7 @@ Last used is what the ledger of this machine has seen within 90 days.
         if not chosen:
             self.notify("there is no such key", timeout=3)
             return
-        lines = [f"{key.id}  {key.organization}/{key.user}  {key.name}".rstrip() for key in chosen[:_MOST_NAMED]]
-        lines += [f"and {len(chosen) - _MOST_NAMED} more"] if len(chosen) > _MOST_NAMED else []
-        lines += ["", f"Callers that use {'it' if len(chosen) == 1 else 'them'} are refused from then on. Context: "
-                  f"{self.services.session.context}"]  # fmt: skip
-        dialog = ConfirmDialog(title, printable_lines(lines), yes=f"Revoke {len(chosen)}", tone="danger")
+        dialog = revoke_dialog(title, chosen, self.services.session.context)
         if not await self.app.push_screen_wait(dialog):
             return
         try:
@@ -375,8 +400,3 @@ Last used is what the ledger of this machine has seen within 90 days.
             self.app.push_screen(ProblemDialog(error.problem))
             return
         self.notify(f"organization {name} deleted.")
-
-
-def printable_lines(lines: Sequence[str]) -> str:
-    """Lines that may hold what others wrote."""
-    return "\n".join(printable(line) for line in lines)

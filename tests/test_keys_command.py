@@ -29,7 +29,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 def test_a_key_is_made_listed_and_revoked_and_written_nowhere_else(program: Program) -> None:
     made = program(
         "keys", "create", "--organization", "org-a", "--user", "alice", "--name", "alice laptop",
-        "--expires", "30d", "--deployment", "team-a/chat", "-o", "json",
+        "--expires", "30d", "--deployment", "chat", "-o", "json",
     )  # fmt: skip
     assert made.code == 0, made.err
     key = made.json
@@ -40,7 +40,12 @@ def test_a_key_is_made_listed_and_revoked_and_written_nowhere_else(program: Prog
     assert (listed["id"], listed["organization"], listed["user"]) == (key["id"], "org-a", "alice")
     assert listed["expires"] == key["expires"]
     assert (listed["deployments"], listed["expired"]) == (["team-a/chat"], False)
+    assert (listed["createdBy"], listed["lastUsed"]) == ("sandbox-admin", None)
     assert program("get", "keys", "-o", "json").json["items"] == [listed]
+    table = program("keys", "list").out
+    assert "MAY CALL" in table
+    assert "team-a/chat" in table
+    assert "not seen here" in table
 
     (secret,) = json.loads(
         program.kubectl("get", "secrets", "-n", "genai-tui", "-l", "genai-tui.dev/kind=api-key", "-o", "json")
@@ -77,7 +82,7 @@ def test_a_key_is_made_listed_and_revoked_and_written_nowhere_else(program: Prog
         (("create", "--organization", "org-a", "--user", "alic"), 2, "did you mean 'alice'"),
         (("create", "--organization", "org-a", "--user", "alice", "--expires", "soon"), 2, "write it as"),
         (("create", "--organization", "org-a", "--user", "alice", "--expires", "0d"), 2, "lies in the past"),
-        (("create", "--organization", "org-a", "--user", "alice", "--deployment", "chat"), 2, "no deployment chat"),
+        (("create", "--organization", "org-a", "--user", "alice", "--deployment", "talk"), 2, "there are search/"),
         (("create", "--user", "alice"), 2, "--organization"),
         (("revoke",), 2, "give an ID"),
         (("revoke", "k-none"), 1, "no key is meant"),
@@ -120,3 +125,28 @@ def test_an_organization_with_keys_or_shared_deployments_is_not_deleted(program:
     assert "shared with it: team-" in shared.err
     gone = program("delete", "organization", "org-d", "--yes")
     assert (gone.code, gone.err) == (1, "genai-tui: no organization is called 'org-d'; did you mean 'org-b'?\n")
+
+
+def test_a_user_of_another_organization_is_refused_from_a_file_and_keys_of_both_are_told(
+    program: Program, tmp_path: Path
+) -> None:
+    file = tmp_path / "org.yaml"
+    file.write_text(ORGANIZATION.replace("dora", "alice"), encoding="utf-8")
+    refused = program("apply", "-f", str(file))
+    assert refused.code == 2
+    assert "spec.users" in refused.err
+    assert "'alice' is a user of org-a already" in refused.err
+    file.write_text(f"{ORGANIZATION}---\n{ORGANIZATION.replace('org-d', 'org-e')}", encoding="utf-8")
+    assert "'dora' is a user of org-d already" in program("apply", "-f", str(file)).err
+    assert "org-d" not in program("get", "organizations").out
+
+    file.write_text(ORGANIZATION, encoding="utf-8")
+    assert program("apply", "-f", str(file)).code == 0
+    key = program("keys", "create", "--organization", "org-d", "--user", "dora", "-o", "json").json
+    moved = ORGANIZATION.replace("dora", "emil") + "---\n" + ORGANIZATION.replace("org-d", "org-e")
+    file.write_text(moved, encoding="utf-8")
+    assert program("apply", "-f", str(file)).code == 0, "one that goes from one to the other in the same file"
+    told = program("doctor")
+    assert told.code == 1
+    assert f"key {key['id']}" in told.out
+    assert "dora is also in org-e: the limits of the user count both together" in told.out

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from genai_tui.commands.key_rows import COLUMNS as KEY_COLUMNS
+from genai_tui.commands.key_rows import WIDE as KEY_WIDE
+from genai_tui.commands.key_rows import ReadKey, key_cells, key_item, read_keys
 from genai_tui.commands.nodes import COLUMNS, WIDE, ReadNode, node_cells, node_item, read_nodes
 from genai_tui.commands.output import Format, Row, age, as_json, as_table, as_yaml, note, timestamp, write
 from genai_tui.domain.cluster import Kind
@@ -54,11 +57,7 @@ async def get(
         if not rows:
             where = f" in namespace {namespace}" if namespace and kind == "deployments" else ""
             raise NotFound(f"no {kind.removesuffix('s')} is called '{name}'{where}{did_you_mean(name, names)}")
-    if kind == "nodes":
-        nodes = await read_nodes(services, [row for row in rows if isinstance(row, NodeRow)], ask_others=ask_others)
-        for about in dict.fromkeys(node.about for node in nodes if node.about and not node.gpus):
-            note(f"genai-tui: GPUs: {about}")
-        rows = nodes
+    rows = await _read(services, rows, ask_others=ask_others)
     within = services.picture.health.within
     if kind == "deployments" and namespace is None and within is not None:
         note(f"genai-tui: only namespace {within} is visible to you")
@@ -71,6 +70,20 @@ async def get(
         write(f"no {kind}{where}")
     else:
         write(as_table(listing.columns, listing.cells))
+
+
+async def _read(services: Services, rows: Sequence[object], *, ask_others: bool) -> Sequence[object]:
+    """What is asked elsewhere of rows of some kinds: what GPUs do, when keys were used."""
+    nodes = [row for row in rows if isinstance(row, NodeRow)]
+    keys = [row for row in rows if isinstance(row, KeyRecord)]
+    if keys:
+        return await read_keys(services, keys)
+    if not nodes:
+        return rows
+    read = await read_nodes(services, nodes, ask_others=ask_others)
+    for about in dict.fromkeys(node.about for node in read if node.about and not node.gpus):
+        note(f"genai-tui: GPUs: {about}")
+    return read
 
 
 def _name(row: object) -> str:
@@ -112,14 +125,14 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "endpoints": ("name", "hostname", "exposure", "deployments", "age"),
     "organizations": ("name", "display name", "users", "age"),
     "nodes": COLUMNS,
-    "keys": ("id", "organization", "user", "name", "age", "expires"),
+    "keys": KEY_COLUMNS,
 }
 _WIDE: dict[str, tuple[str, ...]] = {
     "deployments": ("endpoint", "served names", "managed by"),
     "models": ("context", "parameters", "description"),
     "endpoints": ("description",),
     "nodes": WIDE,
-    "keys": ("deployments", "description"),
+    "keys": KEY_WIDE,
 }
 
 
@@ -135,8 +148,8 @@ def _render(row: object, now: datetime) -> tuple[Row, Sequence[object]]:
             return _organization(row, now)
         case ReadNode():
             return node_item(row), node_cells(row, now)
-        case KeyRecord():
-            return _key(row, now)
+        case ReadKey():
+            return key_item(row, now), key_cells(row, now)
         case _:
             raise TypeError(f"not a row: {type(row).__name__}")
 
@@ -225,20 +238,3 @@ def _organization(row: OrganizationRow, now: datetime) -> tuple[Row, Sequence[ob
     }
     users = ", ".join(spec.users) if spec else row.problem
     return item, (row.name, item["displayName"], users, age(row.created, now))
-
-
-def _key(row: KeyRecord, now: datetime) -> tuple[Row, Sequence[object]]:
-    item: Row = {
-        "id": row.id,
-        "organization": row.organization,
-        "user": row.user,
-        "name": row.name or None,
-        "description": row.description or None,
-        "deployments": list(row.deployments),
-        "created": timestamp(row.created),
-        "expires": timestamp(row.expires),
-        "expired": row.expired(now),
-    }
-    ends = f"{timestamp(row.expires)} (expired)" if row.expired(now) else timestamp(row.expires)
-    cells = (row.id, row.organization, row.user, row.name, age(row.created, now), ends)
-    return item, (*cells, ", ".join(row.deployments) or "all that are shared", row.description)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from genai_tui.domain.documents import Organization
-from genai_tui.domain.naming import GROUP, KIND_LABEL, check_label_name, did_you_mean
+from genai_tui.domain.naming import GROUP, KIND_LABEL, did_you_mean
 from genai_tui.domain.problems import FieldProblem
 
 Json = dict[str, Any]
@@ -25,9 +25,10 @@ DATA_KEY = "api_key"
 _AUTHORINO_LABEL = "authorino.kuadrant.io/managed-by"
 _ORGANIZATION, _USER, _KEY = f"{GROUP}/org", f"{GROUP}/user", f"{GROUP}/key"
 _NAME, _DESCRIPTION = f"{GROUP}/display-name", f"{GROUP}/description"
-_EXPIRES, _DEPLOYMENTS = f"{GROUP}/expires", f"{GROUP}/deployments"
+_EXPIRES, _DEPLOYMENTS, _CREATED_BY = f"{GROUP}/expires", f"{GROUP}/deployments", f"{GROUP}/created-by"
 _PREFIX = "sk-genai-"
 _LONGEST_TEXT = 200
+_MOST_OFFERED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class KeyRecord:
         created: when it was made.
         expires: from when on it is refused; None: never.
         deployments: the only deployments it may call, as `namespace/name`; empty: all that are shared with it.
+        created_by: who made it, as the cluster knew them; empty where that was not kept.
     """
 
     id: str
@@ -55,6 +57,7 @@ class KeyRecord:
     created: datetime | None = None
     expires: datetime | None = None
     deployments: tuple[str, ...] = ()
+    created_by: str = ""
 
     @property
     def secret(self) -> str:
@@ -103,18 +106,12 @@ def problems(
     """
     known = {organization.metadata.name: organization.spec for organization in organizations}
     found: list[FieldProblem] = []
-    spec = known.get(request.organization)
-    if spec is None:
-        hint = did_you_mean(request.organization, known)
-        found.append(FieldProblem("organization", f"no organization is called '{request.organization}'{hint}"))
-    elif request.user not in spec.users:
-        hint = did_you_mean(request.user, spec.users)
-        text = f"'{request.user}' is no user of {request.organization}{hint}"
-        found.append(FieldProblem("user", text))
-    try:
-        check_label_name(request.user)
-    except ValueError as error:
-        found.append(FieldProblem("user", str(error)))
+    users = {name: spec.users for name, spec in known.items()}
+    organization, user = _organization_problem(request, users), _user_problem(request, users)
+    if organization:
+        found.append(FieldProblem("organization", organization))
+    elif user:
+        found.append(FieldProblem("user", user))
     for name, text in (("name", request.name), ("description", request.description)):
         if len(text) > _LONGEST_TEXT or not (text.isprintable() or not text):
             found.append(FieldProblem(name, f"may hold up to {_LONGEST_TEXT} printable characters"))
@@ -122,12 +119,61 @@ def problems(
         found.append(FieldProblem("expires", "lies in the past"))
     for deployment in request.deployments:
         if deployment not in deployments:
-            hint = did_you_mean(deployment, deployments)
-            found.append(FieldProblem("deployments", f"there is no deployment {deployment}{hint}"))
+            found.append(FieldProblem("deployments", _unknown_deployment(deployment, deployments)))
     return tuple(found)
 
 
-def new_key(request: KeyRequest, now: datetime) -> NewKey:
+def _organization_problem(request: KeyRequest, users: Mapping[str, Sequence[str]]) -> str:
+    wanted = request.organization
+    if wanted in users:
+        return ""
+    if not users:
+        return "there is no organization yet: make one first"
+    if not wanted:
+        return f"choose an organization: {_some(users)}"
+    return f"no organization is called '{wanted}'{did_you_mean(wanted, users) or f'; there are {_some(users)}'}"
+
+
+def _user_problem(request: KeyRequest, users: Mapping[str, Sequence[str]]) -> str:
+    wanted, theirs = request.user, users.get(request.organization, ())
+    if not theirs:
+        return f"{request.organization} has no users yet: edit the organization and add one"
+    if not wanted:
+        return f"choose a user of {request.organization}: {_some(theirs)}"
+    if wanted not in theirs:
+        hint = did_you_mean(wanted, theirs) or f"; its users are {_some(theirs)}"
+        return f"'{wanted}' is no user of {request.organization}{hint}"
+    other = next((name for name in users if name != request.organization and wanted in users[name]), None)
+    return "" if other is None else f"{wanted} is also a user of {other}: limits would count both; rename one first"
+
+
+def _unknown_deployment(wanted: str, known: Collection[str]) -> str:
+    alike = sorted(ref for ref in known if ref.partition("/")[2] == wanted.rpartition("/")[2])
+    if alike and "/" not in wanted:
+        return f"there are several deployments called {wanted}: say which, {_some(alike)}"
+    text = f"there is no deployment {wanted}"
+    if alike:
+        return f"{text}; there is {_some(alike)}"
+    hint = did_you_mean(wanted, [*known, *(ref.partition("/")[2] for ref in known)])
+    return text + (hint or (f"; there are {_some(sorted(known))}" if known else " yet"))
+
+
+def _some(names: Collection[str]) -> str:
+    """Names to choose from, in one line."""
+    more = f" and {len(names) - _MOST_OFFERED} more" if len(names) > _MOST_OFFERED else ""
+    return ", ".join(list(names)[:_MOST_OFFERED]) + more
+
+
+def full_names(wanted: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Deployments as `namespace/name`: a bare name that only one has is that one's; others stay as they are."""
+    found = []
+    for name in wanted:
+        alike = [ref for ref in known if ref.partition("/")[2] == name]
+        found.append(alike[0] if len(alike) == 1 else name)
+    return tuple(dict.fromkeys(found))
+
+
+def new_key(request: KeyRequest, now: datetime, created_by: str = "") -> NewKey:
     """Make a key of 256 random bits. `problems` must have found none."""
     text = f"{_PREFIX}{secrets.token_urlsafe(32)}"
     record = KeyRecord(
@@ -140,6 +186,7 @@ def new_key(request: KeyRequest, now: datetime) -> NewKey:
         created=now,
         expires=request.expires,
         deployments=request.deployments,
+        created_by=created_by,
     )
     return NewKey(record, text)
 
@@ -157,6 +204,7 @@ def to_secret(key: NewKey, namespace: str) -> Json:
         _DESCRIPTION: record.description,
         _EXPIRES: timestamp(record.expires) if record.expires else "",
         _DEPLOYMENTS: ",".join(record.deployments),
+        _CREATED_BY: record.created_by,
     }
     return {
         "apiVersion": "v1",
@@ -201,6 +249,7 @@ def from_secret(item: Mapping[str, Any]) -> KeyRecord:
         created=_moment(meta.get("creationTimestamp")),
         expires=_moment(expires),
         deployments=tuple(part for part in str(annotations.get(_DEPLOYMENTS) or "").split(",") if part),
+        created_by=str(annotations.get(_CREATED_BY) or ""),
     )
 
 

@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.suggester import SuggestFromList
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
 from genai_tui.domain.documents import Organization
 from genai_tui.domain.durations import parse_duration
-from genai_tui.domain.keys import KeyRequest, NewKey, problems
+from genai_tui.domain.keys import KeyRequest, NewKey, full_names, problems
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.errors import BadInput, GenaiTuiError, explain
 from screens.dialogs.base import Dialog
@@ -23,7 +23,7 @@ from screens.dialogs.base import Dialog
 Create = Callable[[KeyRequest], Awaitable[NewKey]]
 _FIELDS = (
     ("organization", "Organization", "", "whose limits and usage it counts for"),
-    ("user", "User", "", "one of the organization's users"),
+    ("user", "User", "", ""),
     ("name", "Name", "", "what people call it, e.g. alice laptop"),
     ("expires", "Expires in", "90d", "never; e.g. 30d, 12h"),
     ("deployments", "May call", "", "all that are shared; e.g. team-a/chat, team-b/extract"),
@@ -80,19 +80,38 @@ class NewKeyDialog(Dialog[NewKey]):
                     select_on_focus=False,
                 )
         yield Static("", classes="dialog--note key--note", markup=False)
+        with Horizontal(classes="dialog--buttons"):
+            yield Button("Cancel", id="key-cancel", compact=True)
+            yield Button("Make the key", id="key-make", compact=True, variant="primary")
 
     def _suggester(self, field: str) -> SuggestFromList | None:
         known = {
             "organization": [organization.metadata.name for organization in self._organizations],
-            "user": sorted({user for organization in self._organizations for user in organization.spec.users}),
             "deployments": self._deployments,
         }.get(field)
         return SuggestFromList(known) if known else None
 
+    def _offer_users(self) -> None:
+        """The users of the organization that stands there."""
+        chosen = self._text("organization")
+        users = next((o.spec.users for o in self._organizations if o.metadata.name == chosen), ())
+        line = self.query_one("#key-user", Input)
+        line.suggester = SuggestFromList(users) if users else None
+        line.placeholder = f"{chosen} has: {', '.join(users)}" if users else "one of the organization's users"
+
     def on_mount(self) -> None:
         """Begin at the first empty field."""
+        self._offer_users()
         inputs = list(self.query(Input))
         next((line for line in inputs if not line.value), inputs[0]).focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "key-make":
+            self.action_create()
+        else:
+            self.action_leave()
 
     def _text(self, field: str) -> str:
         return self.query_one(f"#key-{field}", Input).value.strip()
@@ -110,7 +129,7 @@ class NewKeyDialog(Dialog[NewKey]):
             self._text("name"),
             self._text("description"),
             ends,
-            tuple(part for part in self._text("deployments").replace(",", " ").split() if part),
+            full_names(self._text("deployments").replace(",", " ").split(), self._deployments),
         )
         return request, (*wrong, *problems(request, self._organizations, self._deployments, now))
 
@@ -118,6 +137,8 @@ class NewKeyDialog(Dialog[NewKey]):
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         field = (event.input.id or "").removeprefix("key-")
+        if field == "organization":
+            self._offer_users()
         _, wrong = self._read()
         here = next((problem for problem in wrong if problem.field == field and self._text(field)), None)
         self._say(here.message if here else "")
@@ -176,6 +197,7 @@ class ShownOnceDialog(Dialog[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", id="key.copy", tooltip="Copy the line to the clipboard of the terminal"),
         Binding("enter", "leave", "Done", id="key.done", tooltip="Forget the key"),
+        Binding("left,right", "app.focus_next", "Other button", show=False),
     ]
     KEYS = "y copy   enter done"
 
@@ -188,6 +210,21 @@ class ShownOnceDialog(Dialog[bool]):
         yield Static("It is shown this once. Hand it over now:", classes="dialog--text", markup=False)
         yield Static(self._line, classes="key--text", markup=False)
         yield Static("", classes="dialog--note", markup=False)
+        with Horizontal(classes="dialog--buttons"):
+            yield Button("Copy", id="key-copy", compact=True)
+            yield Button("Done", id="key-done", compact=True, variant="primary")
+
+    def on_mount(self) -> None:
+        """Enter is done."""
+        self.query_one("#key-done").focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "key-copy":
+            self.action_copy()
+        else:
+            self.action_leave()
 
     def action_copy(self) -> None:
         """Copy by OSC 52."""

@@ -31,12 +31,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     KEYS: (
         Column("id", "KEY", least=10, most=14),
-        Column("organization", "ORGANIZATION", least=8, most=24),
-        Column("user", "USER", least=6, most=24),
-        Column("name", "NAME", least=8, flexible=True),
+        Column("organization", "ORG", least=5, most=24),
+        Column("user", "USER", least=5, most=24),
+        Column("name", "NAME", least=12, flexible=True),
         Column("calls", "MAY CALL", least=10, most=40, rank=3),
         Column("expires", "EXPIRES", least=7, most=10, right=True),
-        Column("used", "LAST USED", least=9, most=9, right=True, rank=2),
+        Column("used", "USED", least=4, most=5, right=True, rank=2),
         Column("age", "AGE", least=3, most=4, right=True, rank=4),
     ),
 }
@@ -44,12 +44,16 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the lists are made of. `keys` None: they could not be read. `used`: id of a key -> when it was last used."""
+    """What the lists are made of. `keys` None: they could not be read.
+
+    `used`: id of a key -> when it was last used; `doubts`: id of a key -> what is wrong with it.
+    """
 
     organizations: Sequence[OrganizationRow]
     deployments: Sequence[DeploymentRow]
     keys: Sequence[KeyRecord] | None
     used: Mapping[str, datetime]
+    doubts: Mapping[str, str]
     now: datetime
 
     def keys_of(self, organization: str, user: str = "") -> list[KeyRecord]:
@@ -98,7 +102,13 @@ def _user(organization: str, user: str, known: Known) -> Cells:
     keys = known.keys_of(organization, user)
     row = next((row for row in known.organizations if row.name == organization), None)
     member = row is not None and row.document is not None and user in row.document.spec.users
-    name = Cell(user, order=user) if member else Cell(f"▲ {user}: no member any more", "waiting", user)
+    others = [
+        other.name
+        for other in known.organizations
+        if other.name != organization and other.document is not None and user in other.document.spec.users
+    ]
+    doubt = "no member any more" if not member else f"also in {', '.join(others)}" if others else ""
+    name = Cell(f"▲ {user}: {doubt}", "waiting", user) if doubt else Cell(user, order=user)
     return name, Cell(organization, "quiet"), _number(keys, known), _when(known.last_used(keys), known)
 
 
@@ -106,9 +116,9 @@ def _key(key: KeyRecord, known: Known) -> Cells:
     return (
         Cell(key.id, order=key.id),
         Cell(key.organization),
-        Cell(key.user),
+        Cell(f"▲ {key.user}", "waiting", key.user) if key.id in known.doubts else Cell(key.user),
         Cell(printable(key.name) or MISSING, "" if key.name else "quiet"),
-        Cell(", ".join(key.deployments) or "all that are shared", "" if key.deployments else "quiet"),
+        Cell(", ".join(key.deployments) or "all shared", "" if key.deployments else "quiet"),
         expiry(key, known.now),
         _when(known.used.get(key.id), known),
         Cell(age(key.created, known.now), "quiet", -key.created.timestamp() if key.created else 0),

@@ -16,6 +16,7 @@ from genai_tui.domain.keys import (
     KeyRequest,
     Selection,
     from_secret,
+    full_names,
     hash_of,
     new_key,
     problems,
@@ -40,7 +41,7 @@ REQUESTS = st.builds(
 
 @given(REQUESTS)
 def test_a_key_is_read_back_from_its_secret(request: KeyRequest) -> None:
-    key = new_key(request, NOW)
+    key = new_key(request, NOW, "operator@example.com")
     secret = to_secret(key, "genai-tui")
     secret["metadata"]["creationTimestamp"] = "2026-11-23T12:00:00Z"
     assert from_secret(secret) == key.record
@@ -69,6 +70,12 @@ def test_keys_are_long_and_never_the_same() -> None:
     [
         (KeyRequest("orga", "alice"), "organization", "no organization is called 'orga'; did you mean 'org-a'"),
         (KeyRequest("org-a", "alic"), "user", "'alic' is no user of org-a; did you mean 'alice'"),
+        (KeyRequest("", "alice"), "organization", "choose an organization: org-a"),
+        (KeyRequest("org-a", ""), "user", "choose a user of org-a: alice, bob"),
+        (KeyRequest("org-a", "nobody"), "user", "'nobody' is no user of org-a; its users are alice, bob"),
+        (KeyRequest("org-a", "alice", deployments=("chatt",)), "deployments", "did you mean 'chat'"),
+        (KeyRequest("org-a", "alice", deployments=("team-b/chat",)), "deployments", "there is team-a/chat"),
+        (KeyRequest("org-a", "alice", deployments=("x",)), "deployments", "there are team-a/chat"),
         (KeyRequest("org-a", "alice", expires=NOW), "expires", "lies in the past"),
         (KeyRequest("org-a", "alice", name="a\nb"), "name", "printable"),
         (KeyRequest("org-a", "alice", deployments=("team-a/chatt",)), "deployments", "did you mean 'team-a/chat'"),
@@ -78,6 +85,22 @@ def test_a_wrong_request_is_told_at_its_field(request_: KeyRequest, field: str, 
     (problem,) = problems(request_, [ORG], {"team-a/chat"}, NOW)
     assert problem.field == field
     assert text in problem.message
+
+
+def test_a_bare_name_is_the_one_deployment_of_that_name_or_has_to_be_said_in_full() -> None:
+    known = {"team-a/chat", "team-b/chat", "team-b/embed"}
+    assert full_names(["embed", "team-b/embed", "chat"], known) == ("team-b/embed", "chat")
+    (problem,) = problems(KeyRequest("org-a", "alice", deployments=("chat",)), [ORG], known, NOW)
+    assert problem.message == "there are several deployments called chat: say which, team-a/chat, team-b/chat"
+
+
+def test_no_key_is_made_for_a_user_of_two_organizations_or_where_there_is_none() -> None:
+    other = ORG.model_copy(update={"metadata": ORG.metadata.model_copy(update={"name": "org-b"})})
+    (problem,) = problems(KeyRequest("org-a", "alice"), [ORG, other], (), NOW)
+    assert problem.message == "alice is also a user of org-b: limits would count both; rename one first"
+    empty = Organization.model_validate({"metadata": {"name": "org-c"}, "spec": {}})
+    (problem,) = problems(KeyRequest("org-c", ""), [empty], (), NOW)
+    assert "org-c has no users yet" in problem.message
 
 
 def test_a_right_request_has_no_problem() -> None:

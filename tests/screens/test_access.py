@@ -13,16 +13,24 @@ from textual.widgets import Input
 
 from genai_tui.domain.documents import Organization
 from genai_tui.domain.usage import Source, UsageLine
-from genai_tui.errors import NotPermitted
+from genai_tui.errors import NotPermitted, Unreachable
 from screens.access import AccessScreen
 from screens.catalogue.form import CatalogueFormScreen
 from screens.dialogs.confirm import ConfirmDialog
 from screens.dialogs.problem import ProblemDialog
+from screens.keys.detail import KeyDialog
 from screens.keys.new_key import NewKeyDialog, ShownOnceDialog
-from tests.fakes.services import NOW, FakeServices
+from tests.fakes.services import NOW, FakeServices, FakeUsage
 from tests.screens.console import page, showing, wait_until
 
 ALICE_ASKED = UsageLine("k-11111111", Source.GATEWAY, 3, 0, 0, 1, 1, 2, None, NOW - timedelta(hours=2))
+
+
+class LockedLedger(FakeUsage):
+    """Sums cannot be read."""
+
+    async def usage(self, *asked: object, **how: object) -> tuple[UsageLine, ...]:
+        raise Unreachable("the ledger is locked")
 
 
 @asynccontextmanager
@@ -147,6 +155,67 @@ async def test_what_may_not_be_read_or_done_is_said_so() -> None:
         await pilot.press("K", "n", "ctrl+d", "R")
         await pilot.pause()
         assert isinstance(pilot.app.screen, AccessScreen)
+
+
+async def test_enter_on_a_key_tells_all_that_is_known_and_revokes_it() -> None:
+    world = FakeServices()
+    world.keys.keys[1] = replace(world.keys.keys[1], created_by="operator")
+    async with access(world) as (pilot, world):
+        await list_of(pilot, "keys")
+        await wait_until(pilot, lambda: line_of(pilot, "k-22222222"))
+        await pilot.press("d")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, KeyDialog))
+        assert "2h ago, as seen here" in page(pilot.app)
+        assert "not recorded" in page(pilot.app)
+        await pilot.press("enter", "down", "enter")
+        await wait_until(pilot, lambda: "API key k-22222222" in page(pilot.app))
+        told = [" ".join(line.strip(" │").split()) for line in page(pilot.app).splitlines()]
+        for line in ("name nightly job", "description evaluation", "organization org-a", "user bob",
+                     "may call team-a/chat", "created by operator", "last used not seen here within 90 days"):  # fmt: skip
+            assert any(line in said for said in told), line
+        await pilot.press("ctrl+d")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: world.keys.revoked == ["k-22222222"])
+
+
+async def test_a_ledger_that_cannot_be_read_is_not_taken_for_a_key_that_is_not_used() -> None:
+    world = FakeServices()
+    world.usage = LockedLedger()
+    async with access(world) as (pilot, _):
+        await list_of(pilot, "keys")
+        await wait_until(pilot, lambda: line_of(pilot, "k-11111111"))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "the ledger of this machine cannot be read" in page(pilot.app))
+
+
+async def test_the_mouse_makes_a_key_and_is_told_which_users_there_are() -> None:
+    async with access() as (pilot, world):
+        await pilot.press("K")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, NewKeyDialog))
+        assert "org-a has: alice, bob" in page(pilot.app)
+        await pilot.click("#key-make")
+        await wait_until(pilot, lambda: "User: choose a user of org-a: alice, bob" in page(pilot.app))
+        await pilot.press(*"alice")
+        pilot.app.screen.query_one("#key-expires", Input).value = "a while"
+        await wait_until(pilot, lambda: "20m, 24h or 7d" in page(pilot.app))
+        pilot.app.screen.query_one("#key-expires", Input).value = "7d"
+        pilot.app.screen.query_one("#key-deployments", Input).value = "embed"
+        await pilot.click("#key-make")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ShownOnceDialog))
+        await pilot.click("#key-done")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, AccessScreen))
+        (made,) = world.keys.made
+        assert made.deployments == ("search/embed",)
+
+
+async def test_a_user_of_another_organization_is_refused_at_its_field() -> None:
+    async with access() as (pilot, world):
+        await pilot.press("n")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, CatalogueFormScreen))
+        await pilot.press(*"org-c", "tab", *"Third", "tab", *"alice", "ctrl+s")
+        await wait_until(pilot, lambda: "'alice' is a user of org-a already" in page(pilot.app))
+        assert world.operations.applied == []
 
 
 async def test_a_user_who_left_is_marked() -> None:

@@ -48,6 +48,10 @@ def test_keys(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, "v", "v", until="k-33333333")
 
 
+def test_key(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert look(snap_compare, size, "v", "v", "down", "enter", until="API key k-22222222")
+
+
 def test_empty(snap_compare: Compare, size: tuple[int, int]) -> None:
     world = FakeServices()
     world.picture.organization_rows = ()
