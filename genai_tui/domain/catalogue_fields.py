@@ -203,8 +203,8 @@ ORGANIZATION_FIELDS: tuple[FormField, ...] = (
         "users",
         _ORGANIZATION,
         "Users",
-        "Who may be given API keys, one a line: lower-case letters, digits and '-', the same name for the same person "
-        "everywhere. Taking somebody out revokes no key.",
+        "Who may be given API keys, one a line: lower-case letters, digits and '-'. Limits are counted by the name, so "
+        "one organization alone may have it. Taking somebody out revokes no key.",
         FieldKind.LINES,
         placeholder="e.g. alice",
     ),
