@@ -15,12 +15,12 @@ from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine, Waits
 from genai_tui.metering.database import BUSY_LIMIT_S, explained, open_ledger, transaction
+from genai_tui.metering.price_rows import add_price, all_prices, price_in_force, see_prices
 from genai_tui.metering.reports import Selection, latencies_by, latencies_over_time, sums_by, sums_over_time
 from genai_tui.metering.rows import (
     cost_of,
     moment,
     place,
-    price_cells,
     read_price,
     read_request,
     request_row,
@@ -41,16 +41,6 @@ _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _VALUES = ", ".join(f":{name}" for name in _COLUMNS)
 # Not `insert or ignore`, which would also drop rows for other reasons than their id.
 _INSERT = f"insert into requests ({_QUOTED}) values ({_VALUES}) on conflict (id) do nothing"
-_PRICE_KEYS = (
-    "cluster, namespace, deployment, from_at, currency, input_per_million, output_per_million, cached_per_million"
-)
-_FIRST_SEEN = f"""
-    insert into prices ({_PRICE_KEYS})
-    select :cluster, :namespace, :deployment, :at, :currency, :input_per_million, :output_per_million,
-           :cached_per_million
-    where not exists (
-        select 1 from prices where cluster = :cluster and namespace = :namespace and deployment = :deployment)
-"""
 
 
 class Ledger:
@@ -100,16 +90,14 @@ class Ledger:
     async def record_many(self, requests: Sequence[RequestRecord]) -> None:
         """Keep several in one transaction: all of them or none. Raises as `record`.
 
-        The price of a deployment that has no price history yet begins it.
+        A price that the history of a deployment does not have yet becomes its newest (`price_rows.see_prices`).
         """
         rows = [request_row(request) for request in requests]
-        priced = (row for row in reversed(rows) if row["currency"] is not None)
-        first_seen = {(row["cluster"], row["namespace"], row["deployment"]): row for row in priced}
 
         def write(db: sqlite3.Connection) -> None:
             with transaction(db):
                 db.executemany(_INSERT, rows)
-                db.executemany(_FIRST_SEEN, first_seen.values())
+                see_prices(db, requests)
 
         await self.do(write)
 
@@ -120,14 +108,7 @@ class Ledger:
 
         def write(db: sqlite3.Connection) -> None:
             with transaction(db):
-                found = _in_force(db, cluster, namespace, deployment, at)
-                if (read_price(found) if found is not None else None) == price:
-                    return
-                begins = at
-                if found is not None and found["from_at"] == moment(at):
-                    begins += timedelta(microseconds=1)
-                cells = (cluster, namespace, deployment, moment(begins), *price_cells(price))
-                db.execute(f"insert into prices ({_PRICE_KEYS}) values (?, ?, ?, ?, ?, ?, ?, ?)", cells)
+                add_price(db, (cluster, namespace, deployment), price, at)
 
         await self.do(write)
 
@@ -135,7 +116,7 @@ class Ledger:
         """The price that held at a time; None: it had none, or none was seen by then."""
 
         def read(db: sqlite3.Connection) -> Price | None:
-            found = _in_force(db, cluster, namespace, deployment, at)
+            found = price_in_force(db, (cluster, namespace, deployment), at)
             return read_price(found) if found is not None else None
 
         return await self.read(read)
@@ -144,8 +125,7 @@ class Ledger:
         self, cluster: str, namespace: str, deployment: str
     ) -> tuple[tuple[datetime, Price | None], ...]:
         """Every price it had with the time from which it held, oldest first."""
-        query = "select * from prices where cluster = ? and namespace = ? and deployment = ? order by from_at"
-        rows = await self.read(lambda db: db.execute(query, (cluster, namespace, deployment)).fetchall())
+        rows = await self.read(lambda db: all_prices(db, (cluster, namespace, deployment)))
         return tuple((datetime.fromisoformat(row["from_at"]), read_price(row)) for row in rows)
 
     async def usage(
@@ -228,15 +208,3 @@ class _Worker:
 
         await asyncio.get_running_loop().run_in_executor(self._thread, close)
         self._thread.shutdown()
-
-
-def _in_force(
-    db: sqlite3.Connection, cluster: str, namespace: str, deployment: str, at: datetime
-) -> sqlite3.Row | None:
-    """The newest price row that had begun at `at`."""
-    row: sqlite3.Row | None = db.execute(
-        "select * from prices where cluster = ? and namespace = ? and deployment = ? and from_at <= ? "
-        "order by from_at desc limit 1",
-        (cluster, namespace, deployment, moment(at)),
-    ).fetchone()
-    return row

@@ -117,17 +117,52 @@ async def test_a_price_holds_from_its_time_and_the_past_keeps_its_own(ledger: Le
     assert await ledger.price_at("https://c:6443", "team-b", "chat", START) is None
 
 
-async def test_two_prices_at_the_same_moment_are_both_kept(ledger: Ledger) -> None:
+async def test_several_prices_at_the_same_moment_are_all_kept(ledger: Ledger) -> None:
     where, dearer = ("c", "n", "d"), replace(PRICE, output_per_million=Decimal(9))
-    await ledger.note_price(*where, PRICE, START)
-    await ledger.note_price(*where, dearer, START)
-    assert [price for _, price in await ledger.price_history(*where)] == [PRICE, dearer]
+    for price in (PRICE, dearer, dearer, None):
+        await ledger.note_price(*where, price, START)
+    assert [price for _, price in await ledger.price_history(*where)] == [PRICE, dearer, None]
 
 
 async def test_the_first_request_of_an_unknown_deployment_begins_its_price_history(ledger: Ledger) -> None:
     await ledger.record(request("first", TokenUsage(1, 1, 2)))
-    await ledger.record(request("later", TokenUsage(1, 1, 2), replace(PRICE, currency="EUR")))
     assert await ledger.price_history("https://c:6443", "team-a", "chat") == ((START, PRICE),)
+
+
+def priced(name: str, hours: float, price: Price | None) -> RequestRecord:
+    return replace(request(name, TokenUsage(1, 1, 2), price), at=START + timedelta(hours=hours))
+
+
+DEARER = replace(PRICE, input_per_million=Decimal(1))
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        # Another machine changed it, back again, and took it away.
+        ([(1, DEARER), (2, DEARER)], [(0, PRICE), (1, DEARER)]),
+        ([(1, DEARER), (2, PRICE), (3, None), (4, None)], [(0, PRICE), (1, DEARER), (2, PRICE), (3, None)]),
+        # Told late, as from a journal: what it was asked at holds no longer, and is no news.
+        ([(5, DEARER), (4, PRICE), (-1, DEARER)], [(0, PRICE), (5, DEARER)]),
+        ([(1, DEARER), (2, PRICE), (1.5, replace(PRICE, currency="EUR"))], [(0, PRICE), (1, DEARER), (2, PRICE)]),
+        # Told late, but the only one who saw it: what was asked since says that it holds no longer.
+        ([(3, PRICE), (1, DEARER), (2, DEARER), (4, PRICE)], [(0, PRICE), (1, DEARER), (3, PRICE)]),
+        # A picture that lags behind the change.
+        ([(1, DEARER), (1.01, PRICE), (1.02, DEARER)], [(0, PRICE), (1, DEARER)]),
+    ],
+)
+async def test_a_price_that_another_machine_changed_is_in_the_history_from_when_it_was_seen(
+    ledger: Ledger, told: list[tuple[float, Price | None]], seen: list[tuple[float, Price | None]]
+) -> None:
+    where = ("https://c:6443", "team-a", "chat")
+    await ledger.note_price(*where, PRICE, START)
+    for number, (hours, price) in enumerate(told):
+        await ledger.record(priced(f"r{number}", hours, price))
+    wanted = tuple((START + timedelta(hours=hours), price) for hours, price in seen)
+    assert await ledger.price_history(*where) == wanted
+    # Told all over again, and at once, it says nothing new.
+    await ledger.record_many([priced(f"r{number}", hours, price) for number, (hours, price) in enumerate(told)])
+    assert await ledger.price_history(*where) == wanted
 
 
 async def test_only_the_owner_can_read_the_files(ledger: Ledger, tmp_path: Path) -> None:
@@ -215,6 +250,51 @@ def test_the_report_is_the_sum_of_the_rows_and_the_rows_are_what_was_told(
 def test_the_cost_of_a_sum_is_the_sum_of_the_costs(first: TokenUsage, second: TokenUsage, price: Price) -> None:
     apart = total([cost_of(u.prompt, u.completion, price) for u in (first, second)])
     assert (first + second).cost(price) == apart[0]
+
+
+ASKED = st.builds(
+    lambda us, usage, price: replace(request("", usage, price), at=EPOCH + timedelta(microseconds=us)),
+    st.integers(0, 10**11),
+    st.none() | USAGES,
+    st.none() | PRICES,
+)
+CHANGED = st.tuples(st.integers(0, 2 * 10**11), st.none() | PRICES)
+
+
+@settings(max_examples=25)
+@given(steps=st.lists(ASKED | CHANGED, max_size=14), cut=st.integers(0, 10**11))
+def test_a_price_changes_nothing_that_was_asked_and_costs_add_up_to_the_last_digit(
+    steps: list[RequestRecord | tuple[int, Price | None]], cut: int
+) -> None:
+    where = ("https://c:6443", "team-a", "chat")
+
+    async def told() -> None:
+        with TemporaryDirectory() as directory:
+            ledger = Ledger(Path(directory) / "ledger.db")
+            costs: dict[str, Cost | None] = {}
+            history: tuple[tuple[datetime, Price | None], ...] = ()
+            try:
+                for number, step in enumerate(steps):
+                    if isinstance(step, RequestRecord):
+                        costs[f"r{number}"] = await ledger.record(replace(step, id=f"r{number}"))
+                    else:
+                        await ledger.note_price(*where, step[1], EPOCH + timedelta(microseconds=step[0]))
+                    now_ = await ledger.price_history(*where)
+                    assert [found for found in now_ if found in history] == list(history)
+                    history = now_
+                rows = await ledger.requests(EVER)
+                middle = EPOCH + timedelta(microseconds=cut)
+                whole = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+                parts = [await ledger.usage(Dimension.MODEL, EVER, middle), await ledger.usage(Dimension.MODEL, middle)]
+            finally:
+                await ledger.close()
+        kept = {row.id: row.usage.cost(row.price) if row.usage is not None else None for row in rows}
+        assert kept == costs
+        sums = set(total(cost for cost in costs.values() if cost is not None))
+        assert set(total(line.cost for line in whole if line.cost is not None)) == sums
+        assert set(total(line.cost for part in parts for line in part if line.cost is not None)) == sums
+
+    asyncio.run(told())
 
 
 async def test_a_trend_sums_periods_exactly_and_both_reports_narrow_alike(ledger: Ledger) -> None:
