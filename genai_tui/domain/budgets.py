@@ -14,7 +14,7 @@ from enum import StrEnum
 from genai_tui.domain.currencies import currencies
 from genai_tui.domain.money import EXACT, total
 from genai_tui.domain.naming import did_you_mean
-from genai_tui.domain.usage import Dimension, Source, UsageLine
+from genai_tui.domain.usage import Dimension, UsageLine
 from genai_tui.domain.windows import Window
 
 SCOPES = (Dimension.ORGANIZATION, Dimension.USER, Dimension.KEY)
@@ -111,9 +111,8 @@ def month_of(now: datetime) -> Window:
 def standing(budget: Budget, lines: Iterable[UsageLine]) -> Standing:
     """What the month cost of it, from the lines of the month grouped by its scope.
 
-    Every request that somebody was seen to make counts once, wherever it was seen; the engines' own counters, which
-    count the same requests again, do not.
+    Every request that somebody was seen to make counts once, wherever it was seen.
     """
-    mine = [line for line in lines if line.group == budget.name and line.source is not Source.ENGINE]
+    mine = [line for line in lines if line.group == budget.name]
     costs = {cost.currency: cost.amount for cost in total(line.cost for line in mine if line.cost is not None)}
     return Standing(budget, costs.get(budget.currency, Decimal(0)), any(line.cost is None for line in mine))

@@ -17,7 +17,7 @@ from genai_tui.domain.currencies import currencies
 from genai_tui.domain.money import Cost, total
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.rows import NodeRow, Ref
-from genai_tui.domain.usage import Source, UsageLine
+from genai_tui.domain.usage import UsageLine
 
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 UNKNOWN_TYPE = "unknown"
@@ -183,12 +183,12 @@ def gpu_costs(
         times: who held GPUs when.
         prices: of node types.
         idle: of a deployment's time, the share (0 to 1) in which its engines counted nothing; none: they were not read.
-        requests: what deployments took in; engines' own counters, which count the same again, are left out.
+        requests: what deployments took in.
         watched: how much of the window somebody looked.
     """
     income: dict[str, list[Cost]] = {}
     for line in requests:
-        if line.cost is not None and line.source is not Source.ENGINE:
+        if line.cost is not None:
             income.setdefault(line.group, []).append(line.cost)
     of_holder: dict[str, _Sum] = {}
     of_node: dict[str, _Sum] = {}

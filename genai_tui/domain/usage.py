@@ -59,7 +59,6 @@ class Source(StrEnum):
     PLAYGROUND = "playground"
     CLI = "cli"
     GATEWAY = "gateway"
-    ENGINE = "engine"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pytest
 
 from genai_tui.commands.budgets import list_budgets, remove_budget, set_budget
 from genai_tui.domain.budgets import Alert, Budget, parse_budget
-from genai_tui.domain.usage import Dimension, Source, TokenUsage
+from genai_tui.domain.usage import Dimension, TokenUsage
 from genai_tui.errors import BadInput, NotFound
 from genai_tui.metering.budgets import BudgetRows
 from genai_tui.metering.ledger import Ledger
@@ -48,8 +48,7 @@ async def test_a_budget_is_compared_with_what_its_month_cost_and_with_nothing_el
     await ledger.record(ours)
     last_month = replace(ours, id="b", at=NOW.replace(day=1, hour=0) - timedelta(days=1))
     euros = replace(ours, id="c", price=replace(PRICE, currency="EUR"))
-    counted_again = replace(ours, id="d", source=Source.ENGINE)
-    await ledger.record_many((last_month, euros, counted_again, replace(ours, id="e", organization="org-b")))
+    await ledger.record_many((last_month, euros, replace(ours, id="e", organization="org-b")))
     assert await state() == (Decimal("0.2"), Alert.FINE, False)
     await ledger.record(replace(ours, id="f"))
     assert await state() == (Decimal("0.4"), Alert.NEAR, False)

@@ -109,7 +109,7 @@ def asked(group: str, cost: str, source: Source = Source.GATEWAY) -> UsageLine:
 def test_a_node_has_its_share_of_the_income_and_idle_gpus_cost_as_much() -> None:
     held = times(("n1", "a/chat", 6), ("n2", "a/chat", 2), ("n1", FREE, 2), ("n2", OTHERS, 1))
     prices = [GpuPrice("p5", Decimal("2.50"), "USD", EVER)]
-    lines = [asked("a/chat", "40"), asked("a/chat", "999", Source.ENGINE), asked("a/gone", "5")]
+    lines = [asked("a/chat", "40"), asked("a/gone", "5")]
     found = gpu_costs(held, prices, {"a/chat": Fraction(1, 4)}, lines, timedelta(hours=8))
     chat, free, others = found.deployments
     assert (chat.name, chat.gpu_hours, chat.idle_hours) == ("a/chat", 8.0, 2.0)
