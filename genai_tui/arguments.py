@@ -109,7 +109,7 @@ def _reading(add: Add) -> None:
     _budgeting(add)
     _ledger(add)
     reconcile = add("reconcile", "What engines counted against what the ledger attributes, and what is left over.")
-    reconcile.add_argument("name", nargs="?", metavar="NAME")
+    reconcile.add_argument("name", nargs="?", metavar="NAME", help="[NAMESPACE/]NAME")
     reconcile.add_argument("--since", default="24h", metavar="24h", help="how far back: 90s, 20m, 24h, 7d (24h)")
     _output(reconcile, "table", "json", "yaml", "csv")
     meter = add("meter", "Read the counters of the engines into the ledger, until SIGTERM; no console is needed.")
@@ -126,7 +126,7 @@ def _usage(add: Add) -> None:
     groups = ("deployment", "model", "organization", "user", "key", "source")
     usage.add_argument("--by", choices=(*groups, "minute", "hour", "day"), default="deployment", help="grouped by")
     for group in groups:
-        example = {"deployment": "NAMESPACE/NAME", "key": "ID"}.get(group, "NAME")
+        example = {"deployment": "[NAMESPACE/]NAME", "key": "ID"}.get(group, "NAME")
         usage.add_argument(f"--{group}", metavar=example, help=f"of this {group} alone")
     _output(usage, "table", "json", "yaml", "csv")
 

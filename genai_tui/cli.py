@@ -265,12 +265,10 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
         case "prices":
             from genai_tui.commands.prices import prices
 
-            return lambda s: prices(s, options.name, options.output)
+            return lambda s: prices(s, options.name, namespace, options.output)
         case "usage":
             only = {by: getattr(options, by) for by in SELECTABLE if getattr(options, by) is not None}
-            if namespace and "/" not in only.get("deployment", "/"):
-                only["deployment"] = f"{namespace}/{only['deployment']}"
-            return lambda s: usage(s, options.since, options.until, options.by, only, options.output)
+            return lambda s: usage(s, options.since, options.until, options.by, only, options.output, namespace)
         case "reconcile":
             return lambda s: reconcile(s, options.name, namespace, options.since, options.output)
         case _:

@@ -7,12 +7,12 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 from genai_tui.domain.latency import Latencies
 from genai_tui.domain.trends import UsagePoint
-from genai_tui.domain.usage import Dimension, UsageLine
+from genai_tui.domain.usage import Dimension, Source, UsageLine
 
 Row = Mapping[str, object]
 
@@ -25,6 +25,12 @@ def line_item(dimension: Dimension, line: UsageLine) -> Row:
 def point_item(period: str, point: UsagePoint) -> Row:
     """One hour or day as `usage --by hour -o json` promises it: when it begins, RFC 3339 in UTC, then as a group."""
     return {period: point.start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")} | _sums(point)
+
+
+def columns(by: str) -> tuple[str, ...]:
+    """The names of an item, grouped by a dimension or a period, in their order."""
+    nothing = UsagePoint(datetime.now(UTC), Source.CLI, 0, 0, 0, 0, 0, 0, None)
+    return tuple({by: ""} | _sums(nothing))
 
 
 def _sums(sums: UsageLine | UsagePoint) -> dict[str, object]:
@@ -52,13 +58,12 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """CSV with a header; a missing value is an empty cell."""
+def as_csv(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
+    """CSV with a header, that of the rows, `columns` where there is none; a missing value is an empty cell."""
     buffer = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0] if rows else columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return buffer.getvalue()
 
 

@@ -48,6 +48,10 @@ class UsageReports(Protocol):
         """Sums by period (of `every`, whole since 1970 in UTC), source and currency, oldest first."""
         ...
 
+    async def deployments(self, cluster: str | None = None) -> tuple[Ref, ...]:
+        """Every deployment that was asked, has a price, or whose engines were read, in a cluster or (None) in all."""
+        ...
+
     async def price_history(
         self, cluster: str, namespace: str, deployment: str
     ) -> tuple[tuple[datetime, Price | None], ...]:

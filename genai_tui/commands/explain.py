@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from genai_tui.commands.named import the_one
 from genai_tui.commands.output import Format, as_json, as_yaml, write
 from genai_tui.domain.disputes import Drift, shown
-from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.rows import DeploymentRow, Ref
-from genai_tui.errors import BadInput, GenaiTuiError, NotFound
+from genai_tui.errors import GenaiTuiError
 from genai_tui.services import Services
 
 
@@ -63,18 +63,8 @@ def find(services: Services, name: str, namespace: str | None) -> DeploymentRow:
         NotFound: nothing is called so; the nearest name is offered.
         BadInput: several namespaces have one; they are named.
     """
-    if "/" in name:
-        namespace, _, name = name.partition("/")
-    rows = services.picture.deployments()
-    found = [row for row in rows if row.ref.name == name and namespace in (None, row.ref.namespace)]
-    if not found:
-        where = f" in namespace {namespace}" if namespace else ""
-        names = [row.ref.name for row in rows if namespace in (None, row.ref.namespace)]
-        raise NotFound(f"no deployment is called '{name}'{where}{did_you_mean(name, names)}")
-    if len(found) > 1:
-        namespaces = ", ".join(sorted(row.ref.namespace for row in found))
-        raise BadInput(f"'{name}' exists in several namespaces", why=namespaces, next_step="say which one with -n")
-    return found[0]
+    rows = {row.ref: row for row in services.picture.deployments()}
+    return rows[the_one(name, namespace, rows)]
 
 
 def find_ref(services: Services, name: str, namespace: str | None) -> Ref:

@@ -7,15 +7,17 @@ import contextlib
 import signal
 from collections.abc import Sequence
 
+from genai_tui.commands.named import IN_LEDGER, the_one
 from genai_tui.commands.output import Format, Row, as_table, note, timestamp, write, wrote_stable
 from genai_tui.commands.usage import before
 from genai_tui.domain.counters import Count, EngineCounters, Reconciliation
-from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.problems import Problem
-from genai_tui.errors import GenaiTuiError, NotFound
+from genai_tui.errors import GenaiTuiError
 from genai_tui.services import Services
 
 _COLUMNS = ("deployment", "since", "until", "counted", "attributed", "unattributed", "no usage", "restarts")
+_COUNTS = [f"{of}{kind}Tokens" for of in ("counted", "attributed", "unattributed") for kind in ("Prompt", "Completion")]
+_ITEM = ("namespace", "deployment", "since", "until", *_COUNTS, "unreported", "restarts")
 LOOK_EVERY_S = 1.0
 
 
@@ -64,21 +66,17 @@ async def reconcile(services: Services, name: str | None, namespace: str | None,
     """Print tokens counted, attributed and left over, by deployment; the counters are read first.
 
     Raises:
-        NotFound: nothing is known of a deployment of that name.
+        NotFound, BadInput: the ledger knows nothing, or more than one deployment, of that name.
     """
     start = before(services.clock(), since)
     await services.settle()
     await services.counters.read_now()
-    found = await services.counters.reconcile(start)
-    lines = [line for line in found if namespace is None or line.ref.namespace == namespace]
-    if name is not None:
-        named = [line for line in lines if line.ref.name == name]
-        if not named:
-            hint = did_you_mean(name, [line.ref.name for line in lines])
-            raise NotFound(f"neither counters nor requests of a deployment {name} are known{hint}")
-        lines = named
+    known = await services.usage.deployments(services.session.server) if name is not None else ()
+    only = the_one(name, namespace, known, IN_LEDGER) if name is not None else None
+    found = await services.counters.reconcile(start, only=only)
+    lines = [line for line in found if only is not None or namespace in (None, line.ref.namespace)]
     items = [line_item(line) for line in lines]
-    if not wrote_stable({"items": items}, form):
+    if not wrote_stable({"items": items}, form, _ITEM):
         if items:
             write(as_table(_COLUMNS, [_cells(line) for line in lines]))
             _explain(lines)

@@ -58,14 +58,17 @@ def as_yaml(value: object) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
 
 
-def wrote_stable(document: Mapping[str, object], form: Format) -> bool:
-    """Print a document as JSON or YAML, its `items` alone as CSV; False where `form` is one for people."""
+def wrote_stable(document: Mapping[str, object], form: Format, columns: Sequence[str] = ()) -> bool:
+    """Print a document as JSON or YAML, its `items` alone as CSV; False where `form` is one for people.
+
+    `columns` is the header of a CSV without items.
+    """
     if form == "json":
         write(as_json(document))
     elif form == "yaml":
         write(as_yaml(document))
     elif form == "csv":
-        write(as_csv(cast(Sequence[Row], document["items"])))
+        write(as_csv(cast(Sequence[Row], document["items"]), columns))
     else:
         return False
     return True

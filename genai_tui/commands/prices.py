@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from genai_tui.commands.named import IN_LEDGER, the_one
 from genai_tui.commands.output import Format, Row, as_table, timestamp, write, wrote_stable
 from genai_tui.domain.money import Price, plain
-from genai_tui.domain.rows import Ref
 from genai_tui.services import Services
 
+_COLUMNS = ("from", "currency", "inputPerMillion", "cachedInputPerMillion", "outputPerMillion")
 
-async def prices(services: Services, name: str, form: Format) -> None:
-    """Print every price a deployment had, oldest first, as this machine knows it."""
-    namespace, _, deployment = name.rpartition("/")
-    ref = Ref(namespace or services.session.namespace or "default", deployment)
-    history = await services.usage.price_history(services.session.server, ref.namespace, ref.name)
+
+async def prices(services: Services, name: str, namespace: str | None, form: Format) -> None:
+    """Print every price a deployment had, oldest first, as this machine knows it.
+
+    Raises:
+        NotFound, BadInput: the ledger knows nothing, or more than one deployment, of that name.
+    """
+    server = services.session.server
+    ref = the_one(name, namespace, await services.usage.deployments(server), IN_LEDGER)
+    history = await services.usage.price_history(server, ref.namespace, ref.name)
     items = [_item(at, price) for at, price in history]
-    if wrote_stable({"items": items}, form):
+    if wrote_stable({"items": items}, form, _COLUMNS):
         return
     if not items:
         write(f"no price of {ref} is known here; it is kept when it is applied, or asked, from this machine")

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from genai_tui.commands.named import IN_LEDGER, the_one
 from genai_tui.commands.output import Format, as_table, write, wrote_stable
 from genai_tui.domain import durations
-from genai_tui.domain.usage import Dimension
+from genai_tui.domain.usage import Dimension, Source
 from genai_tui.errors import BadInput
 from genai_tui.services import Services
-from genai_tui.usage_files import line_item, point_item
+from genai_tui.usage_files import columns, line_item, point_item
 
 SELECTABLE = tuple(dimension.value for dimension in Dimension)
 _PERIODS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -69,7 +70,13 @@ def at(now: datetime, text: str, *, end: bool = False) -> datetime:
 
 
 async def usage(
-    services: Services, since: str, until: str | None, by: str, only: Mapping[str, str], form: Format
+    services: Services,
+    since: str,
+    until: str | None,
+    by: str,
+    only: Mapping[str, str],
+    form: Format,
+    namespace: str | None = None,
 ) -> None:
     """Print sums of a window by one dimension or period. Sources and currencies are never added up.
 
@@ -80,16 +87,18 @@ async def usage(
         by: one of `SELECTABLE`, `minute`, `hour` or `day`.
         only: the group of each dimension that alone counts.
         form: of the output.
+        namespace: of the deployment in `only`, where its name does not say it.
 
     Raises:
-        BadInput: a time is none, or the window is empty.
+        NotFound, BadInput: nothing, or more than one deployment, is called as `only` says.
+        BadInput: a time is none, the window is empty, or the source is unknown.
         GenaiTuiError: the ledger cannot be read.
     """
     now = services.clock()
     start, end = at(now, since), at(now, until, end=True) if until is not None else None
     if end is not None and end <= start:
         raise BadInput(f"--until {until} is not after --since {since}", next_step="give a later --until")
-    groups = {Dimension(name): group for name, group in only.items()}
+    groups = await _groups(services, only, namespace)
     if by in _PERIODS:
         points = await services.usage.trend(_PERIODS[by], start, end, only=groups, waits=True)
         items = [point_item(by, point) for point in points]
@@ -98,15 +107,25 @@ async def usage(
             line_item(Dimension(by), line)
             for line in await services.usage.usage(Dimension(by), start, end, only=groups, waits=True)
         ]
-    if form == "csv" and not items:
-        write("no usage")
-    elif wrote_stable({"items": items}, form):
+    if wrote_stable({"items": items}, form, columns(by)):
         return
-    elif not items:
+    if not items:
         write(_nothing(since, until, only))
     else:
         names = (by, *(name for name in _COLUMNS if name != by))
         write(as_table(names, [[item[_COLUMNS.get(name, name)] for name in names] for item in items]))
+
+
+async def _groups(services: Services, only: Mapping[str, str], namespace: str | None) -> dict[Dimension, str]:
+    """The groups that alone count, by the names that lines have."""
+    groups = {Dimension(name): group for name, group in only.items()}
+    source, name = groups.get(Dimension.SOURCE), groups.get(Dimension.DEPLOYMENT)
+    if source is not None and source not in tuple(Source):
+        raise BadInput(f"there is no source '{source}'", next_step=f"use {', '.join(Source)}")
+    if name is not None:
+        ref = the_one(name, namespace, await services.usage.deployments(), IN_LEDGER)
+        groups[Dimension.DEPLOYMENT] = str(ref) if ref.namespace else ref.name
+    return groups
 
 
 def _nothing(since: str, until: str | None, only: Mapping[str, str]) -> str:

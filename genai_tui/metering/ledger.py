@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from genai_tui.domain.money import Cost, Price
+from genai_tui.domain.rows import Ref
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine, Waits
 from genai_tui.metering.database import BUSY_LIMIT_S, explained, open_ledger, transaction
@@ -41,6 +42,11 @@ _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _VALUES = ", ".join(f":{name}" for name in _COLUMNS)
 # Not `insert or ignore`, which would also drop rows for other reasons than their id.
 _INSERT = f"insert into requests ({_QUOTED}) values ({_VALUES}) on conflict (id) do nothing"
+
+_DEPLOYMENTS = " union ".join(
+    f"select namespace, deployment from {table} where :cluster is null or cluster = :cluster"
+    for table in ("usage_series", "prices", "engine_marks")
+) + " order by namespace, deployment"  # fmt: skip
 
 
 class Ledger:
@@ -127,6 +133,15 @@ class Ledger:
         """Every price it had with the time from which it held, oldest first."""
         rows = await self.read(lambda db: all_prices(db, (cluster, namespace, deployment)))
         return tuple((datetime.fromisoformat(row["from_at"]), read_price(row)) for row in rows)
+
+    async def deployments(self, cluster: str | None = None) -> tuple[Ref, ...]:
+        """Every deployment that was asked, has a price, or whose engines were read, by name."""
+
+        def read(db: sqlite3.Connection) -> tuple[Ref, ...]:
+            rows = db.execute(_DEPLOYMENTS, {"cluster": cluster}).fetchall()
+            return tuple(Ref(row["namespace"], row["deployment"]) for row in rows)
+
+        return await self.read(read)
 
     async def usage(
         self,

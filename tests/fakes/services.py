@@ -491,6 +491,10 @@ class FakeUsage:
     failure: Exception | None = None
     prices: tuple[tuple[datetime, Price | None], ...] = ()
 
+    async def deployments(self, cluster: str | None = None) -> tuple[Ref, ...]:
+        names = [line.group.partition("/") for line in self.lines]
+        return tuple(Ref(namespace, name) for namespace, _, name in names)
+
     async def price_history(
         self, cluster: str, namespace: str, deployment: str
     ) -> tuple[tuple[datetime, Price | None], ...]:

@@ -12,8 +12,10 @@ import pytest
 
 from genai_tui.arguments import parser
 from genai_tui.cli import _verb
+from genai_tui.counting import Counting
 from genai_tui.domain.usage import TokenUsage
-from genai_tui.errors import BadInput
+from genai_tui.errors import BadInput, GenaiTuiError, NotFound
+from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.services import Services
 from genai_tui.settings import Settings
@@ -21,19 +23,32 @@ from tests.metering.writer import request
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 # How long ago, who, source: each with ten tokens a minute of its age.
+LONG_AGO = {"at": "2026-10-01T00:00:00+00:00"}
 ASKED = ((5, "alice", "playground"), (20, "bob", "gateway"), (70, "bob", "gateway"), (26 * 60, "alice", "cli"))
 
 
-async def ask(directory: Path, *words: str) -> None:
+async def nothing() -> None:
+    """Stands for what asks a cluster."""
+
+
+async def ask(directory: Path, *words: str, command: str = "usage") -> None:
     """What the command line does with these words."""
     ledger = Ledger(directory / "ledger.db")
     for number, (minutes, user, source) in enumerate(ASKED):
         at = (NOW - timedelta(minutes=minutes)).isoformat()
         used = TokenUsage(8 * minutes, 2 * minutes, 10 * minutes)
         await ledger.record(request(f"r{number}", used, at=at, user=user, source=source))
-    services = cast(Services, SimpleNamespace(usage=ledger, clock=lambda: NOW))
+    await ledger.record(request("other", TokenUsage(1, 1, 2), None, namespace="team-b", deployment="embed", **LONG_AGO))
+    for namespace in ("team-a", "team-b"):
+        await ledger.record(
+            request(namespace, TokenUsage(1, 1, 2), namespace=namespace, deployment="twice", **LONG_AGO)
+        )
+    counting = Counting(CounterRows(ledger), "https://c:6443", nothing, lambda: NOW)
+    session = SimpleNamespace(server="https://c:6443", namespace="default")
+    known = SimpleNamespace(usage=ledger, clock=lambda: NOW, counters=counting, session=session, settle=nothing)
+    options = parser().parse_args([command, *words])
     try:
-        await _verb(parser().parse_args(["usage", *words]), Settings())(services)
+        await _verb(options, Settings(namespace=options.namespace))(cast(Services, known))
     finally:
         await ledger.close()
 
@@ -84,3 +99,55 @@ async def test_nothing_found_says_what_was_looked_for(tmp_path: Path, capsys: py
 async def test_a_window_that_is_none_is_refused(tmp_path: Path, words: str) -> None:
     with pytest.raises(BadInput):
         await ask(tmp_path, *words.split())
+
+
+@pytest.mark.parametrize("name", [["chat"], ["team-a/chat"], ["chat", "-n", "team-a"]])
+@pytest.mark.parametrize("command", ["prices", "reconcile", "usage"])
+async def test_a_deployment_is_named_alone_or_with_its_namespace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, name: list[str]
+) -> None:
+    words = ["--deployment", *name] if command == "usage" else name
+    await ask(tmp_path, *words, "-o", "json", command=command)
+    (item, *_) = json.loads(capsys.readouterr().out)["items"]
+    wanted = {
+        "prices": ("inputPerMillion", "0.2"),
+        "reconcile": ("attributedPromptTokens", 760),
+        "usage": ("errors", 0),
+    }
+    key, value = wanted[command]
+    assert item[key] == value
+
+
+@pytest.mark.parametrize("command", ["prices", "reconcile", "usage"])
+@pytest.mark.parametrize(
+    ("name", "error", "says"),
+    [
+        (["chatt"], NotFound, "no deployment is called 'chatt' in this machine's ledger; did you mean 'chat'?"),
+        (["team-b/chat"], NotFound, "no deployment is called 'chat' in namespace team-b in this machine's ledger"),
+        (["twice"], BadInput, "team-a, team-b"),
+    ],
+)
+async def test_a_name_that_nothing_or_more_than_one_has_is_said(
+    tmp_path: Path, command: str, name: list[str], error: type[GenaiTuiError], says: str
+) -> None:
+    words = ["--deployment", *name] if command == "usage" else name
+    with pytest.raises(error) as caught:
+        await ask(tmp_path, *words, command=command)
+    assert says in caught.value.problem.line
+
+
+async def test_csv_has_its_header_where_nothing_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for by in ("deployment", "source", "hour"):
+        for since in ("24h", "1m"):
+            await ask(tmp_path, "--by", by, "--since", since, "-o", "csv")
+        head, *rows = capsys.readouterr().out.splitlines()
+        assert rows[-1] == head
+        assert len(rows) > 1
+    await ask(tmp_path, "embed", "-o", "csv", command="prices")
+    assert capsys.readouterr().out == "from,currency,inputPerMillion,cachedInputPerMillion,outputPerMillion\n"
+
+
+async def test_a_source_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        await ask(tmp_path, "--source", "bogus")
+    assert "use playground, cli, gateway" in caught.value.problem.line
