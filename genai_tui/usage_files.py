@@ -18,7 +18,7 @@ Row = Mapping[str, object]
 
 
 def line_item(dimension: Dimension, line: UsageLine) -> Row:
-    """One group as `usage -o json` promises it (docs/cli.md); `unreported` counts requests without a usage."""
+    """One group as `usage -o json` promises it (docs/cli.md); `unreported` counts those answered without a usage."""
     return {dimension.value: line.group} | _sums(line)
 
 
@@ -37,6 +37,7 @@ def _sums(sums: UsageLine | UsagePoint) -> dict[str, object]:
     return {
         "requests": sums.requests,
         "promptTokens": sums.prompt_tokens,
+        "cachedTokens": sums.cached_tokens,
         "completionTokens": sums.completion_tokens,
         "totalTokens": sums.total_tokens,
         "cost": sums.cost.text() if sums.cost else None,

@@ -40,6 +40,12 @@ class UsagePoint:
     total_tokens: int
     cost: Cost | None
     waits: Waits | None = None
+    cached_tokens: int | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether any of the requests told a usage."""
+        return self.total_tokens > 0 or self.requests > self.unreported + self.errors
 
 
 def series(
@@ -66,7 +72,7 @@ def _value(points: Sequence[UsagePoint], measure: Measure, currency: str) -> flo
         case Measure.ERRORS:
             return sum(point.errors for point in points)
         case Measure.TOKENS:
-            counted = requests > sum(point.unreported for point in points)
+            counted = any(point.counted for point in points)
             return sum(point.total_tokens for point in points) if counted else None
         case Measure.FIRST_TOKEN:
             return waited(points).first_token.percentile_ms(0.5)
@@ -107,13 +113,12 @@ def totals(lines: Iterable[UsageLine]) -> tuple[Totals, ...]:
 
 
 def _totals(source: Source, lines: Sequence[UsageLine]) -> Totals:
-    requests, unreported = (sum(getattr(line, name) for line in lines) for name in ("requests", "unreported"))
     return Totals(
         source,
-        requests,
-        sum(line.total_tokens for line in lines) if requests > unreported else None,
+        sum(line.requests for line in lines),
+        sum(line.total_tokens for line in lines) if any(line.counted for line in lines) else None,
         total(line.cost for line in lines if line.cost is not None),
-        unreported,
+        sum(line.unreported for line in lines),
         sum(line.errors for line in lines),
         waited(lines),
     )

@@ -103,9 +103,11 @@ WHO_AND_WHAT = tuple(dimension for dimension in Dimension if dimension is not Di
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """Sums of one group, one source and one currency. `unreported` counts requests without a usage.
+    """Sums of one group, one source and one currency.
 
-    `waits` is None where it was not asked for.
+    `unreported` counts requests that were answered without a usage, `errors` those that failed. `cached_tokens` are the
+    prompt tokens that engines said to have taken from the prefix cache; None: none said it. `waits` is None where it
+    was not asked for.
     """
 
     group: str
@@ -119,3 +121,9 @@ class UsageLine:
     cost: Cost | None
     last_at: datetime | None = None
     waits: Waits | None = None
+    cached_tokens: int | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether any of the requests told a usage; without one there is no sum of tokens, not one of 0."""
+        return self.total_tokens > 0 or self.requests > self.unreported + self.errors

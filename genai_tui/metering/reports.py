@@ -28,7 +28,7 @@ _GROUPS: dict[Dimension, str] = {
 }
 SUMS = (
     "requests", "unreported", "errors", "prompt_tokens", "completion_tokens", "total_tokens", "priced", "micro",
-    "femto", "ttft_us", "timed",
+    "femto", "ttft_us", "timed", "cached_tokens", "cached_told",
 )  # fmt: skip
 SUMMED = ", ".join(f"sum({name}) as {name}" for name in SUMS) + ", max(last_us) as last_us"
 SECOND = "cast(strftime('%s', substr(at, 1, 19)) as integer)"
@@ -39,11 +39,12 @@ LATENCY_RANGES = tuple(
 )
 """The range of a request's time to the first token and to the end, as sums call it."""
 OF_ROW = f"""
-    1 as requests, total_tokens is null as unreported, status = 'error' as errors,
+    1 as requests, total_tokens is null and status <> 'error' as unreported, status = 'error' as errors,
     coalesce(prompt_tokens, 0) as prompt_tokens, coalesce(completion_tokens, 0) as completion_tokens,
     coalesce(total_tokens, 0) as total_tokens, cost_micro is not null as priced,
     coalesce(cost_micro, 0) as micro, coalesce(cost_femto, 0) as femto,
     coalesce(cast(round(ttft_ms * 1000) as integer), 0) as ttft_us, ttft_ms is not null as timed,
+    coalesce(cached_tokens, 0) as cached_tokens, cached_tokens is not null as cached_told,
     {SECOND} * 1000000 + cast(substr(at, 21, 6) as integer) as last_us
 """
 _OF_ROWS = f"""

@@ -122,6 +122,7 @@ def usage_line(row: sqlite3.Row, waits: Waits | None = None) -> UsageLine:
         cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
         last_at=_EPOCH + timedelta(microseconds=row["last_us"]),
         waits=waits,
+        cached_tokens=row["cached_tokens"] if row["cached_told"] else None,
     )
 
 
@@ -138,6 +139,7 @@ def usage_point(row: sqlite3.Row, waits: Waits | None = None) -> UsagePoint:
         total_tokens=row["total_tokens"],
         cost=Cost(join(row["micro"], row["femto"]), row["currency"]) if row["priced"] else None,
         waits=waits,
+        cached_tokens=row["cached_tokens"] if row["cached_told"] else None,
     )
 
 

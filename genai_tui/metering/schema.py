@@ -6,6 +6,7 @@ from sqlite_utils import Database, Migrations
 
 from genai_tui.metering.amounts import split
 from genai_tui.metering.sums_schema import add_minutes_and_latencies
+from genai_tui.metering.told_schema import add_told
 
 migrations = Migrations("genai-tui")
 
@@ -314,6 +315,18 @@ def gpu_time(db: Database) -> None:
         )
 
 
+@migrations()
+def long_answers(db: Database) -> None:
+    """Requests that took more than a minute: what lasted over the end of a time is found without reading a day."""
+    db.execute("create index requests_that_took_long on requests (at) where total_ms > 60000")
+
+
+@migrations()
+def told(db: Database) -> None:
+    """Requests that failed are no longer `unreported`; sums of cached tokens (`told_schema.py`)."""
+    add_told(db)
+
+
 NAMES = frozenset(
     step.__name__
     for step in (
@@ -331,6 +344,8 @@ NAMES = frozenset(
         refusals,
         minutes_and_latencies,
         gpu_time,
+        long_answers,
+        told,
     )
 )
 TRIGGERS = frozenset(

@@ -8,14 +8,16 @@ so that it costs no row of its own; `t` and `d` alone count requests without suc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlite_utils import Database
 
 _NAMES = ("source", "cluster", "namespace", "deployment", "model", "organization", "user", "key", "currency")
-_SUMS = (
+SUMS = (
     "requests", "unreported", "errors", "prompt_tokens", "completion_tokens", "total_tokens", "priced", "micro",
     "femto", "ttft_us", "timed",
 )  # fmt: skip
-_LENGTHS = {"usage_minutes": 60, "usage_hours": 3_600, "usage_days": 86_400}
+LENGTHS = {"usage_minutes": 60, "usage_hours": 3_600, "usage_days": 86_400}
 _GROWTH, _SHORTEST_US, _LONGEST_US = 1.1, 1_000.0, 86_400_000_000
 _KEPT_BEFORE_S = 2 * 86_400
 
@@ -30,7 +32,7 @@ def add_minutes_and_latencies(db: Database) -> None:
     db.conn.executemany("insert into latency_ranges values (?)", [(begins,) for begins in bounds])
     for table in ("usage_hours", "usage_days"):
         db.execute(f"alter table {table} add column latency text not null default '{{}}'")
-    sums = ", ".join(f"{name} integer not null" for name in _SUMS)
+    sums = ", ".join(f"{name} integer not null" for name in SUMS)
     db.execute(
         "create table usage_minutes (start integer not null, series integer not null references usage_series (id), "
         f"{sums}, last_us integer not null, latency text not null default '{{}}', "
@@ -38,24 +40,26 @@ def add_minutes_and_latencies(db: Database) -> None:
     )
     # Minutes begin here, in seconds since 1970; what was asked before is in rows, hours and days alone.
     db.execute("create table minutes_since (start integer not null)")
-    newest = db.execute(f"select max({_second('')}) from requests").fetchone()[0]
+    newest = db.execute(f"select max({second_of('')}) from requests").fetchone()[0]
     since = (newest - _KEPT_BEFORE_S) // 86_400 * 86_400 if newest is not None else 0
     db.execute("insert into minutes_since values (?)", (since,))
     _fill(db, since)
     db.execute("drop trigger requests_are_summed")
-    _watch(db)
+    watch(db, SUMS, sums_of("new."))
 
 
-def _second(prefix: str) -> str:
+def second_of(prefix: str) -> str:
     """The whole second of a request; without the fraction, which SQLite would round up to the next one."""
     return f"cast(strftime('%s', substr({prefix}at, 1, 19)) as integer)"
 
 
-def _names(prefix: str) -> list[str]:
-    return [f"coalesce({prefix}\"{name}\", '')" for name in _NAMES]
+def names_of(prefix: str) -> dict[str, str]:
+    """The names of a request, as its series has them."""
+    return {name: f"coalesce({prefix}\"{name}\", '')" for name in _NAMES}
 
 
-def _sums(prefix: str) -> list[str]:
+def sums_of(prefix: str) -> list[str]:
+    """What a request adds to each of `SUMS`."""
     sums = ["1", f"{prefix}total_tokens is null", f"{prefix}status = 'error'"]
     sums += [f"coalesce({prefix}{name}_tokens, 0)" for name in ("prompt", "completion", "total")]
     sums += [f"{prefix}cost_micro is not null"]
@@ -78,44 +82,51 @@ def _ranges(prefix: str) -> tuple[str, str]:
 
 
 def _last(prefix: str) -> str:
-    return f"{_second(prefix)} * 1000000 + cast(substr({prefix}at, 21, 6) as integer)"
+    return f"{second_of(prefix)} * 1000000 + cast(substr({prefix}at, 21, 6) as integer)"
 
 
-def _watch(db: Database) -> None:
-    """The trigger."""
-    names, series = ", ".join(f'"{name}"' for name in _NAMES), _names("new.")
-    same = " and ".join(f'"{name}" = {value}' for name, value in zip(_NAMES, series, strict=True))
+def watch(db: Database, columns: Sequence[str], values: Sequence[str]) -> None:
+    """The trigger.
+
+    Args:
+        db: the ledger.
+        columns: the sums.
+        values: what a new request adds to each.
+    """
+    names, series = ", ".join(f'"{name}"' for name in _NAMES), names_of("new.")
+    same = " and ".join(f'"{name}" = {value}' for name, value in series.items())
     first, whole = _ranges("new.")
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in columns)
 
     def more(key: str) -> str:
         path = f"'$.' || {key}"
         return f"{path}, coalesce(json_extract(latency, {path}), 0) + 1"
 
     statements = []
-    for table, length in _LENGTHS.items():
-        only = f" and {_second('new.')} >= (select start from minutes_since)" if table == "usage_minutes" else ""
+    for table, length in LENGTHS.items():
+        only = f" and {second_of('new.')} >= (select start from minutes_since)" if table == "usage_minutes" else ""
         statements.append(
-            f"insert into {table} select {_second('new.')} / {length} * {length}, id, {', '.join(_sums('new.'))}, "
+            f"insert into {table} (start, series, {', '.join(columns)}, last_us, latency) "
+            f"select {second_of('new.')} / {length} * {length}, id, {', '.join(values)}, "
             f"{_last('new.')}, json_object({first}, 1, {whole}, 1) from usage_series where {same}{only} "
             f"on conflict (start, series) do update set {added}, last_us = max(last_us, excluded.last_us), "
             f"latency = json_set(latency, {more(first)}, {more(whole)}); "
         )
     db.execute(
         "create trigger requests_are_summed after insert on requests begin "
-        f"insert into usage_series ({names}) values ({', '.join(series)}) on conflict do nothing; "
+        f"insert into usage_series ({names}) values ({', '.join(series.values())}) on conflict do nothing; "
         f"{''.join(statements)} end"
     )
 
 
 def _fill(db: Database, since: int) -> None:
     """The minutes, and the latencies of hours and days, of what was asked before."""
-    same = " and ".join(f's."{name}" = {value}' for name, value in zip(_NAMES, _names("r."), strict=True))
+    same = " and ".join(f's."{name}" = {value}' for name, value in names_of("r.").items())
     rows = f"(select s.id as series, r.* from requests r cross join usage_series s on {same})"
-    totals = ", ".join(f"sum({value})" for value in _sums(""))
+    totals = ", ".join(f"sum({value})" for value in sums_of(""))
     db.execute(
-        f"insert into usage_minutes select {_second('')} / 60 * 60 as start, series, {totals}, "
-        f"max({_last('')}), '{{}}' from {rows} where {_second('')} >= ? group by 1, 2",
+        f"insert into usage_minutes select {second_of('')} / 60 * 60 as start, series, {totals}, "
+        f"max({_last('')}), '{{}}' from {rows} where {second_of('')} >= ? group by 1, 2",
         (since,),
     )
     first, whole = _ranges("")
@@ -126,10 +137,10 @@ def _fill(db: Database, since: int) -> None:
     db.execute(f"create temp table told {columns}")
     db.execute(
         "insert into told select start, series, key, sum(number) from ("
-        f"select {_second('')} as start, series, {first} as key, 1 as number from {rows} "
-        f"union all select {_second('')}, series, {whole}, 1 from {rows}) group by 1, 2, 3"
+        f"select {second_of('')} as start, series, {first} as key, 1 as number from {rows} "
+        f"union all select {second_of('')}, series, {whole}, 1 from {rows}) group by 1, 2, 3"
     )
-    for table, length in _LENGTHS.items():
+    for table, length in LENGTHS.items():
         db.execute(f"create temp table spread {columns}")
         db.execute(
             f"insert into spread select start / {length} * {length}, series, key, sum(number) "

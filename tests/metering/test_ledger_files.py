@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from genai_tui.metering.database import explained, open_ledger
 from genai_tui.metering.ledger import Ledger
 from genai_tui.metering.rows import request_row
 from genai_tui.metering.schema import NAMES, migrations
+from genai_tui.metering.upkeep import check
 from tests.metering.writer import request
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +68,9 @@ async def test_a_file_of_an_earlier_version_opens_with_every_row_and_exact_sums(
         old.executescript(dump)
     ledger = Ledger(path)
     lines = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert [line.errors for line in lines] == [1, 0, 0, 0]
     assert [(line.source, line.requests, line.unreported, line.cost and line.cost.text()) for line in lines] == [
-        ("playground", 2, 1, "0.000011"),
+        ("playground", 2, 0, "0.000011"),
         ("cli", 1, 0, "0.000012"),
         ("playground", 1, 0, "370.370367370370374"),
         ("playground", 1, 0, None),
@@ -90,7 +92,15 @@ async def test_every_earlier_version_is_brought_up_to_date_with_its_rows_and_the
     tmp_path: Path, step: str
 ) -> None:
     path = tmp_path / "ledger.db"
-    kept = [request(f"row-{n}", TokenUsage(34, 7, 41) if n % 3 else None, deployment=f"d{n % 2}") for n in range(7)]
+    kept = [
+        request(
+            f"row-{n}",
+            TokenUsage(34, 7, 41, 5) if n % 3 else None,
+            deployment=f"d{n % 2}",
+            status="error" if n == 3 else "ok",
+        )
+        for n in range(7)
+    ]
     with closing(sqlite3.connect(path)) as old:
         migrations.apply(Database(old), stop_before=step)
         columns = {row[1] for row in old.execute("pragma table_info(requests)")}
@@ -103,13 +113,37 @@ async def test_every_earlier_version_is_brought_up_to_date_with_its_rows_and_the
     await ledger.record_many([*kept, request("new", TokenUsage(1, 1, 2))])
     assert [row.id for row in await ledger.requests(EVER)] == ["new", *(row.id for row in kept)]
     lines = await ledger.usage(Dimension.DEPLOYMENT, EVER)
-    assert [(line.group, line.requests, line.unreported, line.total_tokens) for line in lines] == [
-        ("team-a/d0", 4, 2, 82), ("team-a/d1", 3, 1, 82), ("team-a/chat", 1, 0, 2)
+    assert [(line.group, line.requests, line.unreported, line.errors, line.total_tokens) for line in lines] == [
+        ("team-a/d0", 4, 2, 0, 82), ("team-a/d1", 3, 0, 1, 82), ("team-a/chat", 1, 0, 0, 2)
     ]  # fmt: skip
+    assert [line.cached_tokens for line in lines] == [10, 10, None]
+    assert (await check(ledger)).problems == ()
     assert [line.cost and line.cost.text() for line in lines] == ["0.000022", "0.000022", "0.0000008"]
     await ledger.close()
     with closing(sqlite3.connect(path)) as now:
         assert {done.name for done in migrations.applied(Database(now))} == NAMES
+
+
+async def test_requests_that_failed_are_errors_alone_where_an_earlier_version_pruned_their_rows(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    kept = [
+        request(f"r{n}", None if n < 5 else TokenUsage(1, 1, 2), status="error" if n < 3 else "ok") for n in range(7)
+    ]
+    with closing(sqlite3.connect(path)) as old:
+        migrations.apply(Database(old), stop_before="told")
+        for row in map(request_row, kept):
+            names = ", ".join(f'"{name}"' for name in row)
+            old.execute(f"insert into requests ({names}) values ({', '.join('?' * len(row))})", tuple(row.values()))
+        old.execute("insert into pruned values ('2026-11-24T00:00:00.000000Z', '2026-11-28T00:00:00.000000Z')")
+        old.execute("delete from requests")
+        old.execute("update minutes_since set start = cast(strftime('%s', '2026-11-24') as integer)")
+        old.commit()
+    ledger = Ledger(path)
+    (line,) = await ledger.usage(Dimension.DEPLOYMENT, EVER)
+    assert (line.requests, line.unreported, line.errors, line.total_tokens) == (7, 2, 3, 4)
+    assert [(p.unreported, p.errors) for p in await ledger.trend(timedelta(hours=1), EVER)] == [(2, 3)]
+    assert (await check(ledger)).problems == ()
+    await ledger.close()
 
 
 def test_history_cannot_be_rewritten(tmp_path: Path) -> None:

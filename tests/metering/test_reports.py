@@ -73,7 +73,7 @@ def summed(records: Sequence[RequestRecord]) -> tuple[object, ...]:
     costs = [cost for r in records if r.usage is not None and (cost := r.usage.cost(r.price)) is not None]
     return (
         len(records),
-        len(records) - len(usages),
+        sum(record.usage is None and record.status != "error" for record in records),
         sum(record.status == "error" for record in records),
         sum(usage.prompt for usage in usages),
         sum(usage.completion for usage in usages),

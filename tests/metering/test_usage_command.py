@@ -19,11 +19,11 @@ from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.services import Services
 from genai_tui.settings import Settings
-from tests.metering.writer import request
+from tests.metering.writer import PRICE, request
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 # How long ago, who, source: each with ten tokens a minute of its age.
-LONG_AGO = {"at": "2026-10-01T00:00:00+00:00"}
+LONG_AGO = "2026-10-01T00:00:00+00:00"
 ASKED = ((5, "alice", "playground"), (20, "bob", "gateway"), (70, "bob", "gateway"), (26 * 60, "alice", "cli"))
 
 
@@ -38,11 +38,10 @@ async def ask(directory: Path, *words: str, command: str = "usage") -> None:
         at = (NOW - timedelta(minutes=minutes)).isoformat()
         used = TokenUsage(8 * minutes, 2 * minutes, 10 * minutes)
         await ledger.record(request(f"r{number}", used, at=at, user=user, source=source))
-    await ledger.record(request("other", TokenUsage(1, 1, 2), None, namespace="team-b", deployment="embed", **LONG_AGO))
-    for namespace in ("team-a", "team-b"):
-        await ledger.record(
-            request(namespace, TokenUsage(1, 1, 2), namespace=namespace, deployment="twice", **LONG_AGO)
-        )
+    for namespace, name in (("team-b", "embed"), ("team-a", "twice"), ("team-b", "twice")):
+        price = None if name == "embed" else PRICE
+        place = {"namespace": namespace, "deployment": name, "at": LONG_AGO}
+        await ledger.record(request(f"{namespace}{name}", TokenUsage(1, 1, 2), price, **place))
     counting = Counting(CounterRows(ledger), "https://c:6443", nothing, lambda: NOW)
     session = SimpleNamespace(server="https://c:6443", namespace="default")
     known = SimpleNamespace(usage=ledger, clock=lambda: NOW, counters=counting, session=session, settle=nothing)
@@ -84,9 +83,9 @@ async def test_the_table_and_csv_of_periods(tmp_path: Path, capsys: pytest.Captu
     assert row.split() == ["2026-11-23T00:00:00Z", "2", "720", "180", "900", "0.000252", "USD", "gateway"]
     await ask(tmp_path, "--by", "source", "--user", "bob", "-o", "csv")
     assert capsys.readouterr().out.splitlines() == [
-        "source,requests,promptTokens,completionTokens,totalTokens,cost,currency,unreported,errors,"
+        "source,requests,promptTokens,cachedTokens,completionTokens,totalTokens,cost,currency,unreported,errors,"
         "ttftP50Ms,ttftP95Ms,ttftP99Ms,totalP50Ms,totalP95Ms,totalP99Ms",
-        "gateway,2,720,180,900,0.000252,USD,0,0,,,,,,",
+        "gateway,2,720,,180,900,0.000252,USD,0,0,,,,,,",
     ]
 
 
