@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 from genai_tui.domain.counters import Count, PodReading, Reconciliation, growth
 from genai_tui.domain.rows import Ref
+from genai_tui.domain.usage import Dimension
 from genai_tui.metering.database import transaction
 from genai_tui.metering.ledger import Ledger
-from genai_tui.metering.reports import pruned_until
+from genai_tui.metering.reports import SECOND, Selection, pruned_until, sums_by
 from genai_tui.metering.rows import moment
 
 APART = timedelta(minutes=1)
@@ -30,20 +31,28 @@ _POD = """
 """
 _MARK_COLUMNS = "cluster, namespace, deployment, at, prompt_tokens, completion_tokens, restarts"
 _OF = "cluster = :cluster and namespace = :namespace and deployment = :deployment"
-_ENDED = "(julianday(at) - 2440587.5) * 86400.0 + coalesce(total_ms, 0) / 1000.0"
-_ATTRIBUTED = f"""
-    select coalesce(sum(prompt_tokens), 0) as prompt, coalesce(sum(completion_tokens), 0) as completion,
-           coalesce(sum(total_tokens is null and status <> 'error'), 0) as unreported
-    from requests where at >= :from_at and at <= :until and {_OF}
-      and {_ENDED} > :since_s and {_ENDED} <= :until_s
+SHORT = timedelta(minutes=1)
+"""Answers that took longer have an index of their own (`requests_that_took_long`)."""
+_BEGAN_US = f"({SECOND} * 1000000 + cast(substr(at, 21, 6) as integer))"
+_ENDED_US = f"({_BEGAN_US} + coalesce(cast(round(total_ms * 1000) as integer), 0))"
+# 1: it ended in the window and did not begin there; -1: the other way round.
+_INSIDE = (
+    f"(({_ENDED_US} > :since_us and {_ENDED_US} <= :until_us) - ({_BEGAN_US} >= :since_us and {_BEGAN_US} < :until_us))"
+)
+# The rows that can have begun on one side of an end of the window and ended on the other.
+_ACROSS = f"""
+    with near as (
+        select rowid as id from requests where at >= :since_short and at <= :since
+        union select rowid from requests where at >= :until_short and at <= :until
+        union select rowid from requests where total_ms > 60000 and at >= :since_long and at <= :since
+        union select rowid from requests where total_ms > 60000 and at >= :until_long and at <= :until
+    )
+    select coalesce(sum({_INSIDE} * coalesce(prompt_tokens, 0)), 0) as prompt,
+           coalesce(sum({_INSIDE} * coalesce(completion_tokens, 0)), 0) as completion,
+           coalesce(sum({_INSIDE} * (total_tokens is null and status <> 'error')), 0) as unreported
+    from near join requests on requests.rowid = near.id where {_OF}
 """
-_KNOWN = """
-    select namespace, deployment from engine_marks where cluster = :cluster
-    union
-    select distinct namespace, deployment from requests
-    where cluster = :cluster and at >= :since and at <= :until and namespace <> ''
-    order by namespace, deployment
-"""
+_READ = "select distinct namespace, deployment from engine_marks where cluster = ?"
 
 
 class CounterRows:
@@ -81,8 +90,7 @@ class CounterRows:
             begins = max(since, earliest)
             if begins >= until:
                 return ()
-            window = {"cluster": cluster, "since": moment(begins), "until": moment(until)}
-            refs = [only] if only is not None else _known(db, window)
+            refs = [only] if only is not None else _known(db, cluster, begins, until)
             return tuple(_reconciled(db, cluster, ref, begins, until, moment(earliest)) for ref in refs)
 
         return await self._ledger.read(read)
@@ -156,8 +164,12 @@ def _count(row: sqlite3.Row) -> Count:
     return Count(row["prompt_tokens"], row["completion_tokens"])
 
 
-def _known(db: sqlite3.Connection, window: dict[str, str]) -> list[Ref]:
-    return [Ref(row["namespace"], row["deployment"]) for row in db.execute(_KNOWN, window).fetchall()]
+def _known(db: sqlite3.Connection, cluster: str, since: datetime, until: datetime) -> list[Ref]:
+    """The deployments whose engines were read, or that were asked in the window, by name."""
+    read = {Ref(row["namespace"], row["deployment"]) for row in db.execute(_READ, (cluster,))}
+    groups = sums_by(db, Dimension.DEPLOYMENT, Selection(since, until, cluster, {}))
+    asked = (row["grouped"].partition("/") for row in groups)
+    return sorted(read | {Ref(namespace, name) for namespace, _, name in asked if name}, key=str)
 
 
 def _reconciled(
@@ -177,8 +189,28 @@ def _reconciled(
 
 
 def _attributed(db: sqlite3.Connection, cluster: str, ref: Ref, since: datetime, until: datetime) -> tuple[Count, int]:
-    """The tokens of requests that ended in (since, until], and how many of these have no usage."""
-    bounds = {"from_at": moment(since - LONGEST), "until": moment(until)}
-    seconds = {"since_s": since.timestamp(), "until_s": until.timestamp()}
-    row = db.execute(_ATTRIBUTED, _place(cluster, ref) | bounds | seconds).fetchone()
-    return Count(row["prompt"], row["completion"]), row["unreported"]
+    """The tokens of requests that ended in (since, until], and how many were answered without a usage.
+
+    Sums are of requests by when they began, so those that lasted over either end are put right from the rows.
+    """
+    group = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+    sums = sums_by(db, Dimension.DEPLOYMENT, Selection(since, until, cluster, {Dimension.DEPLOYMENT: group}))
+    times = {"since": since, "until": until} | {
+        f"{end}_{name}": at - length
+        for end, at in (("since", since), ("until", until))
+        for name, length in (("short", SHORT), ("long", LONGEST))
+    }
+    bounds = {name: moment(at) for name, at in times.items()}
+    edges = {"since_us": _microseconds(since), "until_us": _microseconds(until)}
+    across = db.execute(_ACROSS, _place(cluster, ref) | bounds | edges).fetchone()
+
+    def total(name: str, column: str) -> int:
+        found: int = across[name] + sum(row[column] for row in sums)
+        return found
+
+    count = Count(total("prompt", "prompt_tokens"), total("completion", "completion_tokens"))
+    return count, total("unreported", "unreported")
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)

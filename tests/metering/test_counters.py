@@ -203,3 +203,52 @@ async def test_engines_that_were_never_read_are_unknown_and_not_0(ledger: Ledger
     await ledger.record(row("one", 10, 100, 20))
     (line,) = await CounterRows(ledger).reconcile(CLUSTER, at(0), at(60))
     assert (line.counted, line.attributed, line.unattributed) == (None, Count(100, 20), None)
+
+
+LASTED = st.tuples(
+    st.integers(-90_000, 180_000), st.sampled_from([0, 0, 1, 999_999]), st.integers(0, 86_400_000) | st.integers(0, 130_000),
+    st.sampled_from(["ok", "error"]), st.booleans(), st.sampled_from(["chat", "chat", "embed"]),
+)  # fmt: skip
+ENDS = st.tuples(st.integers(-3_700, 7_300), st.integers(0, 90_000), st.sampled_from([0, 0, 1]))
+
+
+@settings(max_examples=40)
+@given(st.lists(LASTED, max_size=25), st.lists(ENDS, min_size=1, max_size=4))
+def test_what_is_attributed_is_the_plain_sum_of_the_rows_that_ended_in_the_time(
+    lasted: list[tuple[int, int, int, str, bool, str]], windows: list[tuple[int, int, int]]
+) -> None:
+    records = [
+        replace(
+            row(f"r{number}", second, number + 1, 2 * number, took_ms),
+            at=at(second) + timedelta(microseconds=us),
+            status=status,
+            deployment=name,
+            **({} if told else {"usage": None}),  # type: ignore[arg-type]  # fields by name
+        )
+        for number, (second, us, took_ms, status, told, name) in enumerate(lasted)
+    ]
+
+    async def asked(path: Path) -> None:
+        ledger = Ledger(path)
+        await ledger.record_many(records)
+        for begins, length, us in windows:
+            since, until = at(begins), at(begins + length) + timedelta(microseconds=us)
+            for ref in (CHAT, Ref("team-a", "embed")):
+                found = await CounterRows(ledger).reconcile(CLUSTER, since, until, ref)
+                mine = [
+                    one
+                    for one in records
+                    if one.timings is not None
+                    and one.deployment == ref.name
+                    and since < one.at + timedelta(milliseconds=one.timings.total_ms) <= until
+                ]
+                usages = [one.usage for one in mine if one.usage is not None]
+                counted = Count(sum(used.prompt for used in usages), sum(used.completion for used in usages))
+                silent = sum(one.usage is None and one.status != "error" for one in mine)
+                assert [(line.attributed, line.unreported) for line in found] == (
+                    [(counted, silent)] if since < until else []
+                )
+        await ledger.close()
+
+    with TemporaryDirectory() as directory:
+        asyncio.run(asked(Path(directory) / "ledger.db"))
