@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,7 +19,6 @@ from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
 from genai_tui.hub_pages import offered, page, table
 from screens.base import ConsoleScreen
-from screens.chat.turn_view import answer_parser
 from screens.chat.words import safe_lines
 from screens.deployment.searching import save_text
 from screens.format import MISSING, amount, phase_look
@@ -32,6 +33,21 @@ _COLUMNS = (
     Column("price", "PRICE IN / OUT PER MILLION", least=10, most=30, rank=3),
     Column("shared", "SHARED WITH", least=10, most=40, rank=2),
 )
+
+
+def _keep_lines(state: StateCore) -> None:
+    """A line break of the text is one on the screen."""
+    for token in state.tokens:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
+
+
+def _parser() -> MarkdownIt:
+    """Markdown whose HTML is shown as text and whose line breaks stay."""
+    parser = MarkdownIt("gfm-like", {"html": False})
+    parser.core.ruler.push("keep_lines", _keep_lines)
+    return parser
 
 
 class HubScreen(ConsoleScreen):
@@ -135,7 +151,7 @@ class HubPageScreen(ConsoleScreen):
         """What is wrong, the page."""
         yield Static("", id="hub-problem", markup=False)
         with VerticalScroll(id="hub-page"):
-            yield Markdown("", parser_factory=answer_parser, open_links=False)
+            yield Markdown("", parser_factory=_parser, open_links=False)
 
     def on_mount(self) -> None:
         """The page has the keys."""

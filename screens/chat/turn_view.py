@@ -1,32 +1,16 @@
-"""One question and its answer on the screen. The answer is drawn as Markdown, a few times a second while it streams."""
+"""One question and its answer on the screen. The answer is drawn a few times a second while it streams."""
 
 from __future__ import annotations
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Markdown, Static
+from textual.widgets import Static
 
 from genai_tui.domain.conversation import Turn
+from screens.chat.said import Said, is_data
 from screens.chat.words import answer_line, running_line, safe_lines
 
 _INDENT = 2
-
-
-def _keep_lines(state: StateCore) -> None:
-    """A line break of the model is a line break on the screen."""
-    for token in state.tokens:
-        for child in token.children or ():
-            if child.type == "softbreak":
-                child.type = "hardbreak"
-
-
-def answer_parser() -> MarkdownIt:
-    """Markdown that swallows nothing a model says: HTML is shown as text, line breaks stay."""
-    parser = MarkdownIt("gfm-like", {"html": False})
-    parser.core.ruler.push("keep_lines", _keep_lines)
-    return parser
 
 
 class TurnView(Vertical):
@@ -35,14 +19,15 @@ class TurnView(Vertical):
     def __init__(self, turn: Turn) -> None:
         super().__init__(classes="turn")
         self.turn = turn
-        self._drawn = 0
+        self._drawn = ""
         self._running = False
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield Static(f"› {safe_lines(self.turn.question)}", classes="turn--question", markup=False)
         yield Static("", classes="turn--thoughts", markup=False)
-        yield Markdown("", classes="turn--answer", parser_factory=answer_parser, open_links=False)
+        yield Said(classes="turn--answer")
+        yield Static("", classes="turn--data", markup=False)
         yield Static("", classes="turn--calls", markup=False)
         yield Static("", classes="turn--line", markup=False)
         yield Static("", classes="turn--tries", markup=False)
@@ -63,11 +48,7 @@ class TurnView(Vertical):
         thoughts.display = bool(turn.thoughts)
         # While it thinks the end is of interest; afterwards that it did.
         thoughts.update(_tail(turn.thoughts) if not turn.answer else f"(thought {len(turn.thoughts.split())} words)")
-        fresh, self._drawn = turn.answer[self._drawn :], len(turn.answer)
-        markdown = self.query_one(Markdown)
-        markdown.display = bool(turn.answer)
-        if fresh:
-            await markdown.append(safe_lines(fresh))
+        await self._draw_answer(turn.answer)
         calls = self.query_one(".turn--calls", Static)
         wanted = turn.end.tool_calls if turn.end is not None else ()
         calls.display = bool(wanted)
@@ -81,6 +62,21 @@ class TurnView(Vertical):
         tries.update(f"try {turn.place + 1} of {len(turn.others) + 1}   f9 shows another")
         self._draw_line()
         self._draw_problem(turn)
+
+    async def _draw_answer(self, answer: str) -> None:
+        text = safe_lines(answer)
+        said, data = self.query_one(Said), self.query_one(".turn--data", Static)
+        data.display = is_data(text)
+        said.display = bool(text) and not data.display
+        if data.display:
+            data.update(text)
+            return
+        before, self._drawn = self._drawn, text
+        if not text.startswith(before):
+            # What came in two pieces, as a line's end or a control sequence, is something else in one.
+            await said.update(text)
+        elif text != before:
+            await said.append(text[len(before) :])
 
     def on_resize(self) -> None:
         """Facts go where there is room."""
