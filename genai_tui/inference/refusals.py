@@ -32,6 +32,36 @@ _OF_GATEWAY = {
 }
 """What a gateway decides by itself, and where an operator looks."""
 
+_OF_ITS_START = (
+    (
+        ("--enable-auto-tool-choice", "--tool-call-parser"),
+        "the engine was started without tool calling",
+        "add --enable-auto-tool-choice and --tool-call-parser with the parser of this model under Advanced, "
+        "extra arguments; or clear tools (ctrl+g)",
+    ),
+    (
+        ("--jinja",),
+        "the engine was started without tool calling",
+        "add --jinja to its arguments; or clear tools (ctrl+g)",
+    ),
+    (
+        ("logprobs",),
+        "the engine does not tell so many chances of tokens",
+        "lower logprobs (ctrl+g), or raise --max-logprobs under Advanced, extra arguments",
+    ),
+    (
+        ("chat template", "chat_template"),
+        "the model has no chat template",
+        "ask a model made for chat, or give it one with --chat-template under Advanced, extra arguments",
+    ),
+    (
+        ("response_format", "structured output", "structured_outputs", "guided", "grammar", "json_object"),
+        "the engine cannot hold its answer to JSON",
+        "choose text in place of JSON (ctrl+g), or see --structured-outputs-config of its engine",
+    ),
+)
+"""What an engine refuses for the way it was started: words of it in lower case, what that means, and what to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -149,11 +179,18 @@ def _explained(status: int, said: Said, headers: Mapping[str, str], model: str) 
         return "the conversation is longer than the context", "shorten it, or begin a new one"
     if said.param in ("max_tokens", "max_completion_tokens") or "max_tokens" in said.message:
         return "the engine refused max tokens", "lower max tokens"
+    for marks, what, step in _OF_ITS_START if status in (400, 422, 500, 501) else ():
+        if any(mark in f"{said.param} {said.message}".lower() for mark in marks):
+            return what, step
     if status in (502, 503, 504):
         return "the engine is not ready", "see its rollout: it must be Running"
     if status >= 500:
         return f"the engine failed ({status})", "see its log"
-    return f"the engine refused the request ({status})", f"change {said.param}" if said.param else ""
+    field = said.param.removeprefix("body.")
+    step = (
+        f"change {field}; every setting is at ctrl+g" if field else "change what it names; every setting is at ctrl+g"
+    )
+    return f"the engine refused the request ({status})", step
 
 
 def _too_long(said: Said) -> bool:

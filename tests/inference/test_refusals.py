@@ -49,6 +49,12 @@ def status(code: int, reason: str, message: str) -> Script:
     return answer(f"{code} {reason}", json.dumps(body).encode())
 
 
+def bad_request(message: str, param: str | None = None) -> Script:
+    """What vLLM answers to what it cannot take."""
+    error = {"message": message, "type": "BadRequestError", "param": param, "code": 400}
+    return answer("400 Bad Request", json.dumps({"error": error}).encode())
+
+
 CASES: list[tuple[Script, type[GenaiTuiError], str, str, str]] = [
     (replay("vllm-0.32/error-model"), EngineRefused, "no model 'tiny'", "Valid aliases: tiny", "names it serves"),
     (replay("vllm-0.32/error-too-long"), EngineRefused, "longer than the context", "512 tokens", "shorten it"),
@@ -81,8 +87,51 @@ CASES: list[tuple[Script, type[GenaiTuiError], str, str, str]] = [
         EngineRefused,
         "(422)",
         "messages: Field required",
-        "",
+        "ctrl+g",
     ),
+    (
+        bad_request('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
+        EngineRefused,
+        "without tool calling",
+        "requires",
+        "add --enable-auto-tool-choice and --tool-call-parser",
+    ),
+    (
+        answer("500 Internal Server Error", b'{"error":{"code":500,"message":"tools param requires --jinja flag"}}'),
+        EngineRefused,
+        "without tool calling",
+        "requires --jinja",
+        "add --jinja",
+    ),
+    (
+        bad_request(
+            "Requested sample logprobs of 21, which is greater than max allowed: 20 (parameter=logprobs, value=21)",
+            "logprobs",
+        ),
+        EngineRefused,
+        "so many chances",
+        "max allowed: 20",
+        "--max-logprobs",
+    ),
+    (
+        bad_request(
+            "As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat "
+            "template if the tokenizer does not define one."
+        ),
+        EngineRefused,
+        "no chat template",
+        "no longer allowed",
+        "--chat-template",
+    ),
+    (
+        bad_request("Failed to convert the grammar from GBNF to Lark"),
+        EngineRefused,
+        "answer to JSON",
+        "grammar",
+        "choose text",
+    ),
+    (replay("vllm-0.32/error-no-messages"), EngineRefused, "(400)", "Field required", "change messages"),
+    (bad_request("nobody has seen this"), EngineRefused, "(400)", "nobody has seen", "every setting is at ctrl+g"),
     (status(401, "Unauthorized", "Unauthorized"), CredentialsRejected, "cluster", "Unauthorized", "log in"),
     (
         status(403, "Forbidden", 'services "chat:8000" is forbidden'),
