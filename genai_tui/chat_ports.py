@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Literal, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeVar
 
 from genai_tui.domain.chat import ChatEvent, ChatRequest, Message
 from genai_tui.domain.rows import Ref
@@ -32,8 +32,10 @@ class Playground(Protocol):
         """The same deployments, asked at a public address with that API key, or with none: without our own rights."""
         ...
 
-    async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
-        """How many tokens a conversation is to the engine (`/tokenize`); None where it cannot tell."""
+    async def count_tokens(
+        self, ref: Ref, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> int | None:
+        """How many tokens a conversation with its tools is to the engine (`/tokenize`); None where it cannot tell."""
         ...
 
     async def sample_code(

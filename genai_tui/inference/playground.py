@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message
 from genai_tui.domain.money import Cost, Price
@@ -153,9 +154,11 @@ class EnginePlayground:
         """How requests get there from here, and why that way; empty when not known."""
         return self._way(ref)
 
-    async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
+    async def count_tokens(
+        self, ref: Ref, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> int | None:
         """Asked from the engine's /tokenize."""
-        return await serving.count_tokens(await self._resolve(ref), tuple(messages))
+        return await serving.count_tokens(await self._resolve(ref), tuple(messages), tuple(tools))
 
     async def sample_code(self, ref: Ref, language: Language, request: ChatRequest | None = None) -> str:
         """A request in code to the deployment's public address."""

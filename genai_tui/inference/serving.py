@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,15 +55,20 @@ async def context_length(target: Target) -> int | None:
     return lengths[0] if lengths else None
 
 
-async def count_tokens(target: Target, messages: tuple[Message, ...]) -> int | None:
-    """How many tokens a conversation is to the engine, chat template included; None where it cannot tell.
+async def count_tokens(
+    target: Target, messages: tuple[Message, ...], tools: tuple[Mapping[str, Any], ...] = ()
+) -> int | None:
+    """How many tokens a conversation is to the engine, chat template and tools included; None where it cannot tell.
 
-    vLLM's /tokenize takes messages and answers with `count`; other engines have none, or count plain text only.
+    vLLM's /tokenize takes messages and tools as the chat does and answers with `count`; other engines have none, or
+    count plain text only.
 
     Raises:
         CredentialsRejected, NotPermitted, Unreachable, TimedOut: as the chat does.
     """
-    body = {"model": target.model, "messages": messages_body(messages)}
+    body: dict[str, Any] = {"model": target.model, "messages": messages_body(messages)}
+    if tools:
+        body["tools"] = list(tools)
     response = await _send(target, "POST", "/tokenize", body)
     if response.status_code in (400, 404, 405, 422, 501):
         return None

@@ -324,8 +324,8 @@ class ConversationScreen(ConsoleScreen):
         self._next = None
         if question and self._ref is not None:
             try:
-                said = self._request(self._ref, question).messages
-                self._next = await self.services.playground.count_tokens(self._ref, said)
+                said = self._request(self._ref, question)
+                self._next = await self.services.playground.count_tokens(self._ref, said.messages, said.output.tools)
             except GenaiTuiError as error:
                 log.info("what is typed is not counted: %s", error.problem.line)
         self._refresh_counts()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from genai_tui.access_ports import Permission
 from genai_tui.domain.adoption import Adoption
@@ -433,6 +433,7 @@ class FakePlayground:
     tokens: int | None = None
     """What the engine counts for every text; None is one that cannot."""
     counted: list[tuple[Message, ...]] = field(default_factory=list)
+    counted_tools: list[tuple[Mapping[str, Any], ...]] = field(default_factory=list)
 
     async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         self.asked.append(request)
@@ -448,7 +449,10 @@ class FakePlayground:
     async def context_length(self, ref: Ref) -> int | None:
         return 4096
 
-    async def count_tokens(self, ref: Ref, messages: Sequence[Message]) -> int | None:
+    async def count_tokens(
+        self, ref: Ref, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> int | None:
+        self.counted_tools.append(tuple(tools))
         self.counted.append(tuple(messages))
         return self.tokens
 

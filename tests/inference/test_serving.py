@@ -49,6 +49,14 @@ async def test_tokens_are_counted_by_the_engine_or_not_at_all() -> None:
     assert engine.exchanges[0].body == {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
 
 
+async def test_tools_go_along_and_are_counted_with_the_conversation() -> None:
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    with serve(replay("vllm-0.32/tokenize")) as engine:
+        async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:
+            assert await count_tokens(Target(http, "", "tiny"), HELLO, (tool,)) == 18
+    assert engine.exchanges[0].body["tools"] == [tool]
+
+
 async def test_what_cannot_be_read_or_reached_is_said() -> None:
     with serve(answer("200 OK", b"<html>", "text/html"), answer("200 OK", b'{"data": 3}')) as engine:
         async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:

@@ -129,6 +129,10 @@ async def test_every_setting_is_on_one_page_and_stays_when_one_comes_back() -> N
         await pilot.press("down", *"5", "down", "right", "down")
         await paste(pilot, tool)
         await pilot.press("escape")
+        await pilot.press(*"Hi")
+        await wait_until(pilot, lambda: world.playground.counted_tools, "the tools are counted with what is typed")
+        assert world.playground.counted_tools[-1] == ({"type": "function", "function": {"name": "weather"}},)
+        await pilot.press("backspace", "backspace")
         assert shown(pilot, "#chat-more") == f"also  seed 7   stop END   logprobs 5   answer json   tools {tool[:15]}…"
         await ask(pilot, "Hi")
         await wait_until(pilot, lambda: world.playground.asked)
