@@ -45,7 +45,10 @@ class UsageReports(Protocol):
         only: Mapping[Dimension, str] = ...,
         waits: bool = False,
     ) -> tuple[UsagePoint, ...]:
-        """Sums by period (of `every`, whole since 1970 in UTC), source and currency, oldest first."""
+        """Sums by period (of `every`, whole since 1970 in UTC), source and currency, oldest first.
+
+        Where part of the window was pruned to whole hours, all periods are made of those; `UsagePoint.every` says it.
+        """
         ...
 
     async def deployments(self, cluster: str | None = None) -> tuple[Ref, ...]:

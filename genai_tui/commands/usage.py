@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from genai_tui.commands.named import IN_LEDGER, the_one
-from genai_tui.commands.output import Format, as_table, write, wrote_stable
+from genai_tui.commands.output import Format, as_table, note, write, wrote_stable
 from genai_tui.domain import durations
 from genai_tui.domain.usage import Dimension, Source
 from genai_tui.errors import BadInput
@@ -101,6 +101,9 @@ async def usage(
     groups = await _groups(services, only, namespace)
     if by in _PERIODS:
         points = await services.usage.trend(_PERIODS[by], start, end, only=groups, waits=True)
+        if points and points[0].every == _PERIODS["hour"] > _PERIODS[by]:
+            note(f"by hour, not by {by}: of part of this time the ledger keeps sums by hour alone (it was pruned)")
+            by = "hour"
         items = [point_item(by, point) for point in points]
     else:
         items = [

@@ -82,8 +82,9 @@ class Reconciliation:
     """What a deployment's engines counted in a time, against the requests in the ledger that ended in it.
 
     `since` and `until` are the readings nearest to what was asked for: `since` the last one before it, or the birth of
-    the first pod that was read. `counted` None: its engines were never read. `unreported` counts requests that
-    were answered without a usage; `restarts` how often counters began again, each of which loses what was counted after the last reading.
+    the first pod that was read. `counted` None: its engines were never read. `unreported` counts requests that were
+    answered without a usage; `restarts` how often counters began again, each of which loses what was counted after the
+    last reading.
     """
 
     ref: Ref

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
@@ -28,7 +28,10 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsagePoint:
-    """Sums of one period, one source and one currency (empty: without a price); `waits` None: not asked for."""
+    """Sums of one period, one source and one currency (empty: without a price); `waits` None: not asked for.
+
+    `every` is how long the period is: longer than was asked for where part of the window was pruned to longer ones.
+    """
 
     start: datetime
     source: Source
@@ -41,6 +44,7 @@ class UsagePoint:
     cost: Cost | None
     waits: Waits | None = None
     cached_tokens: int | None = None
+    every: timedelta | None = None
 
     @property
     def counted(self) -> bool:

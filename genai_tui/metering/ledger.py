@@ -17,7 +17,14 @@ from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine, Waits
 from genai_tui.metering.database import BUSY_LIMIT_S, explained, open_ledger, transaction
 from genai_tui.metering.price_rows import add_price, all_prices, price_in_force, see_prices
-from genai_tui.metering.reports import Selection, latencies_by, latencies_over_time, sums_by, sums_over_time
+from genai_tui.metering.reports import (
+    Selection,
+    kept_period,
+    latencies_by,
+    latencies_over_time,
+    sums_by,
+    sums_over_time,
+)
 from genai_tui.metering.rows import (
     cost_of,
     moment,
@@ -173,13 +180,19 @@ class Ledger:
         only: Mapping[Dimension, str] = _ALL,
         waits: bool = False,
     ) -> tuple[UsagePoint, ...]:
-        """Sums by period, source and currency, oldest first; periods of `every` since 1970, in UTC."""
-        selection, every_s = Selection(since, until, cluster, only), int(every.total_seconds())
+        """Sums by period, source and currency, oldest first; periods of `every` since 1970, in UTC.
+
+        They are longer (`UsagePoint.every`) where part of the window was pruned to hours.
+        """
+        selection = Selection(since, until, cluster, only)
 
         def read(db: sqlite3.Connection) -> tuple[UsagePoint, ...]:
+            kept = kept_period(db, every, selection)
+            every_s = int(kept.total_seconds())
             took = waits_by_place(latencies_over_time(db, every_s, selection)) if waits else {}
             none = Waits() if waits else None
-            return tuple(usage_point(row, took.get(place(row), none)) for row in sums_over_time(db, every_s, selection))
+            rows = sums_over_time(db, every_s, selection)
+            return tuple(usage_point(row, kept, took.get(place(row), none)) for row in rows)
 
         return await self.read(read)
 

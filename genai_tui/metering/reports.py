@@ -6,6 +6,7 @@ are left: there a window begins and ends with the hour it would have cut. Minute
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -132,6 +133,17 @@ def pruned_until(db: sqlite3.Connection) -> datetime | None:
 def minutes_since(db: sqlite3.Connection) -> datetime:
     """The time, a whole day, before which there are no sums by minute."""
     return _EPOCH + timedelta(seconds=db.execute("select max(start) from minutes_since").fetchone()[0])
+
+
+def kept_period(db: sqlite3.Connection, every: timedelta, selection: Selection) -> timedelta:
+    """The shortest period that is whole in all of a window and made of those asked for.
+
+    Where rows were pruned there are whole hours alone: minutes become hours, 90 minutes three hours.
+    """
+    pruned = pruned_until(db)
+    if pruned is None or selection.since >= pruned or not every % HOUR:
+        return every
+    return timedelta(seconds=math.lcm(int(every.total_seconds()), int(HOUR.total_seconds())))
 
 
 def parts(selection: Selection, every: timedelta, pruned: datetime | None, minutes: datetime) -> Iterator[Part]:

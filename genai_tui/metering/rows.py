@@ -126,9 +126,10 @@ def usage_line(row: sqlite3.Row, waits: Waits | None = None) -> UsageLine:
     )
 
 
-def usage_point(row: sqlite3.Row, waits: Waits | None = None) -> UsagePoint:
-    """One row of a trend."""
+def usage_point(row: sqlite3.Row, every: timedelta, waits: Waits | None = None) -> UsagePoint:
+    """One row of a trend with periods of `every`."""
     return UsagePoint(
+        every=every,
         start=datetime.fromtimestamp(row["start"], UTC),
         source=Source(row["source"]),
         requests=row["requests"],

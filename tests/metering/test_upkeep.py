@@ -129,6 +129,21 @@ async def test_pruning_takes_old_rows_and_keeps_every_sum(tmp_path: Path) -> Non
     await ledger.close()
 
 
+async def test_periods_shorter_than_what_is_kept_become_the_shortest_that_are_whole(tmp_path: Path) -> None:
+    ledger = await filled(tmp_path / "ledger.db")
+    await upkeep.prune(ledger, NOW - timedelta(days=4), NOW)
+    edge = (NOW - timedelta(days=4)).replace(hour=0, minute=0, second=0, microsecond=0)
+    minute, hour = timedelta(minutes=1), timedelta(hours=1)
+    for asked, told in ((minute, hour), (30 * minute, hour), (90 * minute, 3 * hour), (hour, hour), (24 * hour,) * 2):
+        points = await ledger.trend(asked, EVER, waits=True)
+        assert (sum(point.requests for point in points), {point.every for point in points}) == (40, {told})
+        assert all((point.start - EVER) % told == timedelta() for point in points)
+        after = await ledger.trend(asked, edge)
+        assert {point.every for point in after} == {asked}
+        assert sum(point.requests for point in after) == len(await ledger.requests(EVER))
+    await ledger.close()
+
+
 async def test_what_is_older_than_the_setting_says_goes_by_itself_and_a_read_only_session_keeps_it(
     tmp_path: Path,
 ) -> None:

@@ -15,6 +15,7 @@ from genai_tui.cli import _verb
 from genai_tui.counting import Counting
 from genai_tui.domain.usage import TokenUsage
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound
+from genai_tui.metering import upkeep
 from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.ledger import Ledger
 from genai_tui.services import Services
@@ -31,9 +32,7 @@ async def nothing() -> None:
     """Stands for what asks a cluster."""
 
 
-async def ask(directory: Path, *words: str, command: str = "usage") -> None:
-    """What the command line does with these words."""
-    ledger = Ledger(directory / "ledger.db")
+async def fill(ledger: Ledger) -> None:
     for number, (minutes, user, source) in enumerate(ASKED):
         at = (NOW - timedelta(minutes=minutes)).isoformat()
         used = TokenUsage(8 * minutes, 2 * minutes, 10 * minutes)
@@ -42,6 +41,14 @@ async def ask(directory: Path, *words: str, command: str = "usage") -> None:
         price = None if name == "embed" else PRICE
         place = {"namespace": namespace, "deployment": name, "at": LONG_AGO}
         await ledger.record(request(f"{namespace}{name}", TokenUsage(1, 1, 2), price, **place))
+
+
+async def ask(directory: Path, *words: str, command: str = "usage") -> None:
+    """What the command line does with these words."""
+    path = directory / "ledger.db"
+    new, ledger = not path.exists(), Ledger(path)
+    if new:
+        await fill(ledger)
     counting = Counting(CounterRows(ledger), "https://c:6443", nothing, lambda: NOW)
     session = SimpleNamespace(server="https://c:6443", namespace="default")
     known = SimpleNamespace(usage=ledger, clock=lambda: NOW, counters=counting, session=session, settle=nothing)
@@ -144,6 +151,21 @@ async def test_csv_has_its_header_where_nothing_is_found(tmp_path: Path, capsys:
         assert len(rows) > 1
     await ask(tmp_path, "embed", "-o", "csv", command="prices")
     assert capsys.readouterr().out == "from,currency,inputPerMillion,cachedInputPerMillion,outputPerMillion\n"
+
+
+async def test_minutes_of_pruned_time_are_told_by_hour_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await ask(tmp_path, "--since", "3d", "--by", "minute", "-o", "json")
+    assert len(json.loads(capsys.readouterr().out)["items"]) == 4
+    ledger = Ledger(tmp_path / "ledger.db")
+    await upkeep.prune(ledger, NOW, NOW)
+    await ledger.close()
+    await ask(tmp_path, "--since", "3d", "--by", "minute", "-o", "json")
+    said = capsys.readouterr()
+    assert sum(item["requests"] for item in json.loads(said.out)["items"]) == 4
+    assert {item["hour"][-7:] for item in json.loads(said.out)["items"]} == {":00:00Z"}
+    assert said.err.startswith("by hour, not by minute")
 
 
 async def test_a_source_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -> None:
