@@ -141,8 +141,8 @@ def _ledger(add: Add) -> None:
 
 def _budgeting(add: Add) -> None:
     gpus = add("gpu-costs", "What GPUs cost, idle ones too, against what their tokens brought in.")
-    gpus.add_argument("verb", choices=("show", "prices", "set-price"))
-    gpus.add_argument("node_type", nargs="?", metavar="NODE_TYPE", help="of set-price")
+    gpus.add_argument("verb", choices=("show", "prices", "set-price", "remove-price"))
+    gpus.add_argument("node_type", nargs="?", metavar="NODE_TYPE", help="of set-price and remove-price")
     gpus.add_argument("--price", metavar="TEXT", help="'2.50 USD', or '2.50 USD from 2026-11-01' (UTC)")
     gpus.add_argument("--since", default="24h", metavar="24h", help="how far back (24h)")
     gpus.add_argument("--by", choices=("deployment", "node"), default="deployment", help="grouped by")

@@ -276,7 +276,7 @@ def _counting_verb(options: argparse.Namespace, namespace: str | None) -> Verb:
 
 
 def _gpu_costs_verb(options: argparse.Namespace) -> Verb:
-    from genai_tui.commands.gpu_costs import list_prices, set_price, show
+    from genai_tui.commands.gpu_costs import list_prices, remove_price, set_price, show
 
     match options.verb:
         case "prices":
@@ -286,6 +286,11 @@ def _gpu_costs_verb(options: argparse.Namespace) -> Verb:
                 step = "genai-tui gpu-costs set-price NODE_TYPE --price '2.50 USD'"
                 raise BadInput("gpu-costs set-price needs a node type and --price", next_step=step)
             return lambda s: set_price(s, options.node_type, options.price)
+        case "remove-price":
+            if not options.node_type:
+                step = "genai-tui gpu-costs remove-price NODE_TYPE [--price '2.50 USD']"
+                raise BadInput("gpu-costs remove-price needs a node type", next_step=step)
+            return lambda s: remove_price(s, options.node_type, options.price)
         case _:
             return lambda s: show(s, options.since, options.by, options.output)
 

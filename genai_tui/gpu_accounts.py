@@ -81,6 +81,14 @@ class GpuAccounts:
         """Let this hold from its hour on."""
         await self._rows.set_price(price, self._clock())
 
+    async def take_back(self, price: GpuPrice) -> None:
+        """Let a price that was set in error hold no longer; what was set before it holds in its place."""
+        await self._rows.take_back(price, self._clock())
+
+    async def known_types(self) -> tuple[str, ...]:
+        """The types of nodes with GPUs that were ever seen from this machine, or are there now."""
+        return tuple(sorted({*await self._rows.node_types(), *self.node_types()}))
+
     def node_types(self) -> tuple[str, ...]:
         """The types of the nodes that have GPUs now."""
         return tuple(sorted({node_type(row) for row in self._picture.nodes() if row.gpu_total}))

@@ -106,6 +106,13 @@ class GpuAccounts(Protocol):
     async def set_price(self, price: GpuPrice) -> None:
         """Let this hold from its hour on."""
 
+    async def take_back(self, price: GpuPrice) -> None:
+        """Let a price that was set in error hold no longer; what was set before it holds in its place."""
+
+    async def known_types(self) -> tuple[str, ...]:
+        """The types of nodes with GPUs that were ever seen from this machine, or are there now."""
+        ...
+
     def node_types(self) -> tuple[str, ...]:
         """The types of the nodes that have GPUs now."""
         ...

@@ -22,6 +22,8 @@ from genai_tui.metering.reports import HOUR, whole
 from genai_tui.metering.rows import moment
 
 LONGEST = timedelta(minutes=5)
+_TAKEN_BACK = ""
+"""The price of a row that takes back those of the same node type and hour before it."""
 _ADD = """
     insert into gpu_time (cluster, start, node, node_type, holder, gpu_ms) values (?, ?, ?, ?, ?, ?)
     on conflict do update set gpu_ms = gpu_ms + excluded.gpu_ms
@@ -86,16 +88,32 @@ class GpuTimeRows:
         return Fraction(idle // timedelta(milliseconds=1), read // timedelta(milliseconds=1)) if read else None
 
     async def prices(self) -> tuple[GpuPrice, ...]:
-        """Every price of every node type, oldest first; of several from the same hour the last that was set."""
+        """Every price of every node type, oldest first; of several from the same hour the last that was set.
+
+        One that was taken back is none of them.
+        """
         query = "select * from gpu_prices where cluster = ? order by node_type, since, rowid"
         rows = await self._ledger.read(lambda db: db.execute(query, (self._cluster,)).fetchall())
         newest = {(row["node_type"], row["since"]): row for row in rows}
-        return tuple(_price(row) for row in newest.values())
+        return tuple(_price(row) for row in newest.values() if row["per_hour"] != _TAKEN_BACK)
 
     async def set_price(self, price: GpuPrice, at: datetime) -> None:
         """Keep a price; rows are added and never changed."""
+        await self._add_price(price, plain(price.per_hour), at)
+
+    async def take_back(self, price: GpuPrice, at: datetime) -> None:
+        """Let a price that was set in error hold no longer, and the one before it in its place; both rows stay."""
+        await self._add_price(price, _TAKEN_BACK, at)
+
+    async def node_types(self) -> tuple[str, ...]:
+        """Every node type that somebody was ever seen to hold GPUs of, or nobody."""
+        query = "select distinct node_type from gpu_time where cluster = ? order by node_type"
+        rows = await self._ledger.read(lambda db: db.execute(query, (self._cluster,)).fetchall())
+        return tuple(row["node_type"] for row in rows)
+
+    async def _add_price(self, price: GpuPrice, per_hour: str, at: datetime) -> None:
         since = int(whole(price.since, HOUR).timestamp())
-        cells = (self._cluster, price.node_type, since, plain(price.per_hour), price.currency, moment(at))
+        cells = (self._cluster, price.node_type, since, per_hour, price.currency, moment(at))
 
         def write(db: sqlite3.Connection) -> None:
             with transaction(db):

@@ -585,6 +585,12 @@ class FakeGpuAccounts:
     async def set_price(self, price: GpuPrice) -> None:
         self.held = (*self.held, price)
 
+    async def take_back(self, price: GpuPrice) -> None:
+        self.held = tuple(held for held in self.held if held != price)
+
+    async def known_types(self) -> tuple[str, ...]:
+        return self.types
+
     def node_types(self) -> tuple[str, ...]:
         return self.types
 

@@ -10,19 +10,27 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genai_tui.arguments import parser
+from genai_tui.cli import _verb
 from genai_tui.domain.counters import Count, PodReading
 from genai_tui.domain.gpu_cost import EVER, FREE, OTHERS, GpuPrice, Held, HeldTime, gpu_costs, in_force, price_of
 from genai_tui.domain.money import Cost
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Source, UsageLine
+from genai_tui.errors import BadInput, NotFound, Unreachable
+from genai_tui.gpu_accounts import GpuAccounts
 from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.gpu_time import LONGEST, GpuTimeRows
 from genai_tui.metering.ledger import Ledger
+from genai_tui.services import ClusterPicture, Services
+from genai_tui.settings import Settings
 
 START = datetime(2026, 11, 24, 9, 50, tzinfo=UTC)
 CLUSTER = "https://c:6443"
@@ -86,6 +94,58 @@ async def test_prices_hold_from_their_hour_on_and_the_last_of_an_hour_wins(tmp_p
     assert in_force(prices, "p5", START - timedelta(days=90)) == prices[0]
     assert in_force(prices, "p5", START) == prices[1]
     assert in_force(prices, "g6", START) is None
+    await ledger.close()
+
+
+class NoPicture:
+    """A cluster that is not asked."""
+
+    def nodes(self) -> tuple[()]:
+        return ()
+
+
+async def command(ledger: Ledger, *words: str) -> None:
+    """What `gpu-costs` does with these words."""
+    rows, now = GpuTimeRows(ledger, CLUSTER), START + timedelta(minutes=8)
+    accounts = GpuAccounts(rows, ledger, cast(ClusterPicture, NoPicture()), CLUSTER, lambda: now)
+
+    async def settle() -> None:
+        raise Unreachable("no answer from the cluster")
+
+    services = cast(Services, SimpleNamespace(gpu_accounts=accounts, clock=lambda: now, settle=settle))
+    await _verb(parser().parse_args(["gpu-costs", *words]), Settings())(services)
+
+
+async def test_a_price_of_a_node_type_never_seen_is_warned_of_and_can_be_taken_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    rows = GpuTimeRows(ledger, CLUSTER)
+    for second in range(0, 459, 51):
+        await rows.add(START + timedelta(seconds=second, microseconds=40_000 * (second > 0)), HOLDERS)
+    await command(ledger, "show")
+    assert capsys.readouterr().err == "seen 6m of the last 24h\n"
+    await command(ledger, "set-price", "p5", "--price", "2 USD")
+    assert "never" not in capsys.readouterr().err
+    await command(ledger, "set-price", "nope", "--price", "2.5 USD")
+    assert "no node type 'nope' was ever seen from here; those that were: g6, p5 (the nodes" in capsys.readouterr().err
+    await command(ledger, "remove-price", "nope")
+    with pytest.raises(NotFound, match="nope has no price"):
+        await command(ledger, "remove-price", "nope")
+    await command(ledger, "set-price", "p5", "--price", "3 USD")
+    with pytest.raises(BadInput, match="several prices"):
+        await command(ledger, "remove-price", "p5")
+    with pytest.raises(NotFound, match="no price of p5 is '4 USD'"):
+        await command(ledger, "remove-price", "p5", "--price", "4 USD")
+    await command(ledger, "remove-price", "p5", "--price", "3 USD")
+    assert [(price.node_type, price.per_hour) for price in await rows.prices()] == [("p5", Decimal(2))]
+    # Taken back is not gone: who looks into the file sees what was set, and when it was taken back.
+    kept = await ledger.read(
+        lambda db: db.execute("select node_type, per_hour from gpu_prices order by rowid").fetchall()
+    )
+    assert [tuple(row) for row in kept] == [("p5", "2"), ("nope", "2.5"), ("nope", ""), ("p5", "3"), ("p5", "")]
+    await command(ledger, "set-price", "nope", "--price", "1 USD")
+    assert [price.node_type for price in await rows.prices()] == ["nope", "p5"]
     await ledger.close()
 
 
