@@ -89,6 +89,7 @@ def build_services(settings: Settings) -> Services:
         budgets=_later(lambda: wiring().budgets),
         gpu_accounts=_later(lambda: wiring().gpu_accounts),
         refusals=_later(lambda: wiring().refusals),
+        windows=_later(lambda: wiring().windows),
         drafts=DraftFiles(settings.state / "drafts"),
         conversations=_later(lambda: wiring().conversations),
         prompts=_later(lambda: wiring().prompts),

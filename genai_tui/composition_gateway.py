@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from starlette.types import ASGIApp
 
 from genai_tui.domain.cluster import ConfigMap, Kind, Observed, Secret, Sync, Workload
 from genai_tui.domain.documents import Endpoint
@@ -23,9 +25,11 @@ from genai_tui.engines.parts import PORT
 from genai_tui.errors import GenaiTuiError, NotPermitted, TimedOut
 from genai_tui.gateway.app import Gateway
 from genai_tui.gateway.journal import Journal
+from genai_tui.gateway.operators import Operators
 from genai_tui.gateway.recorder import Recorder
 from genai_tui.gateway.refused import Refusals
-from genai_tui.gateway.server import serve
+from genai_tui.gateway.server import base_url, listen, serve
+from genai_tui.gateway.told import own_directory
 from genai_tui.keeping import keep_tidy
 from genai_tui.kube import reach
 from genai_tui.kube.connection import Connection
@@ -70,8 +74,7 @@ async def run_gateway(settings: Settings, running: Running) -> None:
         loop.add_signal_handler(number, lambda: this.cancel() if stop.is_set() and this else stop.set())
     _log_access(settings.state)
     ledger = Ledger(settings.state / "ledger.db")
-    journals = settings.state / "gateway"
-    own = journals / hashlib.sha256(target.server.encode()).hexdigest()[:12]
+    own = own_directory(settings.state, target.server)
     async with Connection(target, connections=CONNECTIONS) as connection:
         with Journal(own) as journal:
             recorder = Recorder(journal, ledger.record_many)
@@ -80,7 +83,7 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                 cluster=target.server, reach=_ways(connection), recorder=recorder, clock=_now, refusals=refusals
             )
             feeder = Feeder(gateway, settings.system_namespace)
-            await _adopt([found for found in journals.iterdir() if found != own], ledger)
+            await _adopt([found for found in own.parent.iterdir() if found != own], ledger)
             recovered = recorder.recover()
             if recovered:
                 log.info("%d requests of a gateway that was stopped are taken over", recovered)
@@ -91,8 +94,9 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                 tasks.append(asyncio.create_task(_feed(connection, feeder, kind, settings), name=f"watch {kind}"))
             try:
                 await feeder.listed(START_LIMIT_S)
-                running.announce()
-                await serve(gateway.app(), running.listener, stop, running.grace_s)
+                with _telling(gateway, own) as operators:
+                    running.announce()
+                    await serve(gateway.app(), running.listener, stop, running.grace_s, [operators])
                 await recorder.settle(SETTLE_LIMIT_S)
                 await refusals.flush()
             finally:
@@ -100,6 +104,18 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await ledger.close()
+
+
+@contextlib.contextmanager
+def _telling(gateway: Gateway, directory: Path) -> Iterator[tuple[ASGIApp, socket.socket]]:
+    """The operator's side, and where it listens, while it can be found."""
+    operators, listener = Operators(gateway, _now()), listen("127.0.0.1", 0)
+    published = operators.publish(directory, base_url(listener))
+    try:
+        yield operators.app(), listener
+    finally:
+        published.unlink(missing_ok=True)
+        listener.close()
 
 
 def _now() -> datetime:

@@ -1,19 +1,17 @@
-"""How far the limits of a deployment are used up now, as the ledger of this machine tells it."""
+"""How far the limits of a deployment are used up now, as the embedded gateway of this machine tells it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from genai_tui.domain.keys import KeyRecord
-from genai_tui.domain.limit_use import LOOK_BACK, Verdict, caller_of, counted, readings, verdict
-from genai_tui.domain.limits import Reading
+from genai_tui.domain.limit_use import Use, Verdict, caller_of, kept_elsewhere, uses, verdict
 from genai_tui.domain.refusals import Refusal
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.sharing import may_call
-from genai_tui.errors import BadInput
+from genai_tui.errors import BadInput, Unreachable
 from genai_tui.services import Services
 
 _MOST_ROWS = 200_000
@@ -26,18 +24,29 @@ class LimitsNow:
     """Every limit with its use, and what was refused.
 
     Attributes:
-        readings: the limits.
+        uses: the limits.
         callers: how many keys may call.
-        said: what one key would be told.
-        refused: the requests that were refused in the last hour, newest first.
+        not_known: why the counters are not known here; empty where they are.
+        since: since when the gateway counts; None where that is not known.
+        said: what one key would be told; None where no key is chosen or the counters are not known.
+        refused: the requests that gateways of this machine refused in the last hour, newest first.
         unknown: how many came without a key that is known, to whatever deployment.
     """
 
-    readings: tuple[Reading, ...]
+    uses: tuple[Use, ...]
     callers: int
+    not_known: str = ""
+    since: datetime | None = None
     said: Verdict | None = None
     refused: tuple[Refusal, ...] = ()
     unknown: int = 0
+
+    @property
+    def source(self) -> str:
+        """Where the figures are from, or why there are none."""
+        if self.not_known:
+            return f"how much is used is not known here: {self.not_known}"
+        return f"as the embedded gateway counts, since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
 
 
 async def limits_now(services: Services, ref: Ref, keys: Sequence[KeyRecord], chosen: KeyRecord | None) -> LimitsNow:
@@ -56,19 +65,24 @@ async def limits_now(services: Services, ref: Ref, keys: Sequence[KeyRecord], ch
     if detail is None or detail.document is None:
         raise BadInput(f"{ref} was made by others: no limits are kept with it")
     spec, now = detail.document.spec, services.clock()
-    rows = await services.usage.requests(now - LOOK_BACK, limit=_MOST_ROWS)
     server = services.session.server
     refused = await services.refusals.recent(now - REFUSED_WITHIN, cluster=server, ref=ref)
     refused = tuple(one for one in refused if chosen is None or one.key == chosen.id)
     others = await services.refusals.recent(now - REFUSED_WITHIN, cluster=server, ref=Ref("", ""), limit=_MOST_ROWS)
     unknown = sum(one.count for one in others if one.status == _NO_KEY)
     of = [key for key in keys if may_call(spec.sharing, ref, key)] if chosen is None else [chosen]
-
-    def count() -> LimitsNow:
-        windows = counted(rows, server)
-        found = readings(windows, ref, spec.rate_limits, map(caller_of, of), now)
-        said = verdict(windows, ref, spec.sharing, spec.rate_limits, chosen, now) if chosen is not None else None
-        return LimitsNow(found, len(of), said, refused, unknown)
-
-    # A busy gateway makes a hundred thousand rows in this time: not for the thread that draws.
-    return await asyncio.to_thread(count)
+    callers = tuple(map(caller_of, of))
+    row = next((row for row in services.picture.endpoints() if row.name == spec.endpoint), None)
+    document = row.document if row is not None else None
+    not_known = kept_elsewhere(spec.endpoint, document.spec if document is not None else None)
+    if not not_known:
+        try:
+            told = await services.windows.of(ref)
+        except Unreachable as error:
+            not_known = error.problem.line
+        else:
+            windows = told.windows(ref)
+            said = verdict(windows, ref, spec.sharing, spec.rate_limits, chosen, now) if chosen is not None else None
+            found = uses(windows, ref, spec.rate_limits, callers)
+            return LimitsNow(found, len(of), "", told.since, said, refused, unknown)
+    return LimitsNow(uses(None, ref, spec.rate_limits, callers), len(of), not_known, None, None, refused, unknown)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # ports are types: to know them loads nothing
         OrganizationRow,
         Ref,
     )
-    from genai_tui.usage_ports import Budgets, GpuAccounts, Refusals, UsageReports
+    from genai_tui.usage_ports import Budgets, GatewayWindows, GpuAccounts, Refusals, UsageReports
 
 AnyDocument: TypeAlias = "Model | Endpoint | Organization | ModelDeployment"
 
@@ -422,6 +422,7 @@ class Services:
     budgets: Budgets
     gpu_accounts: GpuAccounts
     refusals: Refusals
+    windows: GatewayWindows
     drafts: Drafts
     conversations: Shelf[SavedConversation]
     prompts: Shelf[SavedPrompt]

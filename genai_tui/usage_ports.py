@@ -8,6 +8,7 @@ from typing import Protocol
 
 from genai_tui.domain.budgets import Budget, Standing, month_of, standing
 from genai_tui.domain.gpu_cost import GpuCosts, GpuPrice
+from genai_tui.domain.limit_use import Counters
 from genai_tui.domain.money import Price
 from genai_tui.domain.refusals import Refusal
 from genai_tui.domain.rows import Ref
@@ -75,6 +76,18 @@ class Refusals(Protocol):
         self, since: datetime, *, cluster: str | None = None, ref: Ref | None = None, limit: int = 100
     ) -> tuple[Refusal, ...]:
         """The last ones, newest first, at most `limit`: of a cluster and of a deployment, None for all."""
+        ...
+
+
+class GatewayWindows(Protocol):
+    """The counters of the embedded gateway of this cluster that runs on this machine with this state directory."""
+
+    async def of(self, ref: Ref) -> Counters:
+        """Those of a deployment.
+
+        Raises:
+            Unreachable: none runs, or it does not tell; in words why.
+        """
         ...
 
 

@@ -22,6 +22,7 @@ from genai_tui.domain.rows import Ref
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.parts import PORT
 from genai_tui.errors import CredentialsRejected, GenaiTuiError, NotPermitted, TimedOut, Unreachable
+from genai_tui.gateway.told import ToldCounters
 from genai_tui.gpu_accounts import GpuAccounts
 from genai_tui.inference.client import Target
 from genai_tui.inference.playground import EnginePlayground, Known, Resolve
@@ -103,6 +104,7 @@ class Wiring:
         self.prompts = shelves.prompts(settings.state)
         self.usage = self._ledger
         self.refusals = RefusalRows(self._ledger)
+        self.windows = ToldCounters(settings.state, session.server)
         self.budgets = BudgetRows(self._ledger, session.server, now)
         gpu_time = GpuTimeRows(self._ledger, session.server)
         self.gpu_accounts = GpuAccounts(gpu_time, self._ledger, picture, session.server, now)

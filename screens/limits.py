@@ -13,7 +13,8 @@ from textual.widgets import Static
 
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.keys import KeyRecord
-from genai_tui.domain.limits import Reading, whole_seconds
+from genai_tui.domain.limit_use import Use
+from genai_tui.domain.limits import Level, whole_seconds
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.text import printable
 from genai_tui.errors import GenaiTuiError
@@ -29,16 +30,13 @@ _BAR = 12
 _REFUSED_SHOWN = 5
 _NEARLY = 0.8
 _COLUMNS = (
-    Column("level", "LEVEL", least=6),
+    Column("level", "LEVEL", least=12),
     Column("who", "WHO", least=10, most=40, flexible=True),
     Column("unit", "UNIT", least=8),
     Column("bar", "", least=_BAR),
     Column("used", "USED", least=12, most=20, right=True),
     Column("limit", "LIMIT", least=7, right=True),
     Column("resets", "RESETS IN", least=9, right=True),
-)
-_SOURCE = (
-    "Counted from what the embedded gateway recorded on this machine; a gateway in the cluster keeps its own counters."
 )
 
 
@@ -55,15 +53,16 @@ class LimitsScreen(LedgerScreen):
 # Limits
 
 For each organization, user and key that may call the deployment: how much of each limit is used in the window that is
-open now, and when it ends. A limit whose bar is full refuses the next request. Below stands what was refused last and
-why. It is read every two seconds.
+open now, and when it ends, as the embedded gateway counts. A limit whose bar is full refuses the next request. Below
+stands what was refused last and why. It is asked every two seconds. Where the counters are not known here (a gateway of
+the cluster keeps them, or the embedded one does not run on this machine) a dash stands in their place, and why.
 
 `t` chooses a key: its own limits, and whether a request with it would be let in now, or by which limit refused; `esc`
 goes back to all keys. Limits themselves are changed in the deployment's form.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "key", "Try a key", id="limits.key", tooltip="Would this key be refused now, and by which limit?"),
-        Binding("r", "read", "Read again", id="limits.read", tooltip="Read the ledger now"),
+        Binding("r", "read", "Read again", id="limits.read", tooltip="Ask the gateway now"),
         Binding("escape", "leave", "Back", id="limits.back", tooltip="To all keys, or back to the deployment"),
     ]
 
@@ -81,16 +80,16 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         yield VirtualTable[str](_COLUMNS, natural=str, id="limits-table")
         yield Static("", id="limits-nothing", markup=False)
         yield Static("", id="limits-refused", markup=False)
-        yield Static(_SOURCE, id="limits-source", markup=False)
+        yield Static("", id="limits-source", markup=False)
 
     def on_mount(self) -> None:
         """Nothing is known before the first reading."""
         super().on_mount()
-        self.say("nothing", "reading the ledger ...")
+        self.say("nothing", "asking the gateway ...")
 
     @work(exclusive=True, group="limits", exit_on_error=False)
     async def action_read(self) -> None:
-        """Read the keys and the ledger, and draw."""
+        """Read the keys and the counters, and draw."""
         of = f", key {self._chosen.id} of {self._chosen.user} ({self._chosen.organization})" if self._chosen else ""
         self.say("title", printable(f"Limits of {self._ref}{of}"))
         try:
@@ -103,7 +102,8 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         self._show(now)
 
     def _show(self, now: LimitsNow) -> None:
-        rows = {f"{r.level.value}/{r.subject}/{r.unit.value}": _cells(r) for r in now.readings}
+        # The widest level first, as they are asked.
+        rows = {f"{list(Level).index(use.level)}/{use.subject}/{use.unit.value}": _cells(use) for use in now.uses}
         self.table.replace(rows)
         self.table.display = bool(rows)
         nothing = ""
@@ -115,6 +115,7 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
             )
         self.say("nothing", nothing)
         self.say("refused", _refused(now))
+        self.say("source", printable(now.source))
         if now.said is None:
             self.say("said", f"{plural(now.callers, 'key')} may call" if rows else "")
         elif now.said.admitted:
@@ -155,20 +156,22 @@ def _refused(now: LimitsNow) -> str:
         lines.append(f"and {len(now.refused) - _REFUSED_SHOWN} more: genai-tui limits lists them")
     if now.unknown:
         lines.append(f"{count(now.unknown)} requests without a known key (401), to whatever deployment")
-    return "\n".join(["refused in the last hour", *lines]) if lines else "nothing was refused in the last hour"
+    if not lines:
+        return "" if now.not_known else "nothing was refused in the last hour"
+    return "\n".join(["refused in the last hour", *lines])
 
 
-def _cells(reading: Reading) -> Cells:
-    share = reading.used / reading.limit
-    full = min(_BAR, round(_BAR * share))
-    tone = "bad" if reading.spent else "waiting" if share >= _NEARLY else ""
-    used = f"{count(reading.used)}{' spent' if reading.spent else ''}"
+def _cells(use: Use) -> Cells:
+    share = use.share
+    full = min(_BAR, round(_BAR * (share or 0)))
+    tone = "bad" if use.spent else "waiting" if share is not None and share >= _NEARLY else ""
+    used = MISSING if use.used is None else f"{count(use.used)}{' spent' if use.spent else ''}"
     return (
-        Cell(reading.level.value),
-        Cell(printable(reading.subject)),
-        Cell(reading.unit.value),
-        Cell("█" * full + "░" * (_BAR - full), tone, share),
-        Cell(used, tone, reading.used),
-        Cell(count(reading.limit), order=reading.limit),
-        Cell(f"{whole_seconds(reading.resets_in)} s" if reading.resets_in else MISSING, order=reading.resets_in),
+        Cell(use.level.value),
+        Cell(printable(use.subject)),
+        Cell(use.unit.value),
+        Cell("" if share is None else "█" * full + "░" * (_BAR - full), tone, share),
+        Cell(used, tone, use.used),
+        Cell(count(use.limit), order=use.limit),
+        Cell(f"{whole_seconds(use.resets_in)} s" if use.resets_in is not None else MISSING, order=use.resets_in),
     )

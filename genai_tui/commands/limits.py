@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from genai_tui.commands.explain import find
 from genai_tui.commands.output import Format, as_json, as_table, as_yaml, note, timestamp, write
 from genai_tui.domain.keys import KeyRecord
-from genai_tui.domain.limit_use import Verdict
-from genai_tui.domain.limits import Reading, whole_seconds
+from genai_tui.domain.limit_use import Use
+from genai_tui.domain.limits import whole_seconds
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.refusals import Refusal
 from genai_tui.errors import NotFound
-from genai_tui.limit_reading import limits_now
+from genai_tui.limit_reading import LimitsNow, limits_now
 from genai_tui.services import Services
 
 _COLUMNS = ("level", "who", "unit", "used", "limit", "resets in")
 
 
 async def limits(services: Services, name: str, namespace: str | None, *, key_id: str | None, form: Format) -> None:
-    """Print the use of every limit, of one key or of all that may call, as the ledger of this machine tells it.
+    """Print the use of every limit, of one key or of all that may call, as the gateway of this machine tells it.
 
     Raises:
         NotFound, BadInput: nothing, or more than one thing, is called so; the deployment was made by others.
@@ -32,35 +30,35 @@ async def limits(services: Services, name: str, namespace: str | None, *, key_id
         hint = did_you_mean(key_id, [key.id for key in keys])
         raise NotFound(f"there is no key {key_id}{hint}", next_step="see `genai-tui keys list`")
     now = await limits_now(services, ref, keys, chosen)
-    found, said = now.readings, now.said
     if form in ("json", "yaml"):
-        document = _document(str(ref), found, chosen, said) | {
+        document = _document(str(ref), now, chosen) | {
             "refused": [_refusal(one) for one in now.refused],
             "refusedWithoutKey": now.unknown,
         }
         write(as_json(document) if form == "json" else as_yaml(document))
         return
-    if found:
-        write(as_table(_COLUMNS, [_cells(reading) for reading in found]))
+    if now.uses:
+        write(as_table(_COLUMNS, [_cells(use) for use in now.uses]))
     else:
         write(f"{ref} has no limits\n" if now.callers else f"no key may call {ref}\n")
+    said = now.said
     if chosen is not None and said is not None:
         word = "would be let in now" if said.admitted else f"would be refused with {said.status}: {said.reason}"
         write(f"key {chosen.id} {word}\n")
     if now.refused:
         rows = [(timestamp(one.last), one.who, one.key, one.status, one.count, one.reason) for one in now.refused]
         write("\n" + as_table(("refused last", "who", "key", "status", "times", "reason"), rows))
-    else:
+    elif not now.not_known:
         write("nothing was refused in the last hour")
     if now.unknown:
         write(f"{now.unknown} requests came without a known key in the last hour, to whatever deployment")
-    note("counted from what the embedded gateway recorded on this machine")
+    note(now.source)
 
 
-def _cells(reading: Reading) -> tuple[str, ...]:
-    resets = f"{whole_seconds(reading.resets_in)} s" if reading.resets_in else "–"
-    used = f"{reading.used:,}{' spent' if reading.spent else ''}"
-    return (reading.level.value, reading.subject, reading.unit.value, used, f"{reading.limit:,}", resets)
+def _cells(use: Use) -> tuple[str, ...]:
+    resets = f"{whole_seconds(use.resets_in)} s" if use.resets_in is not None else "–"
+    used = "–" if use.used is None else f"{use.used:,}{' spent' if use.spent else ''}"
+    return (use.level.value, use.subject, use.unit.value, used, f"{use.limit:,}", resets)
 
 
 def _refusal(refusal: Refusal) -> dict[str, object]:
@@ -77,19 +75,26 @@ def _refusal(refusal: Refusal) -> dict[str, object]:
     }
 
 
-def _document(ref: str, found: Sequence[Reading], key: KeyRecord | None, said: Verdict | None) -> dict[str, object]:
+def _document(ref: str, now: LimitsNow, key: KeyRecord | None) -> dict[str, object]:
     items = [
         {
-            "level": reading.level.value,
-            "subject": reading.subject,
-            "unit": reading.unit.value,
-            "used": reading.used,
-            "limit": reading.limit,
-            "resetsInSeconds": whole_seconds(reading.resets_in) if reading.resets_in else None,
+            "level": use.level.value,
+            "subject": use.subject,
+            "unit": use.unit.value,
+            "used": use.used,
+            "limit": use.limit,
+            "resetsInSeconds": whole_seconds(use.resets_in) if use.resets_in is not None else None,
         }
-        for reading in found
+        for use in now.uses
     ]
-    asked = None
+    asked, said = None, now.said
     if key is not None and said is not None:
         asked = {"key": key.id, "admitted": said.admitted, "status": said.status, "reason": said.reason or None}
-    return {"deployment": ref, "items": items, "verdict": asked}
+    since = timestamp(now.since) if now.since is not None else None
+    return {
+        "deployment": ref,
+        "countedSince": since,
+        "notKnown": now.not_known or None,
+        "items": items,
+        "verdict": asked,
+    }

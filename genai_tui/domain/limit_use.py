@@ -1,25 +1,26 @@
-"""How far the limits of a deployment are used up now, counted again from what the gateway recorded.
+"""How far the limits of a deployment are used up now, as the gateway's own counters say; or why that is not known.
 
-The counters of the gateway are in its memory. The same counters, given the same requests at the same times, say the
-same; of requests that were recorded without a usage the tokens are not known here and are not counted.
+What was recorded cannot say it: windows begin anew with the gateway, and what a cancelled answer was charged is no row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from genai_tui.domain.catalogue import EndpointSpec
 from genai_tui.domain.deployment import RateLimits, Sharing
+from genai_tui.domain.enforcement import Backend
 from genai_tui.domain.keys import KeyRecord
-from genai_tui.domain.limits import Caller, Reading, Windows
+from genai_tui.domain.limits import Caller, Level, OpenWindow, Reading, Unit, Windows
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.sharing import shared_with
-from genai_tui.domain.usage import RequestRecord, Source
 
-LOOK_BACK = timedelta(minutes=15)
-"""How far back requests are read: where one caller never paused for a minute since, a window may begin elsewhere."""
-_UNLIMITED = RateLimits()
+_KEEPERS = {
+    Backend.ENVOY: "Envoy Gateway keeps the counters in its Redis, and they are not read here",
+    Backend.KUADRANT: "Kuadrant's Limitador keeps the counters, and they are not read here",
+}
 
 
 def caller_of(key: KeyRecord) -> Caller:
@@ -27,43 +28,70 @@ def caller_of(key: KeyRecord) -> Caller:
     return Caller(key.organization, key.user, key.id)
 
 
-def counted(requests: Iterable[RequestRecord], cluster: str) -> Windows:
-    """The counters after these requests; those of other clusters, and those no gateway saw, do not count.
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the embedded gateway counted of one deployment in the windows that are open; it counts since `since`."""
 
-    A request counts when it was let in, its tokens when its answer ended.
+    since: datetime
+    open: tuple[OpenWindow, ...] = ()
+
+    def windows(self, ref: Ref) -> Windows:
+        """As counters that can be asked; the time of telling is 0."""
+        return Windows.from_open(str(ref), self.open)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One limit, and how far it is used up. `used` None: not known here, and then neither is `resets_in`.
+
+    `resets_in` is in seconds; None also where no window is open.
     """
-    events: list[tuple[float, str, Caller, int | None]] = []
-    for request in requests:
-        if request.source is not Source.GATEWAY or request.cluster != cluster:
-            continue
-        deployment = f"{request.namespace}/{request.deployment}"
-        caller, began = Caller(request.organization, request.user, request.key), request.at.timestamp()
-        events.append((began, deployment, caller, None))
-        if request.usage is not None:
-            took = request.timings.total_ms / 1000 if request.timings is not None else 0.0
-            events.append((began + took, deployment, caller, request.usage.total))
-    windows = Windows()
-    for at, deployment, caller, tokens in sorted(events, key=lambda event: event[0]):
-        if tokens is None:
-            windows.admit(deployment, caller, _UNLIMITED, at)
-        else:
-            windows.charge(deployment, caller, tokens, at)
-    return windows
+
+    level: Level
+    unit: Unit
+    subject: str
+    limit: int
+    used: int | None = None
+    resets_in: float | None = None
+
+    @property
+    def share(self) -> float | None:
+        """How much of the limit is used; above 1 after an overshoot."""
+        return None if self.used is None else self.used / self.limit
+
+    @property
+    def spent(self) -> bool:
+        """Whether it is known to refuse the next request."""
+        return self.used is not None and self.used >= self.limit
 
 
-def readings(
-    windows: Windows, ref: Ref, limits: RateLimits, callers: Iterable[Caller], now: datetime
-) -> tuple[Reading, ...]:
-    """Every limit of these callers once, widest level first, the fullest of a level first."""
+def kept_elsewhere(name: str, endpoint: EndpointSpec | None) -> str:
+    """Why no embedded gateway counts what comes to an endpoint: another one does, or nobody; empty where it does.
+
+    Args:
+        name: the endpoint's.
+        endpoint: None where there is none of that name.
+    """
+    if endpoint is None:
+        return f"the endpoint {name} cannot be read, and without it no embedded gateway serves the deployment"
+    return _KEEPERS[Backend(endpoint.enforcement)] if endpoint.enforcement is not None else ""
+
+
+def uses(windows: Windows | None, ref: Ref, limits: RateLimits, callers: Iterable[Caller]) -> tuple[Use, ...]:
+    """Every limit of these callers once, widest level first, the fullest of a level first; None: nothing is known."""
     found = {
-        (reading.level, reading.unit, reading.subject): reading
+        (reading.level, reading.unit, reading.subject): _use(reading, known=windows is not None)
         for caller in callers
-        for reading in windows.readings(str(ref), caller, limits, now.timestamp())
+        for reading in (windows or Windows()).readings(str(ref), caller, limits, 0.0)
     }
     order = list(dict.fromkeys(level for level, _, _ in found))
-    return tuple(
-        sorted(found.values(), key=lambda r: (order.index(r.level), -r.used / r.limit, r.subject, r.unit.value))
-    )
+    return tuple(sorted(found.values(), key=lambda r: (order.index(r.level), -(r.share or 0), r.subject, r.unit.value)))
+
+
+def _use(reading: Reading, *, known: bool) -> Use:
+    if not known:
+        return Use(reading.level, reading.unit, reading.subject, reading.limit)
+    return Use(reading.level, reading.unit, reading.subject, reading.limit, reading.used, reading.resets_in or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +115,5 @@ def verdict(windows: Windows, ref: Ref, sharing: Sharing, limits: RateLimits, ke
         return Verdict(403, f"{ref} is not shared with {key.organization}")
     if not key.allows(ref.namespace, ref.name):
         return Verdict(403, f"key {key.id} may call {', '.join(key.deployments)} alone")
-    spent = [r for r in windows.readings(str(ref), caller_of(key), limits, now.timestamp()) if r.spent]
+    spent = [r for r in windows.readings(str(ref), caller_of(key), limits, 0.0) if r.spent]
     return Verdict(429, " ".join(reading.sentence() for reading in spent)) if spent else Verdict(200)

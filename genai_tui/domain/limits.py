@@ -8,7 +8,7 @@ limit that changes is compared with what the window has seen so far.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
@@ -83,6 +83,17 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """A counter of one deployment whose window is open, for another process; `resets_in` in seconds."""
+
+    level: Level
+    unit: Unit
+    subject: str
+    used: int
+    resets_in: float
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """What the counters say of a request: the limits that refuse it, and every reading after it was counted."""
 
@@ -150,6 +161,21 @@ class Windows:
     def readings(self, deployment: str, caller: Caller, limits: RateLimits, now: float) -> tuple[Reading, ...]:
         """Every limit that is set, with its window."""
         return tuple(self._read(deployment, caller, limits, now))
+
+    def open(self, deployment: str, now: float) -> list[OpenWindow]:
+        """Every counter of a deployment whose window is open."""
+        return [
+            OpenWindow(level, unit, subject, used, ends - now)
+            for (of, level, unit, subject), (used, ends) in self._windows.items()
+            if of == deployment and ends > now
+        ]
+
+    @classmethod
+    def from_open(cls, deployment: str, found: Iterable[OpenWindow]) -> Windows:
+        """The counters another process told, whose time of telling is 0 here."""
+        windows = cls()
+        windows._windows = {(deployment, one.level, one.unit, one.subject): (one.used, one.resets_in) for one in found}
+        return windows
 
     def _read(self, deployment: str, caller: Caller, limits: RateLimits, now: float) -> Iterator[Reading]:
         of = {Level.ORGANIZATION: limits.organization, Level.USER: limits.user, Level.API_KEY: limits.api_key}

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from genai_tui.domain.keys import KeyRecord
-from genai_tui.domain.limits import Admission, Caller, Unit, Windows, reset_text
+from genai_tui.domain.limits import Admission, Caller, OpenWindow, Unit, Windows, reset_text
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.text import printable
 from genai_tui.domain.usage import RequestRecord, Source
@@ -169,6 +169,10 @@ class Gateway:
         self.windows.charge(deployment, caller, tokens, self._steady())
         self.recorder.end(row)
         self.metrics.ended(row)
+
+    def open_windows(self, deployment: str) -> list[OpenWindow]:
+        """The counters of a deployment whose windows are open."""
+        return self.windows.open(deployment, self._steady())
 
     # -- the rest -----------------------------------------------------------------------------------------------
 

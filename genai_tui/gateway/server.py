@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -59,8 +60,28 @@ def base_url(listener: socket.socket) -> str:
     return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
 
 
-async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, grace_s: float) -> None:
-    """Answer until `stop` is set; then take no more, and give what has begun `grace_s` seconds to finish."""
+async def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    grace_s: float,
+    beside: Sequence[tuple[ASGIApp, socket.socket]] = (),
+) -> None:
+    """Answer until `stop` is set; then take no more, and give what has begun `grace_s` seconds to finish.
+
+    `beside` are applications for operators on sockets of their own.
+    """
+    servers = {_server(app, grace_s): listener} | {_server(side, 1): own for side, own in beside}
+    serving = [asyncio.create_task(server.serve(sockets=[own]), name="server") for server, own in servers.items()]
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({*serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for server in servers:
+        server.should_exit = True
+    stopping.cancel()
+    await asyncio.gather(*serving)
+
+
+def _server(app: ASGIApp, grace_s: float) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -76,9 +97,4 @@ async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, grac
     server = uvicorn.Server(config)
     # Signals are the whole process's affair: other things are closed after the server.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    stopping.cancel()
-    await serving
+    return server

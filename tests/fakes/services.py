@@ -26,6 +26,7 @@ from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import GATEWAY, OURS, Claim, Enforcement, Installed, ServedKind
 from genai_tui.domain.gpu_cost import GpuCosts, GpuPrice
 from genai_tui.domain.keys import KeyRecord, KeyRequest, NewKey
+from genai_tui.domain.limit_use import Counters
 from genai_tui.domain.model_secrets import MissingSecret
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.monitoring import EngineReport, GpuReport
@@ -51,7 +52,7 @@ from genai_tui.domain.rows import (
 )
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage, UsageLine
-from genai_tui.errors import NotFound, NotPermitted
+from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted
 from genai_tui.services import (
     AnyDocument,
     Applied,
@@ -542,12 +543,28 @@ class FakeRefusals:
     """Refusals in memory."""
 
     rows: Sequence[Refusal] = ()
+    failure: GenaiTuiError | None = None
 
     async def recent(
         self, since: datetime, *, cluster: str | None = None, ref: Ref | None = None, limit: int = 100
     ) -> tuple[Refusal, ...]:
+        if self.failure is not None:
+            raise self.failure
         of = [row for row in self.rows if ref is None or (row.namespace, row.deployment) == (ref.namespace, ref.name)]
         return tuple(row for row in of if row.last >= since)[:limit]
+
+
+@dataclass
+class FakeWindows:
+    """A gateway that has counted nothing, or what a test put there; `failure`: why it is not known."""
+
+    counters: Counters = field(default_factory=lambda: Counters(NOW - timedelta(hours=1)))
+    failure: GenaiTuiError | None = None
+
+    async def of(self, ref: Ref) -> Counters:
+        if self.failure is not None:
+            raise self.failure
+        return self.counters
 
 
 @dataclass
@@ -760,6 +777,7 @@ class FakeServices:
         self.budgets = FakeBudgets()
         self.gpu_accounts = FakeGpuAccounts()
         self.refusals = FakeRefusals()
+        self.windows = FakeWindows()
         self.drafts = FakeDrafts()
         self.conversations: FakeShelf[SavedConversation] = FakeShelf()
         self.prompts: FakeShelf[SavedPrompt] = FakeShelf()
@@ -788,6 +806,7 @@ class FakeServices:
             budgets=self.budgets,
             gpu_accounts=self.gpu_accounts,
             refusals=self.refusals,
+            windows=self.windows,
             drafts=self.drafts,
             conversations=self.conversations,
             prompts=self.prompts,

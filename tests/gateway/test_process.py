@@ -117,6 +117,18 @@ def make_key(server: Served) -> tuple[str, str]:
     return made.text, made.record.secret
 
 
+def change(server: Served, **spec: Any) -> None:
+    """Write another spec into the deployment, as an operator does."""
+
+    def write() -> None:
+        item = copy.deepcopy(server.api.get(registry.DEPLOYMENTS, "team-a", "chat"))
+        kept = json.loads(item["metadata"]["annotations"][SPEC_ANNOTATION])
+        item["metadata"]["annotations"][SPEC_ANNOTATION] = json.dumps(kept | spec)
+        server.api.update(registry.DEPLOYMENTS, "team-a", "chat", item)
+
+    server.call(write)
+
+
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
         while not await holds():
@@ -132,15 +144,6 @@ async def test_what_changes_in_the_cluster_holds_without_a_restart(server: Serve
             url = f"{process.url}/v1/chat/completions"
             return (await client.post(url, json=body, headers=headers)).status_code
 
-        def change(**spec: Any) -> None:
-            def write() -> None:
-                item = copy.deepcopy(server.api.get(registry.DEPLOYMENTS, "team-a", "chat"))
-                kept = json.loads(item["metadata"]["annotations"][SPEC_ANNOTATION])
-                item["metadata"]["annotations"][SPEC_ANNOTATION] = json.dumps(kept | spec)
-                server.api.update(registry.DEPLOYMENTS, "team-a", "chat", item)
-
-            server.call(write)
-
         async def becomes(wanted: int) -> None:
             async def holds() -> bool:
                 return await status() == wanted
@@ -148,11 +151,11 @@ async def test_what_changes_in_the_cluster_holds_without_a_restart(server: Serve
             await until(holds)
 
         await becomes(200)
-        change(rateLimits={"user": {"requestsPerMinute": 1}})
+        change(server, rateLimits={"user": {"requestsPerMinute": 1}})
         await becomes(429)
-        change(sharing={"mode": "organizations", "organizations": ["org-b"]}, rateLimits={})
+        change(server, sharing={"mode": "organizations", "organizations": ["org-b"]}, rateLimits={})
         await becomes(403)
-        change(sharing={"mode": "all"})
+        change(server, sharing={"mode": "all"})
         await becomes(200)
         server.call(lambda: server.api.delete(registry.SECRETS, SYSTEM_NAMESPACE, secret))
         await becomes(401)
@@ -162,6 +165,54 @@ async def test_what_changes_in_the_cluster_holds_without_a_restart(server: Serve
         await becomes(404)
         assert await process.end(signal.SIGTERM) == 0
     assert text not in "".join(path.read_text() for path in (tmp_path / "genai-tui").glob("*.log"))
+
+
+async def limits(server: Served, state: Path, key: str) -> Any:
+    """What the command tells of one key."""
+    command = ["-m", "genai_tui", "--kubeconfig", str(server.kubeconfig()), "-n", "team-a", "limits", "chat"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(state)}
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, *command, "--key", key, "-o", "json", stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    out, _ = await asyncio.wait_for(asked.communicate(), 60)
+    assert asked.returncode == 0
+    return json.loads(out)
+
+
+async def test_limits_are_told_by_the_gateway_that_runs_and_by_nobody_else(server: Served, tmp_path: Path) -> None:
+    text, secret = make_key(server)
+    key = secret.removeprefix("genai-key-")
+    change(server, rateLimits={"apiKey": {"requestsPerMinute": 3, "tokensPerMinute": 1000}})
+
+    async def ask(client: httpx.AsyncClient, url: str) -> int:
+        body = {"model": "chat", "messages": [], "max_tokens": 3}
+        return (await client.post(f"{url}/v1/chat/completions", json=body)).status_code
+
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {text}"}, trust_env=False) as client:
+        async with gateway(server.kubeconfig(), tmp_path) as process:
+            assert [await ask(client, process.url) for _ in range(4)] == [200, 200, 200, 429]
+            told = await limits(server, tmp_path, f"k-{key}")
+            assert [(item["unit"], item["used"]) for item in told["items"]] == [("requests", 3), ("tokens", 39)]
+            assert (told["verdict"]["status"], told["notKnown"]) == (429, None)
+            elsewhere = await limits(server, tmp_path / "elsewhere", f"k-{key}")
+            assert "with this state directory" in elsewhere["notKnown"]
+            assert [item["used"] for item in elsewhere["items"]] == [None, None]
+            assert elsewhere["verdict"] is None
+            (published,) = (tmp_path / "genai-tui" / "gateway").glob("*/operators.json")
+            assert published.stat().st_mode & 0o777 == 0o600
+            own = json.loads(published.read_text())["url"]
+            assert (await client.get(f"{own}/counters", params={"deployment": "team-a/chat"})).status_code == 401
+            await process.end(signal.SIGKILL)
+        gone = await limits(server, tmp_path, f"k-{key}")
+        assert "does not answer any more" in gone["notKnown"]
+        assert gone["verdict"] is None
+        async with gateway(server.kubeconfig(), tmp_path) as process:
+            assert await ask(client, process.url) == 200
+            told = await limits(server, tmp_path, f"k-{key}")
+            assert [item["used"] for item in told["items"]] == [1, 13], "its windows are new"
+            assert told["verdict"]["admitted"]
+            assert await process.end(signal.SIGTERM) == 0
+        assert not published.exists()
 
 
 async def test_a_gateway_killed_under_load_has_every_finished_request_once(server: Served, tmp_path: Path) -> None:

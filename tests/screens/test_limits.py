@@ -9,10 +9,12 @@ from typing import Any, Protocol
 import pytest
 from textual.pilot import Pilot
 
+from genai_tui.domain.documents import Endpoint
+from genai_tui.domain.limit_use import Counters
+from genai_tui.domain.limits import Level, OpenWindow, Unit
 from genai_tui.domain.refusals import Refusal
-from genai_tui.domain.rows import Ref
-from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage
-from genai_tui.errors import GenaiTuiError
+from genai_tui.domain.rows import EndpointRow, Ref
+from genai_tui.errors import GenaiTuiError, Unreachable
 from screens.limits import LimitsScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeServices
@@ -28,13 +30,13 @@ class Compare(Protocol):
     ) -> bool: ...
 
 
-def asked(number: int, user: str, key: str, tokens: int) -> RequestRecord:
-    """A request the gateway let in within the last minute."""
-    usage, timings = TokenUsage(1, tokens - 1, tokens), Timings(10.0, 200.0, None)
-    return RequestRecord(
-        str(number), tour.NOW - timedelta(seconds=30), Source.GATEWAY, "https://127.0.0.1:6443", "team-a", "chat", "m",
-        usage, None, timings, organization="org-a", user=user, key=key,
-    )  # fmt: skip
+def counted(user: str, key: str, requests: int, tokens: int) -> list[OpenWindow]:
+    """What the gateway counted of a user and of a key of theirs."""
+    return [
+        OpenWindow(level, unit, subject, used, ends)
+        for level, subject in ((Level.USER, user), (Level.API_KEY, key))
+        for unit, used, ends in ((Unit.REQUESTS, requests, 30.0), (Unit.TOKENS, tokens, 30.2))
+    ]
 
 
 def refused(
@@ -50,10 +52,8 @@ def refused(
 
 def busy_world() -> FakeServices:
     world = FakeServices()
-    world.usage.rows = (
-        *(asked(n, "alice", "k-11111111", 500) for n in range(120)),
-        *(asked(500 + n, "bob", "k-22222222", 100) for n in range(12)),
-    )
+    windows = (*counted("alice", "k-11111111", 120, 60_000), *counted("bob", "k-22222222", 12, 1200))
+    world.windows.counters = Counters(tour.NOW - timedelta(hours=1), windows)
     why = "Rate limit reached for user alice on tokens per minute: limit 60000, used 60000. Try again in 31 s."
     world.refusals.rows = (refused(3, "alice", "k-11111111", 429, why, 7), refused(99, "", "", 401, "", 12, ref=None))
     return world
@@ -83,9 +83,45 @@ async def test_no_limits_no_keys_others_and_a_broken_ledger_are_said() -> None:
         await wait_until(pilot, lambda: "No key may call search/embed" in page(pilot.app))
     async with showing(world, LimitsScreen(Ref("nobody", "here"))) as pilot:
         await wait_until(pilot, lambda: "was made by others" in page(pilot.app))
-    world.usage.failure = GenaiTuiError("the ledger is damaged")
+    world.refusals.failure = GenaiTuiError("the ledger is damaged")
     async with showing(world, LimitsScreen(CHAT)) as pilot:
         await wait_until(pilot, lambda: "✖ the ledger is damaged" in page(pilot.app))
+
+
+@pytest.mark.parametrize(
+    ("enforcement", "said"),
+    [
+        ("kuadrant", "Kuadrant's Limitador keeps the counters, and they are not read here"),
+        ("envoy-ai-gateway", "Envoy Gateway keeps the counters in its Redis"),
+        ("none", "no embedded gateway of this cluster runs on this machine"),
+        ("away", "the endpoint internal cannot be read"),
+    ],
+)
+async def test_what_is_not_known_is_no_zero_and_no_verdict(enforcement: str, said: str) -> None:
+    world = busy_world()
+    world.refusals.rows = ()
+    match enforcement:
+        case "away":
+            world.picture.endpoint_rows = ()
+        case "none":
+            why = "no embedded gateway of this cluster runs on this machine with this state directory"
+            world.windows.failure = Unreachable(why, next_step="ask where it runs")
+        case _:
+            spec = {
+                "hostname": "chat.example.com", "exposure": "gateway",
+                "gateway": {"namespace": "g", "name": "g"}, "enforcement": enforcement,
+            }  # fmt: skip
+            document = Endpoint.model_validate({"metadata": {"name": "internal"}, "spec": spec})
+            world.picture.endpoint_rows = (EndpointRow("internal", document, 1, tour.NOW),)
+    async with showing(world, LimitsScreen(CHAT), size=(160, 30)) as pilot:
+        await wait_until(pilot, lambda: f"not known here: {said[:12]}" in page(pilot.app))
+        assert said in page(pilot.app)
+        (line,) = [line for line in page(pilot.app).splitlines() if "alice" in line and "tokens" in line]
+        assert line.split() == ["user", "alice", "tokens", "–", "60,000", "–"]
+        await pilot.press("t", *"1111", "enter")
+        await wait_until(pilot, lambda: "bob" not in page(pilot.app))
+        assert "let in" not in page(pilot.app)
+        assert "refused" not in page(pilot.app)
 
 
 async def test_what_was_refused_last_is_told_with_who_and_why() -> None:
