@@ -21,7 +21,7 @@ from genai_tui.domain.text import printable
 from genai_tui.domain.usage import RequestRecord, Source
 from genai_tui.gateway.asking import ClientGone, read, read_body
 from genai_tui.gateway.directory import Directory, Offer, Served
-from genai_tui.gateway.exchange import SILENCE_LIMIT_S, Begun, Exchange, Way
+from genai_tui.gateway.exchange import COUNTED, ESTIMATED, SILENCE_LIMIT_S, Begun, Exchange, Way
 from genai_tui.gateway.keyring import Keyring
 from genai_tui.gateway.metrics import Metrics
 from genai_tui.gateway.recorder import Recorder
@@ -222,6 +222,7 @@ class _Note:
         """Write it."""
         key, scope, usage = self.key, self._scope, self.row.usage if self.row is not None else None
         client = scope.get("client")
+        about = "~" if self.row is not None and self.row.finish_reason in (COUNTED, ESTIMATED) else ""
         access.info(
             "%s %s %s %s %d %s org=%s user=%s key=%s deployment=%s tokens=%s %.0fms",
             self._id,
@@ -234,7 +235,7 @@ class _Note:
             key.user if key else "-",
             key.id if key else "-",
             self.served.ref if self.served else "-",
-            usage.total if usage else "-",
+            f"{about}{usage.total}" if usage else "-",
             (time.perf_counter() - began) * 1000,
         )
 

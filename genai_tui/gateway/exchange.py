@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import httpx
 import msgspec
@@ -27,6 +27,9 @@ SILENCE_LIMIT_S = 300.0
 """A queue or a long prompt may keep an engine silent for minutes."""
 ANSWER_LIMIT = 128 * 2**20
 COUNT_LIMIT_S = 5.0
+COUNTED, ESTIMATED = "tokens counted by the tokenizer", "tokens estimated"
+"""The finish reasons of answers that were not told to their end, and so without the engine's own usage."""
+_QUESTION = ("messages", "prompt", "input", "query", "documents")
 _whole = msgspec.json.Decoder(Whole)
 
 
@@ -73,7 +76,8 @@ class Exchange:
         self._passage = Passage(asked_usage=begun.asked.asked_usage, asked_running=begun.asked.asked_running)
         self._first: float | None = None
         self._last = begun.at
-        self._headed = self._done = False
+        self._headed = self._done = self._taken = False
+        self._how = ""
         self.status_code = 0
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -101,12 +105,18 @@ class Exchange:
 
     async def _pass(self, send: Send) -> None:
         begun, client = self._begun, self._way.client
+        body = begun.asked.for_engine(begun.served.ref.name)
         # Nothing else of the client's headers: its key is ours to check, and the engine's business with us is its own.
         request = client.build_request(
             "POST",
             f"{self._way.base}{begun.asked.path}",
-            content=begun.asked.for_engine(begun.served.ref.name),
-            headers={"Content-Type": "application/json", "Accept": "*/*", "Accept-Encoding": "identity"},
+            content=self._handed(body),
+            headers={
+                "Content-Type": "application/json",
+                "Content-Length": str(len(body)),
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+            },
             timeout=httpx.Timeout(self._silence_s, connect=CONNECT_LIMIT_S, pool=CONNECT_LIMIT_S),
         )
         try:
@@ -122,9 +132,16 @@ class Exchange:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             await self._broken(no_engine(str(begun.served.ref)), error, send)
         except httpx.TimeoutException as error:
+            if not self._headed:
+                await self._settle("error", took_prompt=self._taken)
             await self._broken(silent_engine(str(begun.served.ref), self._silence_s), error, send)
         except (httpx.HTTPError, httpx.StreamError, ValueError) as error:
             await self._broken(no_engine(str(begun.served.ref)), error, send)
+
+    async def _handed(self, body: bytes) -> AsyncIterator[bytes]:
+        """The body, noting that the engine is reached: from now on it may work on the prompt."""
+        self._taken = True
+        yield body
 
     async def _stream(self, response: httpx.Response, send: Send) -> None:
         passage = self._passage
@@ -185,11 +202,18 @@ class Exchange:
 
     # -- charging and recording ---------------------------------------------------------------------------------
 
-    async def _settle(self, status: str = "cancelled") -> None:
-        """The end of an answer that was not told to its end: what the engine made of it is charged."""
+    async def _settle(self, status: str = "cancelled", *, took_prompt: bool = False) -> None:
+        """The end of an answer that was not told to its end: what the engine made of it is charged.
+
+        A prompt the engine was given is charged to a client that leaves, and where `took_prompt` says so; what was
+        generated and not told of is not known and not charged.
+        """
         passage = self._passage
-        if not self._done and passage.usage is None and passage.pieces:
-            passage.usage = await self._counted()
+        left = status == "cancelled" and self._taken
+        if not self._done and passage.usage is None and (passage.pieces or left or took_prompt):
+            counted = await self._counted()
+            self._how = COUNTED if counted is not None else ESTIMATED
+            passage.usage = counted or _estimated(self._begun.asked.data, passage.pieces)
         self._end(status)
 
     async def _counted(self) -> TokenUsage | None:
@@ -197,12 +221,15 @@ class Exchange:
         data = self._begun.asked.data
         name = self._begun.served.ref.name
         question: dict[str, object] = {key: data[key] for key in ("messages", "prompt") if key in data}
+        if not question:
+            return None
+        asked: list[dict[str, object]] = [{"model": name, **question}]
         text = "".join(self._passage.text)
-        answer = {"prompt": text, "add_special_tokens": False}
-        asked: tuple[dict[str, object], ...] = ({"model": name, **question}, {"model": name, **answer})
+        if text:
+            asked.append({"model": name, "prompt": text, "add_special_tokens": False})
         counts: list[int] = []
         try:
-            async with asyncio.timeout(COUNT_LIMIT_S):
+            async with asyncio.timeout(min(COUNT_LIMIT_S, self._silence_s)):
                 for body in asked:
                     response = await self._way.client.post(f"{self._way.base}/tokenize", json=body)
                     count = response.json().get("count") if response.status_code == 200 else None
@@ -212,7 +239,7 @@ class Exchange:
         except (httpx.HTTPError, ValueError, AttributeError, TimeoutError) as error:
             log.info("the engine of %s cannot count tokens: %s", self._begun.served.ref, error)
             return None
-        return TokenUsage(counts[0], counts[1], sum(counts))
+        return TokenUsage(counts[0], sum(counts[1:]), sum(counts))
 
     def _end(self, status: str) -> None:
         """Charge and record, the first time."""
@@ -227,9 +254,30 @@ class Exchange:
         spent = self._last - self._first if self._first is not None else 0.0
         rate = (usage.completion - 1) / spent if usage is not None and usage.completion > 1 and spent > 0 else None
         timings = Timings(ttft, (time.perf_counter() - begun.at) * 1000, rate)
-        reason = passage.reason if status == "ok" else ""
+        reason = passage.reason if status == "ok" else self._how
         row = replace(begun.record, usage=usage, timings=timings, status=status, finish_reason=reason)
         self._finished(row, charge)
+
+
+def _estimated(data: Mapping[str, Any], pieces: int) -> TokenUsage:
+    """Without a tokenizer: four bytes of a question's text are about a token, a piece of a stream is at least one."""
+    prompt = max(1, sum(_tokens(data[name]) for name in _QUESTION if name in data))
+    return TokenUsage(prompt, pieces, prompt + pieces)
+
+
+def _tokens(value: object) -> int:
+    """Of one field, however deep: of its texts, and of tokens given as numbers; pictures and sounds are not text."""
+    match value:
+        case str():
+            return 0 if value.startswith("data:") else (len(value.encode("utf-8", "replace")) + 3) // 4
+        case int():
+            return 1
+        case list():
+            return sum(map(_tokens, cast("list[object]", value)))
+        case dict():
+            return sum(map(_tokens, cast("dict[str, object]", value).values()))
+        case _:
+            return 0
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -130,10 +130,13 @@ async def test_an_engine_that_is_away_or_silent(tmp_path: Path) -> None:
         async with world(tmp_path / "silent", base=address, silence_s=0.2) as it, it.client() as client:
             answer = await client.post("/v1/chat/completions", json=ASKED)
             assert (answer.status_code, answer.json()["error"]["code"]) == (504, "engine_timeout")
+            (row,) = await it.rows(1)
+            assert (row.status, row.finish_reason, row.usage.prompt) == ("error", "tokens estimated", 2)
     async with world(tmp_path / "away", base=address) as it, it.client() as client:
         answer = await client.post("/v1/chat/completions", json=ASKED)
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "engine_unreachable")
-        assert (await it.rows(1))[0].status == "error"
+        (row,) = await it.rows(1)
+        assert (row.status, row.usage, row.finish_reason) == ("error", None, "")
 
 
 async def test_tokens_are_charged_after_and_refuse_the_next(tmp_path: Path) -> None:
@@ -176,6 +179,26 @@ async def test_a_client_that_hangs_up_pays_for_what_was_made(tmp_path: Path, run
             async with asyncio.timeout(5):
                 while not engine.hung_up:
                     await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("tokenizer", "how"), [(True, "counted by the tokenizer"), (False, "estimated")])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_hangs_up_before_the_first_token_pays_for_its_prompt(
+    tmp_path: Path, stream: bool, tokenizer: bool, how: str
+) -> None:
+    engine = Engine(tokenizer=tokenizer, stop_after=0, hold=asyncio.Event())
+    async with world(tmp_path, engine) as it, it.client() as client:
+        prompt = 10 if tokenizer else 2
+        it.put(limited(apiKey={"tokensPerMinute": prompt, "requestsPerMinute": 9}))
+        asked = asyncio.create_task(client.post("/v1/chat/completions", json=ASKED | {"stream": stream}))
+        async with asyncio.timeout(10):
+            while not engine.seen:
+                await asyncio.sleep(0.01)
+        asked.cancel()
+        (row,) = await it.rows(1)
+        assert (row.status, row.usage.prompt, row.usage.completion) == ("cancelled", prompt, 0)
+        assert row.finish_reason == f"tokens {how}"
+        assert (await client.post("/v1/chat/completions", json=ASKED)).status_code == 429
 
 
 async def test_an_engine_that_breaks_off_is_told_inside_the_stream(tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ class Engine:
     """The stub. `prompt` tokens are 10; an answer has `max_tokens` tokens, one a chunk."""
 
     running_usage: bool = True
+    tokenizer: bool = True
+    word: str = " a"
     pause: float = 0.0
     stop_after: int | None = None
     hold: asyncio.Event | None = None
@@ -77,6 +79,8 @@ class Engine:
                 break
         data = json.loads(body)
         path = scope["path"]
+        if path.endswith("/tokenize") and not self.tokenizer:
+            return await self._json(send, 404, {"detail": "Not Found"})
         if path.endswith("/tokenize"):
             count = 10 if "messages" in data else len(data["prompt"].split())
             return await self._json(send, 200, {"count": count})
@@ -112,7 +116,11 @@ class Engine:
                 if gone.done():
                     self.hung_up += 1
                     return
-                choice = {"index": 0, "delta": {"content": " a"}, "finish_reason": "stop" if number == wanted else None}
+                choice = {
+                    "index": 0,
+                    "delta": {"content": self.word},
+                    "finish_reason": "stop" if number == wanted else None,
+                }
                 chunk = self._object("chat.completion.chunk") | {"choices": [choice]}
                 if self.running_usage:
                     chunk["usage"] = {"prompt_tokens": 10, "completion_tokens": number, "total_tokens": 10 + number}
