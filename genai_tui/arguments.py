@@ -302,6 +302,7 @@ def _local(add: Add, common: Parser) -> None:
     front = gateway_verbs.add_parser("serve", help=text, description=text, parents=[common], allow_abbrev=False)
     front.add_argument("--port", type=int, default=8090, metavar="P", help="to listen on; 0 for a free one (8090)")
     front.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (127.0.0.1)")
+    front.add_argument("--metrics-port", type=int, metavar="P", help="for /metrics alone (this machine, on --port)")
     front.add_argument("--grace", default="30s", metavar="30s", help="how long streams may take to finish at the end")
     front.add_argument("--inherited-fd", type=int, help=argparse.SUPPRESS)
     front.add_argument("--tied", action="store_true", help=argparse.SUPPRESS)

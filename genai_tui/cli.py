@@ -98,7 +98,15 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             from genai_tui.commands.usage import parse_duration
 
             grace = parse_duration(options.grace).total_seconds()
-            serve(settings, options.host, options.port, grace, inherited_fd=options.inherited_fd, tied=options.tied)
+            serve(
+                settings,
+                options.host,
+                options.port,
+                grace,
+                metrics_port=options.metrics_port,
+                inherited_fd=options.inherited_fd,
+                tied=options.tied,
+            )
         case "ledger":
             from genai_tui.commands.ledger import ledger
 

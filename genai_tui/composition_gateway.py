@@ -52,11 +52,15 @@ _WATCHED = (Kind.DEPLOYMENT, Kind.CONFIGMAP, Kind.SECRET)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How to run: where to listen, how long streams may take to finish at the end, and what to do when it answers."""
+    """How to run: where to listen, how long streams may take to finish at the end, and what to do when it answers.
+
+    `metrics` is where metrics alone are served; None: on the callers' port, to this machine.
+    """
 
     listener: socket.socket
     grace_s: float
     announce: Callable[[], None]
+    metrics: socket.socket | None = None
 
 
 async def run_gateway(settings: Settings, running: Running) -> None:
@@ -96,7 +100,12 @@ async def run_gateway(settings: Settings, running: Running) -> None:
                 await feeder.listed(START_LIMIT_S)
                 with _telling(gateway, own) as operators:
                     running.announce()
-                    await serve(gateway.app(), running.listener, stop, running.grace_s, [operators])
+                    beside = [operators]
+                    if running.metrics is not None:
+                        beside.append((gateway.metrics_app(), running.metrics))
+                    await serve(
+                        gateway.app(), running.listener, stop, running.grace_s, beside, malformed=gateway.malformed
+                    )
                 await recorder.settle(SETTLE_LIMIT_S)
                 await refusals.flush()
             finally:
@@ -226,7 +235,7 @@ class Feeder:
             return
         self._annotations[ref] = item.meta.annotations
         document = read_deployment(ref.name, ref.namespace, item.meta.annotations)
-        self._gateway.directory.put_deployment(ref, document)
+        self._gateway.directory.put_deployment(ref, document, item.meta.created)
 
     def _remove(self, kind: Kind, ref: Ref) -> None:
         match kind:

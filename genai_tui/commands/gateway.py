@@ -13,7 +13,14 @@ from genai_tui.settings import Settings
 
 
 def serve(
-    settings: Settings, host: str, port: int, grace_s: float, *, inherited_fd: int | None = None, tied: bool = False
+    settings: Settings,
+    host: str,
+    port: int,
+    grace_s: float,
+    *,
+    metrics_port: int | None = None,
+    inherited_fd: int | None = None,
+    tied: bool = False,
 ) -> None:
     """Run until SIGTERM or SIGINT; prints one JSON line when it answers.
 
@@ -22,6 +29,7 @@ def serve(
         host: the address to listen on.
         port: the port; 0 for a free one.
         grace_s: how long streams may take to finish at the end.
+        metrics_port: where metrics alone are served; None: on `port`, to this machine.
         inherited_fd: a listening socket the parent process left open, in place of host and port.
         tied: end with the parent process, which holds the other end of standard input.
 
@@ -35,17 +43,25 @@ def serve(
     from genai_tui.gateway.server import base_url, inherited, listen
 
     listener = listen(host, port) if inherited_fd is None else inherited(inherited_fd)
+    metrics = None
+    if metrics_port is not None:
+        metrics = listen(host, metrics_port)
     if tied:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
     def announce() -> None:
-        sys.stdout.write(json.dumps({"gateway": base_url(listener), "pid": os.getpid()}) + "\n")
+        said: dict[str, object] = {"gateway": base_url(listener), "pid": os.getpid()}
+        if metrics is not None:
+            said["metrics"] = f"{base_url(metrics)}/metrics"
+        sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
 
     try:
-        asyncio.run(run_gateway(settings, Running(listener, grace_s, announce)))
+        asyncio.run(run_gateway(settings, Running(listener, grace_s, announce, metrics)))
     finally:
         listener.close()
+        if metrics is not None:
+            metrics.close()
 
 
 def _end_with_parent() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 
@@ -21,7 +21,8 @@ from genai_tui.domain.text import printable
 from genai_tui.domain.usage import RequestRecord, Source
 from genai_tui.gateway.asking import ClientGone, read, read_body
 from genai_tui.gateway.directory import Directory, Offer, Served
-from genai_tui.gateway.exchange import COUNTED, ESTIMATED, SILENCE_LIMIT_S, Begun, Exchange, Way
+from genai_tui.gateway.exchange import SILENCE_LIMIT_S, Begun, Exchange, Way
+from genai_tui.gateway.front import LEFT, Front, Note, note_of
 from genai_tui.gateway.keyring import Keyring
 from genai_tui.gateway.metrics import Metrics
 from genai_tui.gateway.recorder import Recorder
@@ -29,9 +30,9 @@ from genai_tui.gateway.refusals import SERVER, Refused, no_model, over_limit
 from genai_tui.gateway.refused import Refusals
 
 log = logging.getLogger(__name__)
-access = logging.getLogger("genai_tui.gateway.access")
 
 ASKING = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank")
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 STOPPED = "gateway stopped"
 """The finish reason of a request whose gateway was killed."""
 
@@ -66,67 +67,64 @@ class Gateway:
         self.windows, self.metrics, self.recorder = Windows(), Metrics(), recorder
         self._cluster, self._reach, self._clock, self._steady = cluster, reach, clock, steady
         self._silence_s = silence_s
+        self._metrics_apart = False
         self.metrics.ledger_waiting.set_function(lambda: recorder.waiting)
 
-    def app(self) -> Starlette:
+    def app(self) -> Front:
         """The application. Paths are taken with and without /v1, as clients differ in what they call a base URL."""
         asking = _Asking(self)
-        routes = [Route("/metrics", self._page), Route("/healthz", self._healthz)]
+        routes = [Route("/metrics", self._metrics), Route("/healthz", self._healthz)]
         for path in ASKING:
             routes += [Route(path, asking, methods=["POST"]), Route(path.removeprefix("/v1"), asking, methods=["POST"])]
         for prefix in ("/v1", ""):
             routes += [Route(f"{prefix}/models", self._models), Route(f"{prefix}/models/{{model:path}}", self._model)]
-        handlers = {404: _no_path, 405: _wrong_method, Refused: self._refusal}
-        return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # keys of both kinds
+        handlers = {404: self._no_path, 405: self._wrong_method, Refused: self._refusal, Exception: self._failed}
+        app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # keys of all kinds
+        app.router.redirect_slashes = False
+        return Front(app)
 
     async def ask(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A request for a model."""
-        began, request_id = time.perf_counter(), f"req_{uuid.uuid4().hex}"
-        note = _Note(request_id, scope)
-        headers = {"x-request-id": request_id}
-        exchange: Exchange | None = None
+        """A request for a model. Raises Refused."""
+        note = note_of(scope)
         try:
             key = note.key = self.keyring.authenticate(scope["headers"])
-            body = await read_body(scope["headers"], receive)
+            body = await read_body(scope, receive)
             path = scope["path"] if scope["path"].startswith("/v1/") else f"/v1{scope['path']}"
             asked = read(path, body)
             served = note.served = self.directory.route(asked.model, key)
-            headers |= self._admit(served, key)
-            record = self._begin(request_id, served, key)
+            note.headers = self._admit(served, key)
+            record = self._begin(note.id, served, key)
             caller = _caller(key)
 
             def finished(row: RequestRecord, tokens: int) -> None:
                 note.row = row
                 self._finished(row, str(served.ref), caller, tokens)
 
-            begun = Begun(asked, served, record, headers, began)
+            begun = Begun(asked, served, record, note.headers, note.began)
             exchange = Exchange(begun, self._reach(served.ref), finished, self._silence_s)
+            note.let_in = True
             self.metrics.in_flight.inc()
             try:
                 await exchange.run(receive, send)
             finally:
                 self.metrics.in_flight.dec()
-            note.write(exchange.status_code or 499, began)
-        except Refused as refused:
-            self._count_refusal(refused, note.key, note.served, let_in=exchange is not None)
-            note.write(refused.status, began)
-            await refused.response(headers)(scope, receive, send)
         except ClientGone:
-            note.write(499, began)
-        except Exception:
-            # A defect of ours ends one request and not the gateway; its trace is for the log and not for the caller.
-            log.exception("request %s failed", request_id)
-            note.write(500, began)
-            if exchange is None or not exchange.status_code:
-                failed = Refused(500, f"The gateway failed; its log has the request {request_id}.", kind=SERVER)
-                await failed.response(headers)(scope, receive, send)
+            note.status = LEFT
 
-    def _count_refusal(self, refused: Refused, key: KeyRecord | None, served: Served | None, *, let_in: bool) -> None:
+    def _count_refusal(self, refused: Refused, note: Note) -> None:
         """One that was let in first is a request that failed, and a row of its own."""
         self.metrics.refused(refused.status)
-        if self._refusals is not None and not let_in:
-            ref = served.ref if served is not None else refused.ref
-            self._refusals.note(refused.status, refused.code or "", str(refused), key, ref)
+        if self._refusals is not None and not note.let_in:
+            ref = note.served.ref if note.served is not None else refused.ref
+            self._refusals.note(refused.status, refused.code or "", str(refused), note.key, ref)
+
+    def malformed(self, status: int, why: str, client: str) -> str:
+        """A request that is no HTTP was refused; the id it gets."""
+        note = Note(client, "-", "-")
+        note.status = status
+        self._count_refusal(Refused(status, why, code="invalid_http"), note)
+        note.write()
+        return note.id
 
     def _admit(self, served: Served, key: KeyRecord) -> dict[str, str]:
         """Check the limits and count the request; the headers that say what is left. Raises Refused 429."""
@@ -187,16 +185,39 @@ class Gateway:
             raise no_model(f"The model '{name}' does not exist. GET /v1/models lists what this key may call.")
         return JSONResponse(_listed(offer))
 
+    def metrics_app(self) -> Starlette:
+        """Metrics alone, for a port that is not the callers'. They are then nowhere else."""
+        self._metrics_apart = True
+        return Starlette(routes=[Route("/metrics", self._page)])
+
     async def _page(self, _: Request) -> Response:
         return Response(self.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _metrics(self, request: Request) -> Response:
+        """They name organizations and deployments: for callers there is no such page."""
+        if self._metrics_apart or not _from_here(request):
+            raise _unknown_url(request)
+        return await self._page(request)
 
     async def _healthz(self, _: Request) -> Response:
         data = {"status": "ok" if self.recorder.problem is None else "the ledger takes nothing"}
         return JSONResponse(data, 200 if self.recorder.problem is None else 503)
 
-    async def _refusal(self, _: Request, refused: Refused) -> Response:
-        self._count_refusal(refused, None, None, let_in=False)
-        return refused.response()
+    async def _refusal(self, request: Request, refused: Refused) -> Response:
+        note = note_of(request.scope)
+        self._count_refusal(refused, note)
+        return refused.response(note.headers)
+
+    async def _no_path(self, request: Request, _: Exception) -> Response:
+        return await self._refusal(request, _unknown_url(request))
+
+    async def _wrong_method(self, request: Request, _: Exception) -> Response:
+        why = f"{request.method} is not allowed for {printable(request.url.path[:120])}."
+        return await self._refusal(request, Refused(405, why, code="method_not_allowed"))
+
+    async def _failed(self, request: Request, _: Exception) -> Response:
+        why = f"The gateway failed; its log has the request {note_of(request.scope).id}."
+        return await self._refusal(request, Refused(500, why, kind=SERVER))
 
 
 class _Asking:
@@ -207,37 +228,6 @@ class _Asking:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gateway.ask(scope, receive, send)
-
-
-class _Note:
-    """One line of the access log: who, what, how it ended; no key and no text."""
-
-    def __init__(self, request_id: str, scope: Scope) -> None:
-        self._id, self._scope = request_id, scope
-        self.key: KeyRecord | None = None
-        self.served: Served | None = None
-        self.row: RequestRecord | None = None
-
-    def write(self, status: int, began: float) -> None:
-        """Write it."""
-        key, scope, usage = self.key, self._scope, self.row.usage if self.row is not None else None
-        client = scope.get("client")
-        about = "~" if self.row is not None and self.row.finish_reason in (COUNTED, ESTIMATED) else ""
-        access.info(
-            "%s %s %s %s %d %s org=%s user=%s key=%s deployment=%s tokens=%s %.0fms",
-            self._id,
-            client[0] if client else "-",
-            scope["method"],
-            printable(scope["path"][:120]),
-            status,
-            self.row.status if self.row is not None else "-",
-            key.organization if key else "-",
-            key.user if key else "-",
-            key.id if key else "-",
-            self.served.ref if self.served else "-",
-            f"{about}{usage.total}" if usage else "-",
-            (time.perf_counter() - began) * 1000,
-        )
 
 
 def limit_headers(admission: Admission) -> dict[str, str]:
@@ -261,17 +251,24 @@ def _listed(offer: Offer) -> dict[str, object]:
     return {
         "id": offer.name,
         "object": "model",
-        "created": 0,
+        "created": int(offer.served.created.timestamp()) if offer.served.created is not None else 0,
         "owned_by": offer.served.ref.namespace,
         "root": offer.served.model,
     }
 
 
-async def _no_path(request: Request, _: Exception) -> Response:
+def _unknown_url(request: Request) -> Refused:
     why = f"Unknown request URL: {request.method} {printable(request.url.path[:120])}."
-    return Refused(404, why, code="unknown_url").response()
+    return Refused(404, why, code="unknown_url")
 
 
-async def _wrong_method(request: Request, _: Exception) -> Response:
-    why = f"{request.method} is not allowed for {printable(request.url.path[:120])}."
-    return Refused(405, why, code="method_not_allowed").response()
+def _from_here(request: Request) -> bool:
+    """Whether a process of this machine asks for itself: a proxy in front would ask for anybody."""
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        address = ipaddress.ip_address(request.client.host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
+from genai_tui.gateway.protocol import CUT_SHORT
 from genai_tui.gateway.refusals import Refused
 
 BODY_LIMIT = 32 * 2**20
 BODY_WAIT_S = 30.0
 """How long a body may pause; a client that says nothing for longer is not coming back."""
+BODY_TOTAL_S = 180.0
+"""How long the whole body may take: the largest one at 1.5 Mbit/s."""
+_OUT_OF_RANGE = "out of range"
+"""What msgspec says of numbers that it can read and not hold."""
 _STREAMED = ("/v1/chat/completions", "/v1/completions")
 
 
@@ -42,22 +47,22 @@ class ClientGone(Exception):
     """The client hung up before it had said what it wants."""
 
 
-async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
+async def read_body(scope: Scope, receive: Receive) -> bytes:
     """The whole body.
 
     Raises:
-        Refused: 413, longer than is taken; 408, it does not come.
+        Refused: 413, longer than is taken; 408, it does not come, or too slowly; 400, it breaks off.
         ClientGone: nobody waits for an answer.
     """
     too_long = Refused(413, f"The body is longer than {BODY_LIMIT // 2**20} MiB.", code="body_too_large")
-    for name, value in headers:
+    for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > BODY_LIMIT:
             raise too_long
     parts: list[bytes] = []
-    size = 0
+    size, until = 0, time.monotonic() + BODY_TOTAL_S
     while True:
         try:
-            message = await asyncio.wait_for(receive(), BODY_WAIT_S)
+            message = await asyncio.wait_for(receive(), min(BODY_WAIT_S, until - time.monotonic()))
         except TimeoutError as error:
             raise Refused(408, "The rest of the body did not come in time.", code="body_timeout") from error
         if message["type"] == "http.disconnect":
@@ -68,6 +73,8 @@ async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive) ->
         if size > BODY_LIMIT:
             raise too_long
         if not message.get("more_body", False):
+            if CUT_SHORT in scope.get("state", {}):
+                raise Refused(400, scope["state"][CUT_SHORT], code="invalid_http")
             return b"".join(parts)
 
 
@@ -80,6 +87,9 @@ def read(path: str, body: bytes) -> Asked:
     try:
         data = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError) as error:
+        if _OUT_OF_RANGE in str(error):
+            why = "A number in the body is too large for any engine."
+            raise Refused(400, why, code="invalid_value") from error
         raise Refused(400, f"The body is not JSON: {error}.", code="invalid_json") from error
     except UnicodeDecodeError as error:
         raise Refused(400, "The body is not JSON: it is not UTF-8.", code="invalid_json") from error

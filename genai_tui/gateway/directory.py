@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from genai_tui.domain.documents import Endpoint, ModelDeployment
 from genai_tui.domain.keys import KeyRecord
@@ -18,6 +19,7 @@ class Served:
 
     ref: Ref
     document: ModelDeployment
+    created: datetime | None = None
 
     @property
     def model(self) -> str:
@@ -45,21 +47,22 @@ class Directory:
     """
 
     def __init__(self) -> None:
-        self._deployments: dict[Ref, ModelDeployment] = {}
+        self._deployments: dict[Ref, Served] = {}
         self._endpoints: dict[str, Endpoint] = {}
         self._by_name: dict[str, list[Served]] = {}
         self._by_alias: dict[str, list[Served]] = {}
         self._stale = False
 
-    def put_deployment(self, ref: Ref, document: ModelDeployment | None) -> None:
-        """A deployment as it is now; None when it is gone, or not ours."""
-        if self._deployments.get(ref) == document:
+    def put_deployment(self, ref: Ref, document: ModelDeployment | None, created: datetime | None = None) -> None:
+        """A deployment as it is now, and when it was made; None when it is gone, or not ours."""
+        served = Served(ref, document, created) if document is not None else None
+        if self._deployments.get(ref) == served:
             return
         self._stale = True
-        if document is None:
+        if served is None:
             self._deployments.pop(ref, None)
         else:
-            self._deployments[ref] = document
+            self._deployments[ref] = served
 
     def put_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
         """Every endpoint there is."""
@@ -113,7 +116,7 @@ class Directory:
         self._stale = False
         self._by_name, self._by_alias = {}, {}
         for ref in sorted(self._deployments, key=str):
-            served = Served(ref, self._deployments[ref])
+            served = self._deployments[ref]
             endpoint = self._endpoints.get(served.document.spec.endpoint)
             if endpoint is not None and endpoint.spec.enforcement is None:
                 self._by_name.setdefault(ref.name, []).append(served)

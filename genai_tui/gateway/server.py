@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Sequence
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from genai_tui.errors import BadInput
-from genai_tui.gateway.protocol import BoundedProtocol
+from genai_tui.gateway.protocol import BoundedProtocol, Malformed
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75
@@ -57,7 +58,8 @@ def inherited(number: int) -> socket.socket:
 def base_url(listener: socket.socket) -> str:
     """What clients call; they add /v1."""
     host, port = listener.getsockname()[:2]
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def serve(
@@ -66,12 +68,14 @@ async def serve(
     stop: asyncio.Event,
     grace_s: float,
     beside: Sequence[tuple[ASGIApp, socket.socket]] = (),
+    malformed: Malformed = lambda status, why, client: "-",
 ) -> None:
     """Answer until `stop` is set; then take no more, and give what has begun `grace_s` seconds to finish.
 
-    `beside` are applications for operators on sockets of their own.
+    `beside` are applications for operators on sockets of their own; `malformed` is told of what is no HTTP.
     """
-    servers = {_server(app, grace_s): listener} | {_server(side, 1): own for side, own in beside}
+    servers = {_server(app, grace_s, malformed): listener}
+    servers |= {_server(side, 1, lambda status, why, client: "-"): own for side, own in beside}
     serving = [asyncio.create_task(server.serve(sockets=[own]), name="server") for server, own in servers.items()]
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({*serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -81,13 +85,13 @@ async def serve(
     await asyncio.gather(*serving)
 
 
-def _server(app: ASGIApp, grace_s: float) -> uvicorn.Server:
+def _server(app: ASGIApp, grace_s: float, malformed: Malformed) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, malformed=malformed),  # type: ignore[arg-type]  # called like a class
         ws="none",
         server_header=False,
         proxy_headers=False,

@@ -233,7 +233,7 @@ async def world(
         gateway.keyring.put("one", key())
         recorder.recover()
         recording = asyncio.create_task(recorder.run())
-        serving = asyncio.create_task(serve(gateway.app(), listener, stop, 5))
+        serving = asyncio.create_task(serve(gateway.app(), listener, stop, 5, malformed=gateway.malformed))
         try:
             yield found
         finally:
