@@ -151,8 +151,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _cut(self, why: str) -> None:
         """The rest of the body will not come: end it, and say so to who reads it."""
-        state: dict[str, Any] = self.cycle.scope["state"]
-        state[CUT_SHORT] = why
+        self.cycle.scope.setdefault("state", {})[CUT_SHORT] = why
         self.cycle.more_body = False
         self.cycle.message_event.set()
 

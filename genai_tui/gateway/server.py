@@ -57,9 +57,9 @@ def inherited(number: int) -> socket.socket:
 
 def base_url(listener: socket.socket) -> str:
     """What clients call; they add /v1."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address: tuple[str, int] = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])
+    return f"http://{f'[{host}]' if ':' in host else host}:{address[1]}"
 
 
 async def serve(

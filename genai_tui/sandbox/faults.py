@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from genai_tui.sandbox.status import ApiError
@@ -79,6 +80,13 @@ class FaultMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or break it."""
+        try:
+            await self._handle(scope, receive, send)
+        except ClientDisconnect:
+            # Who asked has gone in the middle of its request: there is nobody to answer, and nothing has failed.
+            return
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._faults.active:
             await self._app(scope, receive, send)
             return

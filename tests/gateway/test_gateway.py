@@ -9,6 +9,7 @@ import logging
 import random
 import re
 import socket
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import openai
 import pytest
 
 from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.limits import Level, Unit
 from genai_tui.domain.rows import Ref
 from tests.gateway.world import KEY, Engine, World, deployment, endpoint, key, world
 
@@ -211,22 +213,83 @@ async def test_an_engine_that_breaks_off_is_told_inside_the_stream(tmp_path: Pat
         assert (row.status, row.usage.total) == ("error", 11)
 
 
-async def test_two_hundred_streams_hold_every_limit_and_lose_no_row(tmp_path: Path) -> None:
-    async with world(tmp_path, Engine(pause=0.002)) as it, it.client() as client:
-        it.put(limited(apiKey={"requestsPerMinute": 150}, organization={"requestsPerMinute": 1000}))
+async def test_two_hundred_streams_hold_all_six_limits_and_lose_no_row(tmp_path: Path) -> None:
+    """Each group of callers comes up against another limit; all of them ask at once, and again when all were charged."""
+    limits = {
+        "organization": {"requestsPerMinute": 90, "tokensPerMinute": 1500},
+        "user": {"requestsPerMinute": 45, "tokensPerMinute": 700},
+        "apiKey": {"requestsPerMinute": 30, "tokensPerMinute": 400},
+    }
+    # key, user, organization, how often it asks at once, tokens of an answer (its prompt has ten).
+    callers = (
+        ("k-rpm", "u-1", "o-1", 50, 1), ("k-user", "u-1", "o-1", 30, 1), ("k-org-1", "u-2", "o-1", 30, 1),
+        ("k-org-2", "u-3", "o-1", 40, 1), ("k-tpm", "u-4", "o-2", 20, 10), ("k-tpm-2", "u-4", "o-2", 18, 10),
+        ("k-tpm-3", "u-5", "o-2", 19, 32), ("k-free", "u-6", "o-3", 5, 1),
+    )  # fmt: skip
+    async with world(tmp_path, Engine(hold=asyncio.Event(), stop_after=0)) as it, contextlib.AsyncExitStack() as stack:
+        it.put(deployment(limits=limits, sharing={"mode": "all"}))
+        clients: dict[str, httpx.AsyncClient] = {}
+        for name, user, organization, _, _ in callers:
+            it.gateway.keyring.put(name, key(f"sk-{name}", id=name, user=user, organization=organization))
+            clients[name] = await stack.enter_async_context(it.client(f"sk-{name}"))
 
-        async def ask() -> int:
-            answer = await client.post("/v1/chat/completions", json=ASKED | {"stream": True, "max_tokens": 8})
+        async def ask(name: str, tokens: int) -> tuple[str, int]:
+            answer = await clients[name].post(
+                "/v1/chat/completions", json=ASKED | {"stream": True, "max_tokens": tokens}
+            )
             assert answer.status_code == 429 or answer.text.endswith("data: [DONE]\n\n")
-            return answer.status_code
+            return name, answer.status_code
 
-        statuses = await asyncio.gather(*(ask() for _ in range(200)))
-        assert (statuses.count(200), statuses.count(429)) == (150, 50)
-        rows = await it.rows(150)
-        assert len({row.id for row in rows}) == len(rows) == 150
-        assert sum(row.usage.total for row in rows) == 150 * 18
-        page = (await client.get("/metrics")).text
-    assert 'genai_gateway_rate_limited_total{deployment="chat",level="API key",namespace="team-a",unit="requests"} 50.0' in page  # fmt: skip
+        waiting = [
+            asyncio.create_task(ask(name, tokens)) for name, _, _, times, tokens in callers for _ in range(times)
+        ]
+        assert len(waiting) > 200
+        async with asyncio.timeout(60):
+            while len(it.engine.seen) + sum(task.done() for task in waiting) < len(waiting):
+                await asyncio.sleep(0.02)
+        held = it.engine.hold
+        assert held is not None
+        held.set()
+        found = Counter(await asyncio.gather(*waiting))
+        let_in = {name: found[name, 200] for name, *_ in callers}
+        per_user: Counter[str] = Counter()
+        per_organization: Counter[str] = Counter()
+        for name, user, organization, *_ in callers:
+            per_user[user] += let_in[name]
+            per_organization[organization] += let_in[name]
+        # Requests: each level binds exactly; which of the keys that share it got in first is chance.
+        assert let_in["k-rpm"] <= 30
+        assert (per_user["u-1"], per_organization["o-1"]) == (45, 90)
+        assert {name: let_in[name] for name in ("k-tpm", "k-tpm-2", "k-tpm-3", "k-free")} == {
+            "k-tpm": 20, "k-tpm-2": 18, "k-tpm-3": 19, "k-free": 5,
+        }  # fmt: skip
+        rows = await it.rows(sum(let_in.values()))
+        assert Counter(row.key for row in rows) == +Counter(let_in)
+        assert len({row.id for row in rows}) == len(rows)
+        spent = {name: let_in[name] * (10 + tokens) for name, _, _, _, tokens in callers}
+        used: Counter[str] = Counter()
+        for row in rows:
+            used[row.key] += row.usage.total
+        assert used == +Counter(spent)
+
+        # Tokens were charged to their ends: 400 to k-tpm (its key), 760 to u-4 (its user), 1558 to o-2 (all of it).
+        async def refusal(name: str) -> str:
+            answer = await clients[name].post("/v1/chat/completions", json=ASKED)
+            return str(answer.json()["error"]["message"]) if answer.status_code == 429 else ""
+
+        windows = {(w.level, w.unit, w.subject): w.used for w in it.gateway.open_windows("team-a/chat")}
+        assert windows[Level.API_KEY, Unit.TOKENS, "k-tpm"] == 400
+        assert windows[Level.USER, Unit.TOKENS, "u-4"] == 760
+        assert windows[Level.ORGANIZATION, Unit.TOKENS, "o-2"] == 1558
+        assert windows[Level.ORGANIZATION, Unit.REQUESTS, "o-1"] == 90
+        assert await refusal("k-free") == ""
+        for name in ("k-rpm", "k-user", "k-org-1", "k-org-2", "k-tpm", "k-tpm-2", "k-tpm-3"):
+            assert await refusal(name), name
+        page = (await clients["k-free"].get("/metrics")).text
+    for level in ("organization", "user", "API key"):
+        for unit in ("requests", "tokens"):
+            labels = f'deployment="chat",level="{level}",namespace="team-a",unit="{unit}"'
+            assert f"genai_gateway_rate_limited_total{{{labels}}}" in page, (level, unit)
 
 
 async def test_names_mean_what_is_shared_with_the_caller(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from genai_tui.domain.documents import Endpoint, ModelDeployment
@@ -71,13 +72,7 @@ class Engine:
     hung_up: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        data = json.loads(body)
+        data = json.loads(await Request(scope, receive).body())
         path = scope["path"]
         if path.endswith("/tokenize") and not self.tokenizer:
             return await self._json(send, 404, {"detail": "Not Found"})
