@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from genai_tui.domain.catalogue import EndpointSpec
@@ -14,9 +16,7 @@ from genai_tui.domain.documents import Endpoint, ModelDeployment
 from genai_tui.domain.enforcement import (
     AUTH_CONFIG,
     AUTHORINO,
-    KEY_LABEL,
     ORGANIZATION_LABEL,
-    USER_LABEL,
     Backend,
     Claim,
     Condition,
@@ -28,7 +28,8 @@ from genai_tui.domain.enforcement import (
     hostname_of,
     judge,
 )
-from genai_tui.domain.naming import GROUP, KIND_LABEL, MANAGED_BY_LABEL, MANAGER
+from genai_tui.domain.keys import KeyRecord, NewKey, to_secret
+from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted
@@ -184,16 +185,14 @@ class GatewayObjects:
         async with Prober(address, hostname_of(ref.name, endpoint.hostname), ref.name) as prober:
             probes.append(await prober.ask("no key", 401, None))
             probes.append(await prober.ask("an unknown key", 401, f"sk-genai-{secrets.token_urlsafe(24)}"))
-            if all(probe.good for probe in probes):
-                probes.append(await self._with_outsider(prober, document))
+            for what, secret, key in _refused_keys(document, ref, self._session.system_namespace):
+                if all(probe.good for probe in probes):
+                    probes.append(await self._with_key(prober, what, secret, key))
         self._proven[ref] = (document.spec.canonical_json(), tuple(probes))
         return await self.enforcement(ref)
 
-    async def _with_outsider(self, prober: Prober, document: ModelDeployment) -> Probe:
-        """With a key that is good and may not call: of an organization of its own, or of none where all may."""
-        everyone = document.spec.sharing.mode is SharingMode.ALL
-        what = "a key of no organization" if everyone else "a key of an unshared organization"
-        secret, key = _outsider(self._session.system_namespace, everyone=everyone)
+    async def _with_key(self, prober: Prober, what: str, secret: Json, key: str) -> Probe:
+        """With a key that is there for as long as the gateway needs to refuse it."""
         meta = secret["metadata"]
         try:
             await writes.create(self._connection, secret)
@@ -210,24 +209,25 @@ class GatewayObjects:
             await asyncio.shield(writes.delete(self._connection, "Secret", "v1", meta["namespace"], meta["name"]))
 
 
-def _outsider(namespace: str, *, everyone: bool) -> tuple[Json, str]:
-    """A Secret of an API key nobody was given, and the key."""
-    name, key = f"probe-{secrets.token_hex(4)}", f"sk-genai-{secrets.token_urlsafe(32)}"
-    labels = {
-        "authorino.kuadrant.io/managed-by": "authorino",
-        MANAGED_BY_LABEL: MANAGER,
-        KIND_LABEL: "api-key",
-        USER_LABEL: name,
-        KEY_LABEL: name,
-    }
-    if not everyone:
-        labels[ORGANIZATION_LABEL] = name
-    metadata = {
-        "name": f"genai-key-{name}",
-        "namespace": namespace,
-        "labels": labels,
-        "annotations": {f"{GROUP}/display-name": "probe: may call nothing"},
-    }
-    return {
-        "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": {"api_key": key}
-    }, key  # fmt: skip
+def _refused_keys(document: ModelDeployment, ref: Ref, namespace: str) -> Iterator[tuple[str, Json, str]]:
+    """Keys nobody is given, each with one reason to be refused: what it is, its Secret in `namespace`, and its text."""
+    sharing, now = document.spec.sharing, datetime.now(UTC)
+    name = f"probe-{secrets.token_hex(4)}"
+    shared = sharing.organizations[0] if sharing.organizations else name
+    what, secret, text = _probe_key("a key of an unshared organization", KeyRecord(f"{name}-o", name, name), namespace)
+    if sharing.mode is SharingMode.ALL:
+        # Every organization may call: what is left to refuse is a key of none.
+        what = "a key of no organization"
+        del secret["metadata"]["labels"][ORGANIZATION_LABEL]
+    yield what, secret, text
+    confined = KeyRecord(f"{name}-c", shared, name, deployments=(f"{ref}-{name}",))
+    yield _probe_key("a key confined to another deployment", confined, namespace)
+    expired = KeyRecord(f"{name}-e", shared, name, expires=now - timedelta(days=1))
+    yield _probe_key("an expired key", expired, namespace)
+
+
+def _probe_key(what: str, record: KeyRecord, namespace: str) -> tuple[str, Json, str]:
+    text = f"sk-genai-{secrets.token_urlsafe(32)}"
+    secret = to_secret(NewKey(replace(record, name="probe: may call nothing"), text), namespace)
+    secret["metadata"]["labels"][MANAGED_BY_LABEL] = MANAGER
+    return what, secret, text

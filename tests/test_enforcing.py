@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from genai_tui.composition import build_services
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import GATEWAY, OURS, ROUTE_KINDS, Claim, Enforcement
+from genai_tui.domain.keys import from_secret
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput
 from genai_tui.files import read_documents
@@ -254,10 +256,14 @@ async def test_a_gateway_that_is_not_installed_is_a_problem_of_the_endpoint(tmp_
 
 
 class FakeGateway:
-    """A gateway on a real socket: `lax` lets everybody in."""
+    """A gateway on a real socket that keeps keys as it should.
+
+    `lax` lets everybody in; `blind` lets keys in that are refused for what it names alone (`expires`, `deployments`).
+    """
 
     def __init__(self, cluster: Served) -> None:
-        self.cluster, self.lax, self.hosts, self.seen = cluster, False, set[str](), list[str]()
+        self.cluster, self.lax, self.blind = cluster, False, ""
+        self.hosts, self.seen = set[str](), list[str]()
         app = Starlette(routes=[Route("/v1/chat/completions", self.answer, methods=["POST"])])
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_config=None, lifespan="off"))
 
@@ -270,8 +276,13 @@ class FakeGateway:
         secrets = await asyncio.to_thread(
             self.cluster.call, lambda: list(self.cluster.api.objects.list(registry.SECRETS, "genai-tui"))
         )
-        known = {__import__("base64").b64decode(secret["data"]["api_key"]).decode() for secret in secrets}
-        return JSONResponse({}, 403 if key in known else 401)
+        known = {base64.b64decode(secret["data"]["api_key"]).decode(): from_secret(secret) for secret in secrets}
+        if key not in known:
+            return JSONResponse({}, 401)
+        record = known[key]
+        ended = record.expired(datetime.now(UTC)) and self.blind != "expires"
+        elsewhere = not record.allows(REF.namespace, REF.name) and self.blind != "deployments"
+        return JSONResponse({}, 403 if record.organization != "org-a" or ended or elsewhere else 200)
 
     async def __aenter__(self) -> FakeGateway:
         self._task = asyncio.create_task(self._server.serve())
@@ -324,7 +335,7 @@ async def test_enforced_is_claimed_after_a_probe_and_only_of_the_same_spec(clust
         assert before.line == "Envoy AI Gateway: not proven: its conditions are good; nobody has probed it yet"
         proven = await services.operations.prove(REF)
         assert proven.line == "Envoy AI Gateway: enforced"
-        assert [probe.status for probe in proven.probes] == [401, 401, 403]
+        assert [probe.status for probe in proven.probes] == [401, 401, 403, 403, 403]
         assert gateway.hosts == {"chat.llm.example.com"}
         # The key nobody was given is gone, and was in no other object.
         assert cluster.call(lambda: list(cluster.api.objects.list(registry.SECRETS, "genai-tui"))) == []
@@ -332,7 +343,12 @@ async def test_enforced_is_claimed_after_a_probe_and_only_of_the_same_spec(clust
         wrong = await services.operations.prove(REF)
         assert wrong.line == "Envoy AI Gateway: not proven: no key: expected 401, got 200"
         gateway.lax = False
-        await services.operations.prove(REF)
+        for blind, said in (("expires", "an expired key"), ("deployments", "a key confined to another deployment")):
+            gateway.blind = blind
+            open_ = await services.operations.prove(REF)
+            assert open_.line == f"Envoy AI Gateway: not proven: {said}: expected 403, got 200"
+        gateway.blind = ""
+        assert (await services.operations.prove(REF)).claim is Claim.ENFORCED
         await services.operations.apply(document(rateLimits={}))
         point_gateway_at(cluster, gateway.port)
         while services.picture.deployment(REF).document.spec.rate_limits.api_key.requests_per_minute:  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from genai_tui.domain.catalogue import EndpointSpec
 from genai_tui.domain.deployment import DeploymentSpec, RateLimits, SharingMode
+from genai_tui.domain.keys import DEPLOYMENTS, EXPIRES
 from genai_tui.domain.naming import GROUP
 from genai_tui.domain.problems import FieldProblem
 
@@ -321,6 +322,28 @@ def sharing_predicates(spec: DeploymentSpec) -> tuple[str, ...]:
         return (named,)
     listed = ", ".join(f'"{name}"' for name in spec.sharing.organizations)
     return (named, f"{label_claim(ORGANIZATION_LABEL)} in [{listed}]")
+
+
+def key_predicates(name: str, namespace: str) -> tuple[str, ...]:
+    """What a key itself says of where and until when it is good: CEL, all of which must hold for any key.
+
+    The same words mean the same at the embedded gateway (`KeyRecord.allows`, `KeyRecord.expired`). Kubernetes leaves
+    annotations out where there are none, so that is asked first: what cannot be evaluated is refused. Authorino gives
+    the time of a request as seconds and nanoseconds.
+    https://github.com/Kuadrant/authorino/blob/main/pkg/service/well_known_attributes.go
+    """
+    listed = f"{namespace}/{name}".replace(".", "[.]")
+    confined = f'{_ANNOTATIONS}["{DEPLOYMENTS}"].matches("(^|,){listed}(,|$)|^,*$")'
+    ends = f'{_ANNOTATIONS}["{EXPIRES}"]'
+    in_time = f'{ends} == "" || int(request.time.seconds) < int(timestamp({ends}))'
+    return (f"{_without(DEPLOYMENTS)} || {confined}", f"{_without(EXPIRES)} || {in_time}")
+
+
+_ANNOTATIONS = "auth.identity.metadata.annotations"
+
+
+def _without(annotation: str) -> str:
+    return f'!has({_ANNOTATIONS}) || !("{annotation}" in {_ANNOTATIONS})'
 
 
 def label_claim(label: str) -> str:

@@ -25,7 +25,9 @@ DATA_KEY = "api_key"
 _AUTHORINO_LABEL = "authorino.kuadrant.io/managed-by"
 _ORGANIZATION, _USER, _KEY = f"{GROUP}/org", f"{GROUP}/user", f"{GROUP}/key"
 _NAME, _DESCRIPTION = f"{GROUP}/display-name", f"{GROUP}/description"
-_EXPIRES, _DEPLOYMENTS, _CREATED_BY = f"{GROUP}/expires", f"{GROUP}/deployments", f"{GROUP}/created-by"
+_CREATED_BY = f"{GROUP}/created-by"
+EXPIRES, DEPLOYMENTS = f"{GROUP}/expires", f"{GROUP}/deployments"
+"""Annotations, which gateways of the cluster read too: RFC 3339; `namespace/name`, separated by commas."""
 _PREFIX = "sk-genai-"
 _LONGEST_TEXT = 200
 _MOST_OFFERED = 6
@@ -202,8 +204,8 @@ def to_secret(key: NewKey, namespace: str) -> Json:
     annotations = {
         _NAME: record.name,
         _DESCRIPTION: record.description,
-        _EXPIRES: timestamp(record.expires) if record.expires else "",
-        _DEPLOYMENTS: ",".join(record.deployments),
+        EXPIRES: timestamp(record.expires) if record.expires else "",
+        DEPLOYMENTS: ",".join(record.deployments),
         _CREATED_BY: record.created_by,
     }
     return {
@@ -238,7 +240,7 @@ def from_secret(item: Mapping[str, Any]) -> KeyRecord:
     missing = [label for label in (_ORGANIZATION, _USER, _KEY) if not labels.get(label)]
     if missing:
         raise ValueError(f"Secret {meta.get('name')} lacks the label {missing[0]}")
-    expires = annotations.get(_EXPIRES)
+    expires = annotations.get(EXPIRES)
     return KeyRecord(
         id=str(labels[_KEY]),
         organization=str(labels[_ORGANIZATION]),
@@ -248,7 +250,7 @@ def from_secret(item: Mapping[str, Any]) -> KeyRecord:
         description=str(annotations.get(_DESCRIPTION) or ""),
         created=_moment(meta.get("creationTimestamp")),
         expires=_moment(expires),
-        deployments=tuple(part for part in str(annotations.get(_DEPLOYMENTS) or "").split(",") if part),
+        deployments=tuple(part for part in str(annotations.get(DEPLOYMENTS) or "").split(",") if part),
         created_by=str(annotations.get(_CREATED_BY) or ""),
     )
 

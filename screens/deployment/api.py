@@ -170,7 +170,7 @@ class ApiPane(Vertical):
             self.notify("its endpoint is bound to no gateway: there is nothing to probe", severity="warning")
             return
         text = (
-            f"In {self._named_context}: three requests that must be refused. For one of them a key that may"
+            f"In {self._named_context}: five requests that must be refused. For three of them a key that may"
             " call nothing is made as a Secret, and deleted again."
         )
         if not await self.app.push_screen_wait(ConfirmDialog(f"Probe the gateway of {self._ref}?", text, yes="Probe")):

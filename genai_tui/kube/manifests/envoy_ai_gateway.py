@@ -23,7 +23,7 @@ from genai_tui.domain.enforcement import (
     limits_by_level,
 )
 from genai_tui.engines.parts import PORT
-from genai_tui.kube.manifests.parts import LONGEST_STREAM, Json, authentication, item, sharing
+from genai_tui.kube.manifests.parts import LONGEST_STREAM, Json, authentication, authorization, item, must_hold
 
 MODEL_HEADER = "x-ai-eg-model"
 """Set by the gateway from the request's `model`."""
@@ -92,8 +92,8 @@ def _auth_config(name: str, namespace: str, spec: DeploymentSpec, keys_in: str) 
         "authentication": authentication(),
         "authorization": {
             # Whether Envoy overwrites or appends the headers below is not known; who brings them along is refused.
-            "no-forged-identity": {"patternMatching": {"patterns": [{"predicate": forged}]}},
-            "sharing": sharing(spec),
+            "no-forged-identity": must_hold(forged),
+            **authorization(name, namespace, spec),
         },
         "response": {
             "success": {

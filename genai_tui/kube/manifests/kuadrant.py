@@ -16,7 +16,7 @@ from genai_tui.domain.enforcement import (
     label_claim,
     limits_by_level,
 )
-from genai_tui.kube.manifests.parts import Json, authentication, item, route_rule, sharing
+from genai_tui.kube.manifests.parts import Json, authentication, authorization, item, route_rule
 
 
 def render(name: str, namespace: str, spec: DeploymentSpec, parent: Json, hostname: str) -> tuple[Json, ...]:
@@ -26,7 +26,7 @@ def render(name: str, namespace: str, spec: DeploymentSpec, parent: Json, hostna
     identity = {short: {"expression": label_claim(label)} for _, short, label in LEVELS}
     rules = {
         "authentication": authentication(),
-        "authorization": {"sharing": sharing(spec)},
+        "authorization": authorization(name, namespace, spec),
         "response": {"success": {"filters": {"identity": {"json": {"properties": identity}}}}},
     }
     objects = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from genai_tui.domain.deployment import DeploymentSpec
-from genai_tui.domain.enforcement import ServedKind, sharing_predicates
+from genai_tui.domain.enforcement import ServedKind, key_predicates, sharing_predicates
 from genai_tui.domain.naming import DEPLOYMENT_LABEL, KIND_LABEL, MANAGED_BY_LABEL, MANAGER
 from genai_tui.engines.parts import PORT
 
@@ -51,6 +51,11 @@ def authentication() -> Json:
     }
 
 
-def sharing(spec: DeploymentSpec) -> Json:
-    """Who may call, as a rule of `authorization`."""
-    return {"patternMatching": {"patterns": [{"predicate": text} for text in sharing_predicates(spec)]}}
+def authorization(name: str, namespace: str, spec: DeploymentSpec) -> Json:
+    """Who may call, and with which of their keys: rules that must all hold."""
+    return {"sharing": must_hold(*sharing_predicates(spec)), "key": must_hold(*key_predicates(name, namespace))}
+
+
+def must_hold(*predicates: str) -> Json:
+    """One rule of `authorization`."""
+    return {"patternMatching": {"patterns": [{"predicate": text} for text in predicates]}}
