@@ -24,7 +24,7 @@ class Playground(Protocol):
         """How requests get there from here, and why that way; empty when not known."""
         ...
 
-    def public_address(self, ref: Ref) -> str:
+    async def public_address(self, ref: Ref) -> str:
         """Base URL at which developers reach it, ending before /v1; empty where none is known."""
         ...
 

@@ -176,13 +176,14 @@ class GatewayObjects:
         if document is None or endpoint is None or endpoint.gateway is None or endpoint.enforcement is None:
             raise BadInput(f"{ref} is at no gateway that keeps its limits", next_step="bind it to such an endpoint")
         gateway = (endpoint.gateway.namespace, endpoint.gateway.name)
-        address = await self._gateways.address(gateway, endpoint.tls_secret)
+        hostname = hostname_of(ref.name, endpoint.hostname)
+        address = await self._gateways.address(gateway, endpoint.tls_secret, hostname)
         if address is None:
             why = f"Gateway {gateway[0]}/{gateway[1]} has no address yet"
             self._proven[ref] = (document.spec.canonical_json(), (Probe("no key", 401, None, why),))
             return await self.enforcement(ref)
         probes: list[Probe] = []
-        async with Prober(address, hostname_of(ref.name, endpoint.hostname), ref.name) as prober:
+        async with Prober(address, hostname, ref.name) as prober:
             probes.append(await prober.ask("no key", 401, None))
             probes.append(await prober.ask("an unknown key", 401, f"sk-genai-{secrets.token_urlsafe(24)}"))
             for what, secret, key in _refused_keys(document, ref, self._session.system_namespace):

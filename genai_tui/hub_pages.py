@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from genai_tui.domain.catalogue import UseCase
 from genai_tui.domain.documents import Endpoint
 from genai_tui.domain.handover import directory, handover
 from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Ref
@@ -62,7 +63,8 @@ async def page(services: Services, row: DeploymentRow, organization: str | None,
     base_url = gateway.rstrip("/").removesuffix("/v1")
     unique = sum(other.ref.name == row.ref.name for other in picture.deployments()) == 1
     called = row.ref.name if unique else str(row.ref)
-    samples = [(language, sample(language, base_url, called)) for language in LANGUAGES]
+    use = model.spec.use_case if model is not None else UseCase.CHAT
+    samples = [(language, sample(language, base_url, called, use=use)) for language in LANGUAGES]
     kept = f"embedded gateway at {base_url}"
     return handover(detail, model, endpoint, samples, kept, address=base_url, called=called)
 

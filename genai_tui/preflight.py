@@ -26,6 +26,7 @@ from genai_tui.domain.quantities import parse_quantity
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted
 from genai_tui.kube.connection import Connection
+from genai_tui.kube.gateways import listens
 from genai_tui.looking import AskHub, HubAnswer, certificate_of, hub_is_asked
 from genai_tui.services import ClusterPicture
 
@@ -145,7 +146,7 @@ class Preflight:
             # Whether it exists is said where its route is.
             return (Check(about, Level.UNKNOWN, "the Gateway could not be looked at"),)
         listeners = (gateway.get("spec") or {}).get("listeners") or ()
-        serving = [one for one in listeners if one.get("protocol") == "HTTPS" and _listens(one.get("hostname"), host)]
+        serving = [one for one in listeners if one.get("protocol") == "HTTPS" and listens(one.get("hostname"), host)]
         if not serving:
             return (
                 Check(about, Level.WARNING, f"no HTTPS listener takes {host}: keys would cross the net in the clear"),
@@ -213,16 +214,6 @@ class Preflight:
 
 def _seen(item: Json) -> SeenSecret:
     return SeenSecret(item.get("type", "Opaque"), frozenset(item.get("data") or ()))
-
-
-def _listens(hostname: str | None, host: str) -> bool:
-    """Whether a listener takes a host; a wildcard there stands for any number of labels.
-
-    https://gateway-api.sigs.k8s.io/reference/api-spec/main/spec/#listener
-    """
-    if not hostname:
-        return True
-    return host.endswith(hostname[1:]) if hostname.startswith("*.") else host == hostname
 
 
 def _budget(pod: Json) -> int:

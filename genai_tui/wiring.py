@@ -14,9 +14,9 @@ from genai_tui.api_keys import ClusterKeys
 from genai_tui.auditing import Recorder
 from genai_tui.cluster_secrets import ClusterSecrets
 from genai_tui.counting import Counting
+from genai_tui.domain.catalogue import UseCase
 from genai_tui.domain.cluster import PICTURED, Kind, Pod
 from genai_tui.domain.documents import Endpoint, Model, ModelDeployment
-from genai_tui.domain.enforcement import hostname_of
 from genai_tui.domain.own_credentials import API_KEY, ENGINE_KEY
 from genai_tui.domain.rows import Ref
 from genai_tui.engines.failures import diagnose
@@ -32,6 +32,7 @@ from genai_tui.kube import executing, reach
 from genai_tui.kube import logs as kube_logs
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
+from genai_tui.kube.gateways import Gateways
 from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.audit import AuditRows
 from genai_tui.metering.budgets import BudgetRows
@@ -89,7 +90,7 @@ class Wiring:
         )
         self._scope = settings.namespace
         self._ledger = Ledger(settings.state / "ledger.db")
-        self._public = PublicWays(picture, session, access, settings.reach)
+        self._public = PublicWays(picture, session, access, settings.reach, Gateways(connection).listening)
         self._ways = Ways(connection, picture, settings.reach, self._public)
         self.counters = Counting(CounterRows(self._ledger), session.server, self._read_counters, now)
         pace = Pace()
@@ -242,6 +243,7 @@ class Wiring:
             cluster=self._session.server,
             clock=now,
             way=way,
+            learn=self._public.learn,
             developer=self._developer,
         )
 
@@ -255,6 +257,7 @@ class Wiring:
 
     async def _resolve(self, ref: Ref) -> Target:
         if self._public.why(ref):
+            await self._public.learn(ref)
             return self._public.target(ref, self._public.address(ref), await self.credentials.value(API_KEY))
         detail = self._picture.deployment(ref)
         route = await self._ways.to(ref)
@@ -267,19 +270,18 @@ class Wiring:
         detail = self._picture.deployment(ref)
         document = detail.document if detail is not None else None
         pricing = document.spec.pricing if document is not None else None
-        endpoint = next(
-            (e.document for e in self._picture.endpoints() if document and e.name == document.spec.endpoint), None
-        )
         model = detail.row.model if detail is not None else None
         price = pricing.price if pricing is not None else None
         public, embedded = self._public.address(ref), self._public.embedded(ref)
-        address, called = _cluster_address(ref), ref.name
+        address, called, doubt = _cluster_address(ref), ref.name, ""
         if embedded and public:
             several = sum(row.ref.name == ref.name for row in self._picture.deployments()) > 1
             address, called = public, str(ref) if several else ref.name
-        elif endpoint is not None and endpoint.spec.exposure == "gateway":
-            address = f"https://{hostname_of(ref.name, endpoint.spec.hostname)}"
-        return Known(model or ref.name, price, address, called, public, embedded)
+        elif at_gateway := self._public.at_gateway(ref):
+            address, doubt = at_gateway, self._public.doubt(ref)
+        entry = next((row.document for row in self._picture.models() if row.name == model), None)
+        use = entry.spec.use_case if entry is not None else UseCase.CHAT
+        return Known(model or ref.name, price, address, called, public, embedded, doubt, use)
 
     async def _recall_starts(self) -> None:
         try:

@@ -25,6 +25,7 @@ from genai_tui.domain.keys import from_secret
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput
 from genai_tui.files import read_documents
+from genai_tui.hub_pages import page
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.controllers import Controllers
 from genai_tui.sandbox.events import Recorder
@@ -392,3 +393,38 @@ async def test_the_certificates_that_the_gateway_shows_are_held_against_the_host
     ((about, level, text),) = await told()
     assert (about, level) == ("TLS secret default/cert", "ok")
     assert "its certificate names chat.llm.example.com, until " in text
+
+
+HTTP: Json = {"name": "http", "port": 80, "protocol": "HTTP"}
+HTTPS: Json = {"name": "https", "port": 8443, "protocol": "HTTPS", "hostname": "*.llm.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("listeners", "address", "guessed"),
+    [
+        ([HTTP], "http://chat.llm.example.com", False),
+        ([HTTP | {"port": 8080}], "http://chat.llm.example.com:8080", False),
+        ([HTTP, HTTPS], "https://chat.llm.example.com:8443", False),
+        ([HTTP, HTTPS | {"hostname": "*.example.org", "port": 443}], "http://chat.llm.example.com", False),
+        ([HTTPS | {"hostname": "*.example.org"}], "https://chat.llm.example.com", True),
+    ],
+)
+async def test_samples_and_pages_name_the_address_at_which_the_gateway_listens(
+    cluster: Served, services: Services, listeners: list[Json], address: str, guessed: bool
+) -> None:
+    gateways = registry.by_kind("gateway.networking.k8s.io/v1", "Gateway")
+    assert gateways is not None
+
+    def listen() -> None:
+        live = cluster.api.get(gateways, "default", "genai")
+        cluster.api.update(gateways, "default", "genai", live | {"spec": live["spec"] | {"listeners": listeners}})
+
+    cluster.call(listen)
+    await services.operations.apply(document())
+    while (detail := services.picture.deployment(REF)) is None or detail.document is None:
+        await services.settle()
+    code = await services.playground.sample_code(REF, "curl")
+    assert f"curl -sS {address}/v1/chat/completions " in code
+    assert ("is a guess" in code) == guessed
+    assert await services.playground.public_address(REF) == address
+    assert f"curl -sS {address}/v1/" in await page(services, detail.row, None, None)

@@ -70,6 +70,10 @@ async def test_the_way_follows_from_what_stands_in_it(cluster: Served, picture: 
         assert Ways(connection, picture).describe(Ref("team-a", "none")) == ""
 
 
+async def not_known(gateway: tuple[str, str], tls: str | None, hostname: str) -> None:
+    """A Gateway that cannot be asked."""
+
+
 @pytest.mark.parametrize(
     ("endpoint", "gateway", "address"),
     [
@@ -85,7 +89,7 @@ async def test_the_public_address_is_the_way_where_the_clusters_own_are_not_perm
     session = replace(FakeServices().session, gateway=gateway)
 
     def described(wanted: Way = "auto") -> str:
-        return Ways(connection, picture, wanted, PublicWays(picture, session, access, wanted)).describe(REF)
+        return Ways(connection, picture, wanted, PublicWays(picture, session, access, wanted, not_known)).describe(REF)
 
     async with Connection(resolve(str(cluster.kubeconfig()), None)) as connection:
         access.refused = {("create", "services/proxy", "")}
@@ -101,7 +105,7 @@ async def test_the_public_address_is_the_way_where_the_clusters_own_are_not_perm
 
 
 async def test_an_address_that_is_not_known_is_said_with_what_to_do() -> None:
-    ways = PublicWays(deployed(), FakeServices().session, FakeAccess(), "public")
+    ways = PublicWays(deployed(), FakeServices().session, FakeAccess(), "public", not_known)
     with pytest.raises(NotFound) as caught:
         ways.target(REF, ways.address(REF), "sk-genai-x")
     assert "no public address of team-a/chat is known; set `gateway`" in caught.value.problem.line

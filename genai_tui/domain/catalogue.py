@@ -21,6 +21,18 @@ class UseCase(StrEnum):
     RERANK = "rerank"
     VISION = "vision"
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where such a model is asked, in the OpenAI protocol; the first is what it is for."""
+        asked = {
+            UseCase.CHAT: ("/v1/chat/completions", "/v1/completions"),
+            UseCase.COMPLETION: ("/v1/completions",),
+            UseCase.EMBEDDING: ("/v1/embeddings",),
+            UseCase.RERANK: ("/v1/rerank",),
+            UseCase.VISION: ("/v1/chat/completions",),
+        }
+        return (*asked[self], "/v1/models")
+
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _REVISION = re.compile(r"[\w.][\w./-]*", re.ASCII)

@@ -219,8 +219,9 @@ def _kuadrant_holes(spec: DeploymentSpec, installed: Installed, keys_in: str) ->
     if has_token_limits(spec):
         found.append("tokens of /v1/messages and /v1/responses are not counted (Kuadrant/kuadrant-operator#1864)")
     if installed.known and keys_in not in installed.key_namespaces:
-        where = ", ".join(installed.key_namespaces) or "nowhere: there is no Kuadrant resource"
-        found.append(f"API keys are in namespace {keys_in}, and Kuadrant reads them in {where}")
+        where = ", ".join(installed.key_namespaces)
+        reads = f"Kuadrant reads them in {where}" if where else "Kuadrant reads none: there is no Kuadrant resource"
+        found.append(f"API keys are in namespace {keys_in}, and {reads}")
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
+from genai_tui.domain.catalogue import UseCase
 from genai_tui.domain.deployment import Limits, RateLimits, Sharing, SharingMode
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.rows import DeploymentDetail
@@ -62,7 +63,8 @@ def handover(
     parts += ["```sh", "export API_KEY=...", "```", ""]
     if spec is not None:
         parts += ["## Limits", "", *_limits(spec.rate_limits, enforcement), ""]
-    parts += ["## Requests", "", "The OpenAI protocol: `/v1/chat/completions`, `/v1/completions`, `/v1/models`.", ""]
+    use = model.spec.use_case if model is not None else UseCase.CHAT
+    parts += ["## Requests", "", f"The OpenAI protocol: {', '.join(f'`{path}`' for path in use.paths)}.", ""]
     for language, code in samples:
         parts += [
             f"### {_TITLES.get(language, language)}",

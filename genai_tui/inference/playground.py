@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from genai_tui.domain.catalogue import UseCase
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message
 from genai_tui.domain.money import Cost, Price
 from genai_tui.domain.rows import Ref
@@ -34,6 +35,8 @@ class Known:
         called: its name at that address.
         public: base URL at which developers reach it; empty where none is known.
         recorded: whether the gateway there records each request in this ledger itself.
+        doubt: what is a guess about `base_url`; empty for nothing.
+        use: what its model is for; decides what its samples ask.
     """
 
     model: str
@@ -42,6 +45,8 @@ class Known:
     called: str
     public: str = ""
     recorded: bool = False
+    doubt: str = ""
+    use: UseCase = UseCase.CHAT
 
 
 Resolve = Callable[[Ref], Awaitable[Target]]
@@ -60,6 +65,7 @@ class EnginePlayground:
         cluster: str,
         clock: Callable[[], datetime],
         way: Callable[[Ref], str] = lambda _: "",
+        learn: Callable[[Ref], Awaitable[None]] | None = None,
         developer: Callable[[str, str | None], EnginePlayground] | None = None,
         silence_s: float = SILENCE_LIMIT_S,
     ) -> None:
@@ -72,12 +78,13 @@ class EnginePlayground:
             cluster: the cluster's name in the ledger.
             clock: the time, in UTC.
             way: how a deployment's engine is reached, in words.
+            learn: finds out what `know` says of public addresses; None: there is nothing to find out.
             developer: the same at a public address with an API key.
             silence_s: how long an engine may say nothing before it is given up.
         """
         self._resolve, self._know, self._record = resolve, know, record
         self._cluster, self._clock, self._silence_s = cluster, clock, silence_s
-        self._way, self._developer = way, developer
+        self._way, self._learn, self._developer = way, learn, developer
 
     async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream the answer; the last event is `Answered`. Raises what the client raises, after it was recorded.
@@ -140,9 +147,14 @@ class EnginePlayground:
         """`max_model_len` of /v1/models; None where the engine does not say it."""
         return await serving.context_length(await self._resolve(ref))
 
-    def public_address(self, ref: Ref) -> str:
+    async def public_address(self, ref: Ref) -> str:
         """Where its endpoint, or the embedded gateway, answers developers."""
-        return self._know(ref).public
+        return (await self._learnt(ref)).public
+
+    async def _learnt(self, ref: Ref) -> Known:
+        if self._learn is not None:
+            await self._learn(ref)
+        return self._know(ref)
 
     def as_developer(self, address: str, key: str | None) -> EnginePlayground:
         """Asked there, with that key."""
@@ -162,5 +174,5 @@ class EnginePlayground:
 
     async def sample_code(self, ref: Ref, language: Language, request: ChatRequest | None = None) -> str:
         """A request in code to the deployment's public address."""
-        known = self._know(ref)
-        return sample(language, known.base_url, known.called, request)
+        known = await self._learnt(ref)
+        return sample(language, known.base_url, known.called, request, use=known.use, doubt=known.doubt)

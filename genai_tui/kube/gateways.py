@@ -166,17 +166,41 @@ class Gateways:
         except (NotFound, NotPermitted) as error:
             return {"refused": error.problem.line} if isinstance(error, NotPermitted) else None
 
-    async def address(self, gateway: tuple[str, str], tls: str | None) -> tuple[str, str, int] | None:
+    async def address(self, gateway: tuple[str, str], tls: str | None, hostname: str) -> tuple[str, str, int] | None:
         """Scheme, host and port where the Gateway itself says it answers; None while it has no address."""
-        live = await self._get(GATEWAY.api_version, GATEWAY.kind, {"namespace": gateway[0], "name": gateway[1]})
+        live = await self._live(gateway)
         addresses = ((live or {}).get("status") or {}).get("addresses") or ()
-        listeners: Sequence[Json] = ((live or {}).get("spec") or {}).get("listeners") or ()
-        ports: dict[str, int] = {
-            str(listener.get("protocol")): int(listener["port"]) for listener in reversed(listeners)
-        }
-        scheme = "https" if tls or "HTTPS" in ports else "http"
-        port = ports.get(scheme.upper())
-        return (scheme, str(addresses[0]["value"]), port) if addresses and port is not None else None
+        found = listener(live or {}, tls, hostname)
+        return (found[0], str(addresses[0]["value"]), found[1]) if addresses and found is not None else None
+
+    async def listening(self, gateway: tuple[str, str], tls: str | None, hostname: str) -> tuple[str, int] | None:
+        """Scheme and port at which the Gateway takes a hostname; None where it takes none, or may not be read."""
+        return listener(await self._live(gateway) or {}, tls, hostname)
+
+    async def _live(self, gateway: tuple[str, str]) -> Json | None:
+        return await self._get(GATEWAY.api_version, GATEWAY.kind, {"namespace": gateway[0], "name": gateway[1]})
+
+
+def listener(gateway: Json, tls: str | None, hostname: str) -> tuple[str, int] | None:
+    """Scheme and port at which a Gateway takes a hostname: by TLS where it can, and always where `tls` is wanted."""
+    ports: dict[str, int] = {
+        str(one.get("protocol")): int(one["port"])
+        for one in reversed((gateway.get("spec") or {}).get("listeners") or ())
+        if listens(one.get("hostname"), hostname)
+    }
+    scheme = "https" if tls or "HTTPS" in ports else "http"
+    port = ports.get(scheme.upper())
+    return (scheme, port) if port is not None else None
+
+
+def listens(hostname: str | None, host: str) -> bool:
+    """Whether a listener takes a host; a wildcard there stands for any number of labels.
+
+    https://gateway-api.sigs.k8s.io/reference/api-spec/main/spec/#listener
+    """
+    if not hostname:
+        return True
+    return host.endswith(hostname[1:]) if hostname.startswith("*.") else host == hostname
 
 
 def _judge(item: Json, live: Json | None) -> Condition:

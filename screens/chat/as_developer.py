@@ -114,7 +114,7 @@ async def choose_developer(app: App[None], services: Services, ref: Ref) -> Deve
         return None
     record = keys[chosen - 2] if chosen > 1 else None
     own = await services.credentials.find(API_KEY)
-    address = services.playground.public_address(ref)
+    address = await services.playground.public_address(ref)
     answered = await app.push_screen_wait(
         CallerDialog(ref, address, with_key=chosen == 0, at_hand=own.source if chosen == 0 else "")
     )

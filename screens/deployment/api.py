@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from genai_tui.chat_ports import Playground
+from genai_tui.domain.catalogue import UseCase
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.enforcement import Claim, Enforcement
 from genai_tui.domain.handover import handover
@@ -30,15 +31,16 @@ LOOK_EVERY_S = 10.0
 LANGUAGES: tuple[tuple[Language, str], ...] = (("curl", "curl"), ("python", "Python"), ("node", "Node"))
 
 
-def api_blocks(detail: DeploymentDetail, endpoint: Endpoint | None) -> list[Block]:
+def api_blocks(detail: DeploymentDetail, model: Model | None, endpoint: Endpoint | None) -> list[Block]:
     """Where it answers."""
+    use = model.spec.use_case if model is not None else UseCase.CHAT
     row = detail.row
     served = ", ".join(row.served_names)
     blocks: list[Block] = [
         Heading("WHERE IT ANSWERS"),
         Fact("endpoint", _where(row.endpoint, endpoint)),
         Fact("model", f"{served}   as the engine itself says" if served else "the engine has not answered yet"),
-        Fact("paths", "/v1/chat/completions, /v1/completions, /v1/models: the OpenAI protocol"),
+        Fact("paths", f"{', '.join(use.paths)}: the OpenAI protocol"),
         Fact("key", "read from the environment variable API_KEY, so that it is in no file and no command line"),
     ]
     return blocks
@@ -125,11 +127,11 @@ class ApiPane(Vertical):
     def show(self, detail: DeploymentDetail, model: Model | None, endpoint: Endpoint | None) -> None:
         """Follow the deployment: ask for the samples again when their address or name may have changed."""
         way = self._playground.way(self._ref)
-        self._about = [*api_blocks(detail, endpoint), *([Fact("reached by", way)] if way else [])]
+        self._about = [*api_blocks(detail, model, endpoint), *([Fact("reached by", way)] if way else [])]
         spec = endpoint.spec if endpoint is not None else None
         self._at_gateway = spec is not None and spec.exposure == "gateway" and not detail.row.foreign
         self._page = lambda: handover(detail, model, endpoint, self._samples.items(), self._kept(endpoint))
-        asked_with = (detail.row.served_names, detail.row.endpoint, endpoint, detail.document)
+        asked_with = (detail.row.served_names, detail.row.endpoint, endpoint, detail.document, model)
         if asked_with != self._asked_with:
             self._asked_with = asked_with
             self._ask()

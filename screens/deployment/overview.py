@@ -265,7 +265,7 @@ def enforcement(endpoint: Endpoint | None) -> str:
     """Who keeps the limits, and where it stands what is proven of it."""
     kept = kept_by(endpoint.spec if endpoint is not None else None)
     proven = endpoint is not None and endpoint.spec.enforcement is not None
-    return f"by {kept}: the tab API says what is proven" if proven else kept
+    return f"{kept}: the tab API says what is proven" if proven else kept
 
 
 def _set(level: Limits) -> bool:

@@ -463,7 +463,7 @@ class FakePlayground:
     as_theirs: Exception | None = None
     """What the gateway refuses a developer with."""
 
-    def public_address(self, ref: Ref) -> str:
+    async def public_address(self, ref: Ref) -> str:
         return self.address
 
     def as_developer(self, address: str, key: str | None) -> FakePlayground:

@@ -49,7 +49,7 @@ async def test_what_a_developer_meets_is_the_gateways_answer_and_its_row(tmp_pat
         services = build_services(Settings(kubeconfig=kubeconfig, gateway=gateway, state=tmp_path / "state"))
         try:
             await services.settle()
-            assert services.playground.public_address(CHAT) == gateway
+            assert await services.playground.public_address(CHAT) == gateway
             assert f"{gateway}/v1/chat/completions" in await services.playground.sample_code(CHAT, "curl")
             detail = services.picture.deployment(CHAT)
             assert detail is not None

@@ -86,6 +86,10 @@ class Engine:
             usage = {"prompt_tokens": 4, "total_tokens": 4}
             item = {"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}
             return await self._json(send, 200, {"object": "list", "data": [item], "model": "chat", "usage": usage})
+        if path.endswith("/rerank"):
+            found = {"index": 0, "document": {"text": data["documents"][0]}, "relevance_score": 0.97}
+            answer = {"id": "r", "model": "chat", "usage": {"total_tokens": 9}, "results": [found]}
+            return await self._json(send, 200, answer)
         wanted = data.get("max_tokens", 3)
         usage = {"prompt_tokens": 10, "completion_tokens": wanted, "total_tokens": 10 + wanted}
         if not data.get("stream"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from shutil import which
 import httpx
 import pytest
 
+from genai_tui.domain.catalogue import UseCase
 from genai_tui.domain.chat import ChatRequest, Message, Output, Sampling
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import EngineRefused, Unreachable
@@ -23,10 +25,25 @@ HELLO = (Message("user", "Hello"),)
 OPENAI_STUB = """
 export default class OpenAI {
   constructor({ baseURL, apiKey }) { Object.assign(this, { baseURL, apiKey }); }
-  chat = { completions: { create: async (body) => (await fetch(this.baseURL + "/chat/completions", { method: "POST",
-    headers: { Authorization: "Bearer " + this.apiKey }, body: JSON.stringify(body) })).json() } };
+  post = async (path, { body }) => (await fetch(this.baseURL + path, { method: "POST",
+    headers: { Authorization: "Bearer " + this.apiKey }, body: JSON.stringify(body) })).json();
+  chat = { completions: { create: (body) => this.post("/chat/completions", { body }) } };
+  completions = { create: (body) => this.post("/completions", { body }) };
+  embeddings = { create: (body) => this.post("/embeddings", { body }) };
 }
 """
+
+ANSWERS = {
+    UseCase.COMPLETION: b"""{"id": "c", "object": "text_completion", "created": 1, "model": "chat", "choices": [{"index": 0,
+        "text": " red", "logprobs": null, "finish_reason": "length"}], "usage": {"prompt_tokens": 3, "completion_tokens": 1,
+        "total_tokens": 4}}""",
+    UseCase.EMBEDDING: b"""{"object": "list", "model": "chat", "data": [{"object": "embedding", "index": 0,
+        "embedding": [0.5, 0.25]}], "usage": {"prompt_tokens": 4, "total_tokens": 4}}""",
+    UseCase.RERANK: b"""{"id": "r", "model": "chat", "usage": {"total_tokens": 9}, "results": [{"index": 0,
+        "document": {"text": "red"}, "relevance_score": 0.97}]}""",
+}
+PRINTED = {UseCase.CHAT: "WhatStack", UseCase.VISION: "WhatStack", UseCase.COMPLETION: " red", UseCase.EMBEDDING: "0.25",
+           UseCase.RERANK: "0.97"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -67,8 +84,11 @@ async def test_what_cannot_be_read_or_reached_is_said() -> None:
                 await models(Target(http, "http://127.0.0.1:1", "tiny"))
 
 
-def run_sample(tmp_path: Path, language: Language, request: ChatRequest | None = None) -> tuple[Exchange, str]:
+def run_sample(
+    tmp_path: Path, language: Language, request: ChatRequest | None = None, *, use: UseCase = UseCase.CHAT
+) -> tuple[Exchange, str]:
     """Run it as printed: what was asked, and what it wrote."""
+    said = ANSWERS.get(use)
     programs = {"curl": ["bash"], "python": [sys.executable], "node": ["node"]}
     files = {"curl": "sample.sh", "python": "sample.py", "node": "sample.mjs"}
     # Python is always here; curl and Node are not needed to develop this, only to try what we print for them.
@@ -78,8 +98,8 @@ def run_sample(tmp_path: Path, language: Language, request: ChatRequest | None =
     stub.mkdir(parents=True)
     (stub / "index.mjs").write_text(OPENAI_STUB)
     (stub / "package.json").write_text('{"name": "openai", "main": "index.mjs"}')
-    with serve(replay("vllm-0.32/chat")) as engine:
-        (tmp_path / files[language]).write_text(sample(language, engine.url, "chat", request))
+    with serve(replay("vllm-0.32/chat") if said is None else answer("200 OK", said)) as engine:
+        (tmp_path / files[language]).write_text(sample(language, engine.url, "chat", request, use=use))
         done = subprocess.run(
             [*programs[language], files[language]],
             cwd=tmp_path,
@@ -101,6 +121,25 @@ def test_sample_code_runs_as_printed(tmp_path: Path, language: Language) -> None
     assert b"bearer sk-mine" in exchange.request.lower()
     assert "WhatStack" in out
     assert "34" in out
+
+
+@pytest.mark.parametrize("language", ["curl", "python", "node"])
+@pytest.mark.parametrize("use", UseCase)
+def test_a_model_is_asked_what_it_is_for(tmp_path: Path, language: Language, use: UseCase) -> None:
+    exchange, out = run_sample(tmp_path, language, use=use)
+    assert exchange.request.split()[1].decode() == use.paths[0]
+    assert exchange.body["model"] == "chat"
+    fields = {
+        UseCase.COMPLETION: {"prompt"}, UseCase.EMBEDDING: {"input"}, UseCase.RERANK: {"query", "documents"}
+    }  # fmt: skip
+    asked = fields.get(use, {"messages"})
+    assert asked <= exchange.body.keys()
+    if use is UseCase.VISION:
+        (message,) = exchange.body["messages"]
+        assert [part["type"] for part in message["content"]] == ["text", "image_url"]
+        kind, data = message["content"][1]["image_url"]["url"].split(",")
+        assert (kind, base64.b64decode(data)[:8]) == ("data:image/png;base64", b"\x89PNG\r\n\x1a\n")
+    assert PRINTED[use] in out
 
 
 @pytest.mark.parametrize("language", ["curl", "python", "node"])
