@@ -31,7 +31,7 @@ class ScreenAction:
 
 
 class ConsoleScreen(Screen[None]):
-    """Base of every screen.
+    """Base of every screen. The digits of the header lead to the areas, where a screen has no use of its own for them.
 
     Attributes:
         AREA: the area tab this screen belongs to; empty for none.
@@ -42,6 +42,10 @@ class ConsoleScreen(Screen[None]):
     AREA: ClassVar[str] = ""
     HELP: ClassVar[str | None] = ""
     WRITES: ClassVar[frozenset[str]] = frozenset()
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(str(number), f"app.open_area('{area}')", title, show=False, id=f"area.{area}", tooltip=f"Go to {title}")
+        for number, (area, title) in enumerate(AREAS, 1)
+    ]
 
     app = getters.app(GenaiTui)
     _seen_revision: int | None = None
@@ -124,9 +128,4 @@ class ConsoleScreen(Screen[None]):
 
 
 class AreaScreen(ConsoleScreen):
-    """The first screen of an area: the digits lead to the others."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(number), f"app.open_area('{area}')", title, show=False, id=f"area.{area}", tooltip=f"Go to {title}")
-        for number, (area, title) in enumerate(AREAS, 1)
-    ]
+    """The first screen of an area."""

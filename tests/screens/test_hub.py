@@ -9,8 +9,13 @@ from typing import Any, Protocol
 import pytest
 from textual.pilot import Pilot
 
+from screens.access import AccessScreen
 from screens.app import GenaiTui
+from screens.audit import AuditScreen
+from screens.deployment.screen import DeploymentScreen
 from screens.hub import HubPageScreen, HubScreen
+from screens.models import ModelsScreen
+from screens.usage import UsageScreen
 from tests.fakes.services import FakeServices
 from tests.fakes.tour import CHAT
 from tests.screens.console import Console, page, showing, wait_until
@@ -66,6 +71,32 @@ async def test_it_is_one_key_from_anywhere() -> None:
         await wait_until(pilot, lambda: isinstance(app.screen, HubScreen))
         await pilot.press("H", "escape")
         await wait_until(pilot, lambda: not isinstance(app.screen, HubScreen))
+
+
+async def test_the_digits_of_the_header_lead_out_of_every_screen_that_is_opened_on_top() -> None:
+    app = GenaiTui(FakeServices().build())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        await pilot.press("H")
+        await wait_until(pilot, lambda: isinstance(app.screen, HubScreen))
+        await pilot.press("4")
+        await wait_until(pilot, lambda: isinstance(app.screen, AccessScreen))
+        await pilot.press("a")
+        await wait_until(pilot, lambda: isinstance(app.screen, AuditScreen))
+        await pilot.press("2")
+        await wait_until(pilot, lambda: isinstance(app.screen, ModelsScreen))
+        await pilot.press("1")
+        await wait_until(pilot, lambda: isinstance(app.screen, HubScreen))
+        await wait_until(pilot, lambda: "team-a/chat" in page(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, HubPageScreen))
+        await pilot.press("6")
+        await wait_until(pilot, lambda: isinstance(app.screen, UsageScreen))
+        # One deployment has seven tabs: there the digits are theirs.
+        app.open_deployment(CHAT)
+        await wait_until(pilot, lambda: isinstance(app.screen, DeploymentScreen))
+        await pilot.press("4")
+        await wait_until(pilot, lambda: isinstance(app.screen, DeploymentScreen) and "WHERE IT ANSWERS" in page(app))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
