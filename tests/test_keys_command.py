@@ -75,6 +75,23 @@ def test_a_key_is_made_listed_and_revoked_and_written_nowhere_else(program: Prog
     assert [item["user"] for item in program("keys", "list", "-o", "json").json["items"]] == ["carol"]
 
 
+OPEN = """
+apiVersion: genai-tui.dev/v1alpha1
+kind: Endpoint
+metadata: {name: wide-open}
+spec: {hostname: open.example.com, exposure: gateway, gateway: {namespace: default, name: genai}}
+"""
+
+
+def test_a_key_that_ends_is_made_with_a_word_on_endpoints_that_check_none(program: Program) -> None:
+    (program.home / "open.yaml").write_text(OPEN)
+    assert program("apply", "-f", str(program.home / "open.yaml")).code == 0
+    ending = program("keys", "create", "--organization", "org-b", "--user", "carol", "--expires", "1d")
+    assert "until when, does not hold at wide-open: no key is checked there" in ending.err
+    endless = program("keys", "create", "--organization", "org-b", "--user", "carol")
+    assert "does not hold" not in endless.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [

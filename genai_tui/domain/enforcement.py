@@ -46,6 +46,11 @@ def kept_by(endpoint: EndpointSpec | None) -> str:
     return "the embedded gateway, for callers that use it"
 
 
+def keeps_no_key(endpoint: EndpointSpec) -> bool:
+    """Whether anyone who reaches its hostname may call, so that no expiry and no confinement of a key holds there."""
+    return endpoint.exposure == "gateway" and endpoint.enforcement is None
+
+
 @dataclass(frozen=True, slots=True)
 class ServedKind:
     """A kind of the API with the version we write, and its plural."""
