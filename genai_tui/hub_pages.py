@@ -55,7 +55,10 @@ async def page(services: Services, row: DeploymentRow, organization: str | None,
         gateway = services.session.gateway or None
     if gateway is None:
         samples = [(language, await services.playground.sample_code(row.ref, language)) for language in LANGUAGES]
-        return handover(detail, model, endpoint, samples, await _kept(services, row.ref, endpoint))
+        outside = endpoint is not None and endpoint.spec.exposure == "gateway"
+        address = await services.playground.public_address(row.ref) if outside else ""
+        kept = await _kept(services, row.ref, endpoint)
+        return handover(detail, model, endpoint, samples, kept, address=address)
     if endpoint is not None and endpoint.spec.enforcement is not None:
         raise BadInput(
             f"the embedded gateway does not serve {row.ref}", why=f"its endpoint names {endpoint.spec.enforcement}"

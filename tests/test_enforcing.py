@@ -427,4 +427,6 @@ async def test_samples_and_pages_name_the_address_at_which_the_gateway_listens(
     assert f"curl -sS {address}/v1/chat/completions " in code
     assert ("is a guess" in code) == guessed
     assert await services.playground.public_address(REF) == address
-    assert f"curl -sS {address}/v1/" in await page(services, detail.row, None, None)
+    handed_over = await page(services, detail.row, None, None)
+    assert f"| endpoint | {address} |" in handed_over
+    assert f"curl -sS {address}/v1/" in handed_over
