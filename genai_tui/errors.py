@@ -11,6 +11,7 @@ GenaiTuiError
   PartlyApplied        some objects were written and one was refused; names both                exit 1
   CredentialsRejected  expired, missing or broken credentials                                   exit 1
   Unreachable          no answer from the cluster or the engine                                 exit 1
+    EngineSilent       the cluster was reached, and it did not get through to the engine        exit 1
   EngineRefused        the inference engine answered with an error                              exit 1
   Refused              the API server refused for another reason; carries its own words         exit 1
   MissingTool          something this machine needs is not installed                            exit 1
@@ -169,6 +170,10 @@ class CredentialsRejected(GenaiTuiError):
 
 class Unreachable(GenaiTuiError):
     """No answer: name resolution, connection, TLS or a dropped stream."""
+
+
+class EngineSilent(Unreachable):
+    """The cluster answered, and said that nothing answers at the engine's port; `why` has its words."""
 
 
 class EngineRefused(GenaiTuiError):

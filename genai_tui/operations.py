@@ -22,11 +22,13 @@ from genai_tui.domain.naming import BEFORE_STOP_ANNOTATION, MANAGED_BY_LABEL, MA
 from genai_tui.domain.organizations import in_the_way
 from genai_tui.domain.redaction import redacted
 from genai_tui.domain.revisions import Revision
+from genai_tui.domain.rollouts import restart_refusal
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import (
     BadInput,
     NotFound,
     NotPermitted,
+    Refused,
 )
 from genai_tui.kube import logs as kube_logs
 from genai_tui.kube import writes
@@ -203,9 +205,12 @@ class ClusterOperations(Applying):
         await writes.pause(self._connection, ref.namespace, ref.name, paused=paused)
 
     async def restart(self, ref: Ref) -> None:
-        """Replace every pod."""
+        """Replace every pod. Raises Refused while its rollout is paused."""
         self._may_write()
-        await self._live_of_ours(ref)
+        live = await self._live_of_ours(ref)
+        why = restart_refusal(paused=bool(live["spec"].get("paused")))
+        if why:
+            raise Refused(f"{ref} cannot be restarted", status=400, why=why)
         await writes.restart(
             self._connection, ref.namespace, ref.name, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -18,7 +19,7 @@ import httpx
 from genai_tui.domain.cluster import ContainerSpec
 from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Ref
 from genai_tui.engines.parts import PORT
-from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted, Unreachable
+from genai_tui.errors import EngineRefused, EngineSilent, GenaiTuiError, NotFound, NotPermitted, Refused, Unreachable
 from genai_tui.kube import reach
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.manifests.foreign import identify
@@ -29,6 +30,8 @@ from genai_tui.settings import Way
 log = logging.getLogger(__name__)
 ANSWER_LIMIT_S = 30.0
 KEY_VARIABLE = "VLLM_API_KEY"
+_NOT_THERE = re.compile(r"error trying to reach service: (?!No agent available).*|no endpoints available for service.*")
+"""What the API server says when its proxy gets no answer at the pod; without an agent it never got so far."""
 
 
 class Ways:
@@ -83,7 +86,12 @@ class Ways:
         return reach.by_service(self._connection, ref.namespace, ref.name, PORT)
 
     async def fetch(self, row: DeploymentRow, path: str, pod: str | None) -> bytes:
-        """GET a path of the engine, of the named pod or of any. Raises GenaiTuiError when it does not answer."""
+        """GET a path of the engine, of the named pod or of any.
+
+        Raises:
+            EngineSilent, EngineRefused: the engine's pod does not answer, or the engine answered with an error.
+            GenaiTuiError: the way there failed, which says nothing of the engine.
+        """
         detail = self._picture.deployment(row.ref)
         if detail is not None and self._forward(detail):
             try:
@@ -98,23 +106,37 @@ class Ways:
         if pod is not None:
             route = reach.by_pod(self._connection, row.ref.namespace, pod, self.port(row.ref))
         try:
-            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
+            return await self._through(route, path, row.ref)
         except NotPermitted:
             if pod is None or row.ready != 1 or row.foreign:
                 raise
             # A Role may allow services/proxy alone; with one replica both lead to the same engine.
-            route = self.proxy(row.ref, row)
-            response = await self._connection.request("GET", f"{route.base}{path}", accept="*/*")
-        return response.content
+            return await self._through(self.proxy(row.ref, row), path, row.ref)
+
+    async def _through(self, route: reach.Route, path: str, ref: Ref) -> bytes:
+        """GET through the API server's proxy, its own refusals told apart from what it says of the engine."""
+        try:
+            return (await self._connection.request("GET", f"{route.base}{path}", accept="*/*")).content
+        except Refused as error:
+            said = _NOT_THERE.search(error.problem.what)
+            if error.status == 503 and said is not None:
+                raise EngineSilent(f"{ref} does not answer", why=said[0]) from error
+            if error.status == 500 and not error.reason:
+                # The API server names a reason for each of its refusals: this one came through it.
+                raise EngineRefused(f"{ref} answered HTTP 500 for {path}", status=500) from error
+            raise
 
     async def _fetch_forwarded(self, ref: Ref, path: str, pod: str) -> bytes:
         async with self._once(ref, pod) as route:
             try:
                 response = await route.client.get(f"{route.base}{path}", timeout=ANSWER_LIMIT_S)
+            except reach.NobodyThere as error:
+                raise EngineSilent(f"{ref} does not answer", why=str(error)) from error
             except httpx.HTTPError as error:
                 raise Unreachable(f"{ref} does not answer", why=str(error) or type(error).__name__) from error
         if not response.is_success:
-            raise Unreachable(f"{ref} answered HTTP {response.status_code} for {path}")
+            status = response.status_code
+            raise EngineRefused(f"{ref} answered HTTP {status} for {path}", status=status)
         return response.content
 
     @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from genai_tui.domain.money import Cost, plain
 from genai_tui.domain.rows import Assessment, Phase
-from genai_tui.domain.startup import time_left
+from genai_tui.domain.startup import left_of
 
 MISSING = "–"
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
@@ -35,6 +35,7 @@ LOOKS = {
     Phase.PENDING: PhaseLook("○", "waiting", 2),
     Phase.UNKNOWN: PhaseLook("?", "waiting", 3),
     Phase.PULLING: PhaseLook("◔", "busy", 4),
+    Phase.STARTING: PhaseLook("◔", "busy", 5),
     Phase.DOWNLOADING: PhaseLook("◔", "busy", 5),
     Phase.LOADING: PhaseLook("◑", "busy", 6),
     Phase.WARMING_UP: PhaseLook("◕", "busy", 7),
@@ -60,14 +61,14 @@ def phase_look(phase: Phase) -> PhaseLook:
 
 
 def phase_text(assessment: Assessment) -> str:
-    """Phase and cause in one line: `Loading 62%, about 1m40s left`, `Pending: no node has 4 free GPUs`."""
+    """Phase and cause in one line: `Loading 62%, ready in about 1m40s`, `Pending: no node has 4 free GPUs`."""
     text = assessment.phase.value
     if assessment.progress is not None:
         text += f" {percent(assessment.progress)}"
     if assessment.cause:
         text += f"{', ' if assessment.progress is not None else ': '}{assessment.cause}"
     if assessment.seconds_left is not None:
-        text += f", {time_left(assessment.seconds_left)}"
+        text += f", {left_of(assessment)}"
     return text
 
 

@@ -14,7 +14,7 @@ from genai_tui.composition import build_services
 from genai_tui.domain.deployment import EnvVar, SecretKey
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import DeploymentDetail, Ref
-from genai_tui.errors import NotFound, Unreachable
+from genai_tui.errors import EngineRefused, EngineSilent, GenaiTuiError, NotFound
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.kubeconfig import resolve
 from genai_tui.public_ways import PublicWays
@@ -141,7 +141,7 @@ async def test_a_forward_is_opened_kept_and_closed(cluster: Served) -> None:
             assert "port-forward" in route.how
             assert (await ways.to(REF)) is route
             assert await ways.fetch(picture.detail.row, "/v1/models", pod) == b"ok"
-            with pytest.raises(Unreachable, match="answered HTTP 404 for /metrics"):
+            with pytest.raises(EngineRefused, match="answered HTTP 404 for /metrics"):
                 await ways.fetch(picture.detail.row, "/metrics", pod)
         finally:
             await ways.close()
@@ -149,6 +149,30 @@ async def test_a_forward_is_opened_kept_and_closed(cluster: Served) -> None:
         picture.detail = replace(picture.detail, replicas=())
         with pytest.raises(NotFound, match="has no ready pod"):
             await ways.to(REF)
+
+
+@pytest.mark.parametrize("way", ["proxy", "port-forward"])
+async def test_a_pod_that_does_not_answer_is_told_apart_from_a_cluster_that_does_not(
+    cluster: Served, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = deployed()
+    pod = picture.detail.replicas[0].pod.meta.name
+
+    def fill() -> None:
+        cluster.api.create(registry.NAMESPACES, "", {"metadata": {"name": REF.namespace}})
+        spec: Any = {"containers": [{"name": "main", "image": "nginx:1"}], "nodeName": "n"}
+        cluster.api.create(registry.PODS, REF.namespace, {"metadata": {"name": pod}, "spec": spec})
+
+    cluster.call(fill)
+    monkeypatch.setattr(cluster.agent, "http_app", lambda *_: None)
+    async with Connection(resolve(str(cluster.kubeconfig()), None)) as connection:
+        ways = Ways(connection, picture, way)
+        with pytest.raises(EngineSilent):
+            await ways.fetch(picture.detail.row, "/v1/models", pod)
+        cluster.vanish()
+        with pytest.raises(GenaiTuiError) as caught:
+            await ways.fetch(picture.detail.row, "/v1/models", pod)
+        assert not isinstance(caught.value, EngineSilent | EngineRefused)
 
 
 async def test_a_kubeconfig_that_skips_verification_is_said_so(cluster: Served, tmp_path: Path) -> None:

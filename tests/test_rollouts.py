@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -152,7 +153,7 @@ def test_a_healthy_start_passes_its_stages_and_never_shows_a_fix() -> None:
         assert row.assessment.fix is None
         if not seen or seen[-1] is not row.assessment.phase:
             seen.append(row.assessment.phase)
-    assert seen == [Phase.PENDING, Phase.PULLING, Phase.LOADING, Phase.WARMING_UP]
+    assert seen == [Phase.PENDING, Phase.PULLING, Phase.STARTING, Phase.WARMING_UP]
     cluster.picture.set_answer(REF, ("mine", "smollm2-135m"))
     row = cluster.row()
     assert (row.assessment.phase, row.assessment.cause) == (Phase.RUNNING, None)
@@ -172,18 +173,49 @@ def test_a_new_image_rolls_out_without_needing_a_gpu_more() -> None:
         spec["engine"]["image"] = "vllm/vllm-openai:v0.33.1"
 
     cluster.apply(newer)
-    phases = set()
+    phases, causes = set(), set()
     for _ in range(60):
         row = cluster.after(2)
         phases.add(row.assessment.phase)
+        causes.add(str(row.assessment.cause))
         # One old pod may still be going while its successor starts; more would be a surge.
         assert sum(node.gpu_free for node in cluster.picture.nodes()) >= sum(held) - 1
         assert row.ready >= 1
-    assert Phase.ROLLING_OUT in phases
+    # From the first pod to the last it is a rollout, and says of which pod and how far.
+    assert phases <= {Phase.ROLLING_OUT, Phase.WARMING_UP}
+    assert {"0 of 2 updated, starting", "1 of 2 updated, starting"} <= causes
     detail = cluster.picture.deployment(REF)
     assert detail is not None
     assert detail.workload.revision == "2"
     assert all(replica.current for replica in detail.replicas)
+
+
+def test_a_change_that_waits_for_a_paused_rollout_is_told_everywhere() -> None:
+    cluster = Cluster()
+    cluster.apply()
+    cluster.after(120)
+    cluster.picture.set_answer(REF, ("mine",))
+
+    def change(*, paused: bool, image: str = "") -> None:
+        item = copy.deepcopy(cluster.world.objects.get(registry.DEPLOYMENTS, REF.namespace, REF.name) or {})
+        item["spec"]["paused"] = paused
+        container = item["spec"]["template"]["spec"]["containers"][0]
+        container["image"] = image or container["image"]
+        cluster.world.api.update(registry.DEPLOYMENTS, REF.namespace, REF.name, item)
+
+    def told() -> tuple[Phase, str | None]:
+        row = cluster.after(5)
+        cluster.picture.set_answer(REF, ("mine",))
+        row = cluster.row()
+        return row.assessment.phase, row.assessment.cause
+
+    change(paused=True)
+    assert told() == (Phase.RUNNING, None)
+    change(paused=True, image="vllm/vllm-openai:v0.33.1")
+    assert told() == (Phase.ROLLING_OUT, "paused: a change waits")
+    assert "resume" in str(cluster.row().assessment.fix)
+    change(paused=False)
+    assert "paused" not in str(told()[1])
 
 
 def test_stopping_and_starting_again() -> None:

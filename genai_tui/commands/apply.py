@@ -11,7 +11,7 @@ from genai_tui.commands.output import confirm, note, write
 from genai_tui.domain.disputes import Resolution, Stand, all_of
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.rows import Assessment, Phase, Ref
-from genai_tui.domain.startup import time_left
+from genai_tui.domain.startup import left_of
 from genai_tui.errors import BadInput, Disputed, GenaiTuiError, NotFound, TimedOut
 from genai_tui.files import read_documents
 from genai_tui.services import AnyDocument, Outcome, Services
@@ -154,7 +154,7 @@ def describe(ref: Ref, assessment: Assessment, ready: int, replicas: int) -> str
     if assessment.cause:
         text += f": {assessment.cause}"
     if assessment.seconds_left is not None:
-        text += f", {time_left(assessment.seconds_left)}"
+        text += f", {left_of(assessment)}"
     return f"{text} ({ready}/{replicas} ready)"
 
 

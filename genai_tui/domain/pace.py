@@ -56,6 +56,10 @@ class Usual:
         """The same of the newest start."""
         return sum(self.last.get(phase, 0.0) for phase in IN_CONTAINER)
 
+    def after(self, phase: Phase) -> float:
+        """From the end of a stage to ready."""
+        return sum(self.seconds[following] for following in TIMED[TIMED.index(phase) + 1 :])
+
     @property
     def enough(self) -> int:
         """Seconds to allow: twice the longer of the two, in whole minutes, since disks and networks have bad days."""
@@ -99,11 +103,14 @@ def outlook(reached: Reached, now: datetime, known: Usual) -> tuple[float, bool]
     no place yet, or is ready.
     """
     phase, since = reached[-1] if reached else (Phase.PENDING, now)
-    if phase not in TIMED:
-        return None
     # A cluster whose clock is ahead of ours makes no stage longer.
     spent = max(0.0, (now - since).total_seconds())
-    later = sum(known.seconds[following] for following in TIMED[TIMED.index(phase) + 1 :])
+    if phase is Phase.STARTING:
+        # Which stage it is in is not known: it is held against all of them.
+        return max(0.0, known.loading - spent), spent > known.loading
+    if phase not in TIMED:
+        return None
+    later = known.after(phase)
     return max(0.0, known.seconds[phase] - spent) + later, spent > known.seconds[phase]
 
 

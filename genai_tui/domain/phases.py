@@ -15,7 +15,7 @@ from genai_tui.domain.problems import Diagnosis
 from genai_tui.domain.rows import Assessment, NodeRow, Phase
 from genai_tui.domain.rules import BUDGET, CONFIGURATION, DISRUPTIONS, ENDED, MOUNTS, PROBES, PULL, explain
 from genai_tui.domain.scheduling import explain_unschedulable
-from genai_tui.domain.startup import StartUp, refine
+from genai_tui.domain.startup import StartUp, has_started, refine
 
 PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 RIGHT_AFTER = timedelta(seconds=5)
@@ -173,7 +173,7 @@ def _starting(pod: Pod, events: Sequence[Event], around: Surroundings) -> Assess
     if again is not None:
         return _loading_again(again, events, around)
     if any(state.state == "running" for state in main):
-        return _started(pod, events) if all(state.started for state in main) else Assessment(Phase.LOADING)
+        return _started(pod, events) if all(state.started for state in main) else Assessment(Phase.STARTING)
     if any(state.init and state.state == "running" for state in pod.states):
         return Assessment(Phase.DOWNLOADING)
     for event in reversed(events):
@@ -183,7 +183,7 @@ def _starting(pod: Pod, events: Sequence[Event], around: Surroundings) -> Assess
             found = explain(MOUNTS, event.message)
             return _found(found, Phase.PENDING) if found else Assessment(Phase.PENDING, event.reason, (event.message,))
         if event.reason in ("Pulled", "Created"):
-            return Assessment(Phase.LOADING)
+            return Assessment(Phase.STARTING)
     return Assessment(Phase.PENDING, "the node is preparing it")
 
 
@@ -197,8 +197,7 @@ def _started(pod: Pod, events: Sequence[Event]) -> Assessment:
         said = (e.message for e in reversed(events) if e.reason == "Unhealthy")
         evidence = next(said, ready.message or "the Ready condition turned False")
         return Assessment(Phase.DEGRADED, "it stopped answering its readiness probe", (evidence,), "see its log")
-    probed = any(spec.startup_budget_seconds is not None for spec in pod.containers)
-    return Assessment(Phase.WARMING_UP if probed else Phase.LOADING)
+    return Assessment(Phase.WARMING_UP if main is not None and has_started(pod, main) else Phase.STARTING)
 
 
 def _condition(conditions: Sequence[Condition], kind: str, status: str | None = None) -> Condition | None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from genai_tui.domain.cluster import Condition, Workload
 from genai_tui.domain.problems import FieldChange, How
 from genai_tui.domain.rows import Assessment, Phase, ReplicaRow
-from genai_tui.domain.rules import BUDGET, REFUSED, STRATEGY, explain
+from genai_tui.domain.rules import ARGUMENTS, BUDGET, REFUSED, STRATEGY, explain
 
 ENDED = ("Failed", "Succeeded")
+PAUSED = "paused: a change waits"
+RESUME = "resume its rollout (P)"
+_DONE = "NewReplicaSetAvailable"
+_WITH_A_SCALING = timedelta(minutes=1)
+"""How long after a change of the number the pods it makes are there."""
 _SEVERITY = {
     phase: number
     for number, phase in enumerate(
@@ -19,6 +25,7 @@ _SEVERITY = {
             Phase.DEGRADED,
             Phase.PENDING,
             Phase.PULLING,
+            Phase.STARTING,
             Phase.DOWNLOADING,
             Phase.LOADING,
             Phase.WARMING_UP,
@@ -27,13 +34,66 @@ _SEVERITY = {
 }
 
 
-def assess(workload: Workload, replicas: Sequence[ReplicaRow], answering: bool | None) -> Assessment:
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What an engine said that does not answer as it should.
+
+    Attributes:
+        since: when that was first seen after it had answered; None where it never did.
+        said: how it showed.
+        served: what it serves instead of the deployment's own name.
+    """
+
+    since: datetime | None = None
+    said: str = ""
+    served: Sequence[str] = ()
+
+
+def assess(
+    workload: Workload,
+    replicas: Sequence[ReplicaRow],
+    answering: bool | None,
+    silence: Silence | None = None,
+    scaled: datetime | None = None,
+) -> Assessment:
     """The phase of a deployment.
 
-    `answering` is whether `/v1/models` gave the served name: Running needs it. None means not asked yet.
+    Args:
+        workload: the deployment.
+        replicas: its pods.
+        answering: whether `/v1/models` gave the served name: Running needs it. None means not asked yet.
+        silence: what is known of an engine that does not.
+        scaled: when its number of pods was changed last, as far as events tell.
     """
     if workload.meta.deleting is not None:
         return Assessment(Phase.TERMINATING)
+    found = _going(workload, replicas, answering, silence, scaled)
+    return _paused(found) if change_waits(workload) and found.phase is not Phase.STOPPED else found
+
+
+def change_waits(workload: Workload) -> bool:
+    """Whether its rollout is paused and something was changed meanwhile: pods of an older template run."""
+    return workload.paused and _observed(workload) and workload.updated < workload.total
+
+
+def restart_refusal(*, paused: bool) -> str:
+    """Why it cannot be restarted now, as kubectl refuses it too; empty where it can."""
+    return "its rollout is paused, so that a restart would only wait: resume it first (P)" if paused else ""
+
+
+def _paused(found: Assessment) -> Assessment:
+    if found.fix is None:
+        return Assessment(Phase.ROLLING_OUT, PAUSED, (), RESUME)
+    return replace(found, cause=f"{found.cause}; {PAUSED}", fix=f"{found.fix}; {RESUME}")
+
+
+def _going(
+    workload: Workload,
+    replicas: Sequence[ReplicaRow],
+    answering: bool | None,
+    silence: Silence | None,
+    scaled: datetime | None,
+) -> Assessment:
     going = [row for row in replicas if row.assessment.phase is not Phase.TERMINATING]
     # Evicted pods stay for a while beside the ones that replace them.
     living = [row for row in going if row.pod.phase not in ENDED] or going
@@ -42,13 +102,13 @@ def assess(workload: Workload, replicas: Sequence[ReplicaRow], answering: bool |
     ready = [row for row in living if row.assessment.phase is Phase.RUNNING]
     current = sum(row.current for row in ready)
     if _observed(workload) and current == workload.replicas == len(living):
-        return _answering(answering)
+        return _answering(workload.meta.name, answering, silence or Silence())
     worst = _worst(living)
     stuck = _deadlock(workload, living, worst) if len(living) == len(replicas) else None
     if stuck is not None:
         return stuck
     if ready:
-        return _partly(workload, living, worst)
+        return _partly(workload, living, worst, scaled)
     return _no_pods(workload) if worst is None else _late(workload, worst.assessment)
 
 
@@ -56,11 +116,23 @@ def _observed(workload: Workload) -> bool:
     return workload.observed_generation >= workload.meta.generation
 
 
-def _answering(answering: bool | None) -> Assessment:
+def _answering(name: str, answering: bool | None, silence: Silence) -> Assessment:
+    """What the engine's own answer makes of pods that are all ready."""
+    evidence = (silence.said,) if silence.said else ()
     if answering:
         return Assessment(Phase.RUNNING)
-    asking = "ready; asking the engine which models it serves"
-    return Assessment(Phase.WARMING_UP, asking if answering is None else "the engine does not answer yet")
+    if answering is None:
+        return Assessment(Phase.WARMING_UP, "ready; asking the engine which models it serves")
+    if silence.served:
+        cause = f"the engine answers, and serves {', '.join(silence.served)} instead of {name}"
+        fix = "remove --served-model-name from the extra arguments"
+        return Assessment(
+            Phase.DEGRADED, cause, evidence, fix, changes=(FieldChange(ARGUMENTS, "--served-model-name", How.REMOVE),)
+        )
+    if silence.since is not None:
+        cause = f"the engine has not answered since {silence.since:%H:%M:%S} UTC"
+        return Assessment(Phase.DEGRADED, cause, evidence, "see its log, or restart it")
+    return Assessment(Phase.WARMING_UP, "the engine does not answer yet", evidence)
 
 
 def _worst(rows: Sequence[ReplicaRow]) -> ReplicaRow | None:
@@ -93,25 +165,53 @@ def _deadlock(workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRo
     return Assessment(Phase.ROLLING_OUT, cause, worst.assessment.evidence, fix, changes=change)
 
 
-def _partly(workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRow | None) -> Assessment:
+def _partly(
+    workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRow | None, scaled: datetime | None
+) -> Assessment:
     """Some replicas serve while others do not: a rollout, a scaling, or trouble."""
     held = worst.assessment if worst else None
-    rolling = any(not row.current for row in living)
+    old = any(not row.current for row in living)
     if held is None and len(living) < workload.replicas:
         refused = _refused(workload)
         if refused is not None:
-            return replace(refused, phase=Phase.ROLLING_OUT if rolling else Phase.DEGRADED)
+            return replace(refused, phase=Phase.ROLLING_OUT if old else Phase.DEGRADED)
     if held is not None and held.phase in (Phase.FAILED, Phase.DEGRADED):
-        return replace(held, phase=Phase.ROLLING_OUT if rolling else Phase.DEGRADED, progress=None, seconds_left=None)
-    if not rolling and len(living) > workload.replicas:
+        return replace(held, phase=Phase.ROLLING_OUT if old else Phase.DEGRADED, progress=None, seconds_left=None)
+    if not old and len(living) > workload.replicas:
         return Assessment(Phase.SCALING, "removing replicas")
+    ready = [row for row in living if row.assessment.phase is Phase.RUNNING]
+    if old or _rolls(workload):
+        phase, count = Phase.ROLLING_OUT, f"{sum(row.current for row in ready)} of {workload.replicas} updated"
+    elif not _observed(workload) and len(living) == workload.replicas and held is None:
+        return Assessment(Phase.ROLLING_OUT, "a change was saved")
+    else:
+        phase = Phase.SCALING if _is_scaling(workload, living, worst, scaled) else Phase.DEGRADED
+        count = f"{len(ready)} of {workload.replicas} ready"
     if held is None:
-        return Assessment(Phase.ROLLING_OUT if rolling else Phase.SCALING)
-    # The share and the time left are those of one replica, not of the whole.
-    cause = f"{held.phase.value.lower()}: {held.cause}" if held.cause else None
-    return replace(
-        held, phase=Phase.ROLLING_OUT if rolling else Phase.SCALING, cause=cause, progress=None, seconds_left=None
-    )
+        return Assessment(phase, count)
+    # The share is that of one replica, and the time left is not that of the whole.
+    share = f" {held.progress:.0%}" if held.progress is not None else ""
+    cause = f"{count}, {held.phase.value.lower()}{share}" + (f": {held.cause}" if held.cause else "")
+    return replace(held, phase=phase, cause=cause, progress=None, seconds_left=None)
+
+
+def _rolls(workload: Workload) -> bool:
+    """Whether the newest revision was never yet whole: Kubernetes says so once for each, and scaling takes it back."""
+    said = next((c for c in workload.conditions if c.type == "Progressing"), None)
+    return said is not None and said.reason != _DONE
+
+
+def _is_scaling(
+    workload: Workload, living: Sequence[ReplicaRow], worst: ReplicaRow | None, scaled: datetime | None
+) -> bool:
+    """Whether a replica is missing because more are wanted than before, and not because one starts once more."""
+    if worst is None or len(living) != workload.replicas:
+        return True
+    pod = worst.pod
+    if any(state.restarts for state in pod.states):
+        return False
+    # Where no event tells of a change of the number, a new pod is more likely one more than one in another's place.
+    return scaled is None or pod.meta.created is None or abs(pod.meta.created - scaled) <= _WITH_A_SCALING
 
 
 def _late(workload: Workload, held: Assessment) -> Assessment:
@@ -139,6 +239,8 @@ def _no_pods(workload: Workload) -> Assessment:
     refused = _refused(workload)
     if refused is not None:
         return refused
+    if workload.paused:
+        return Assessment(Phase.PENDING, "paused before its pods were made", (), RESUME)
     late = _condition(workload.conditions, "Progressing", "False")
     if late is not None:
         return Assessment(Phase.FAILED, "the rollout made no progress in time", (late.message,), "see its events")

@@ -19,6 +19,8 @@ class Phase(StrEnum):
 
     PENDING = "Pending"
     PULLING = "Pulling"
+    STARTING = "Starting"
+    """Its container runs, and has not said yet what it does."""
     DOWNLOADING = "Downloading"
     LOADING = "Loading"
     WARMING_UP = "Warming up"
@@ -47,8 +49,8 @@ class Ref:
 class Assessment:
     """Phase, cause in plain words, the evidence it rests on, and what to do; None where there is none.
 
-    `progress` is from 0 to 1 and `seconds_left` an estimate, where the evidence gives them. `changes` is what of the
-    fix the edit form can hold.
+    `progress` is from 0 to 1 and `seconds_left` an estimate, where the evidence gives them: of the present stage, or
+    with `until_ready` of all that are ahead. `changes` is what of the fix the edit form can hold.
     """
 
     phase: Phase
@@ -58,6 +60,7 @@ class Assessment:
     progress: float | None = None
     seconds_left: float | None = None
     changes: tuple[FieldChange, ...] = ()
+    until_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from genai_tui.domain.cluster import Condition, Event, Pod
+from genai_tui.domain.cluster import Condition, ContainerState, Event, Pod
 from genai_tui.domain.rows import Assessment, Phase
 
-STAGES = (Phase.PENDING, Phase.PULLING, Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP, Phase.RUNNING)
+STAGES = (
+    Phase.PENDING,
+    Phase.PULLING,
+    Phase.STARTING,
+    Phase.DOWNLOADING,
+    Phase.LOADING,
+    Phase.WARMING_UP,
+    Phase.RUNNING,
+)
 _ORDER = {phase: number for number, phase in enumerate(STAGES)}
-_IN_CONTAINER = (Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP)
+_IN_CONTAINER = (Phase.STARTING, Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,14 @@ def time_left(seconds: float) -> str:
     return f"about {whole // 60}m{whole % 60:02d}s left" if whole < 600 else f"about {round(whole / 60)}m left"
 
 
+def left_of(assessment: Assessment) -> str:
+    """The time left, with what it is of: `ready in about 1m40s`, `this stage about 10s more`; empty where not known."""
+    if assessment.seconds_left is None:
+        return ""
+    about = time_left(assessment.seconds_left).removesuffix(" left")
+    return f"ready in {about}" if assessment.until_ready else f"this stage {about} more"
+
+
 def stages(pod: Pod, events: Sequence[Event], start: StartUp | None = None) -> tuple[tuple[Phase, datetime], ...]:
     """When the pod entered each stage it has reached, in order."""
     found: dict[Phase, datetime] = {}
@@ -85,17 +101,33 @@ def _inside(pod: Pod, events: Sequence[Event], start: StartUp | None, found: dic
     if fetch is not None and fetch.since is not None and fetch.state == "running":
         found[Phase.DOWNLOADING] = fetch.since
     main = next((state for state in pod.states if not state.init), None)
-    began = main.since if main is not None and main.state == "running" else None
+    running = main is not None and main.state == "running"
+    began = main.since if main is not None and running else None
     if began is None:
         began = next((e.last_seen for e in reversed(events) if e.reason == "Started" and e.last_seen), None)
+    # The pull ends with the first run: later ones, and the pauses between them, are no part of it.
+    first_run = next((e.first_seen for e in events if e.reason == "Started" and e.first_seen), None)
+    if main is not None and main.restarts and first_run is not None and (began is None or first_run < began):
+        found[Phase.STARTING] = first_run
     if began is None:
+        pulled = next((e.first_seen for e in events if e.reason == "Pulled" and e.first_seen), None)
+        if pulled is not None and Phase.DOWNLOADING not in found:
+            found[Phase.STARTING] = pulled
         return
     told = dict(start.reached) if start is not None else {}
     told = {phase: at for phase, at in told.items() if at >= began}
-    # Until the log names a stage, what the engine does is counted to the first one it names.
+    if not told and main is not None and running and not (main.restarts or pod.ready or has_started(pod, main)):
+        found[Phase.STARTING] = began
+        return
+    # What the engine did before its log named a stage is counted to the first one it names.
     first = next((phase for phase in _IN_CONTAINER if phase in told), Phase.LOADING)
     found.update(told)
     found[first if first is not Phase.WARMING_UP else Phase.LOADING] = began
+
+
+def has_started(pod: Pod, main: ContainerState) -> bool:
+    """Whether a start-up probe has found the engine up; without one Kubernetes calls every container started."""
+    return main.started and any(spec.startup_budget_seconds is not None for spec in pod.containers)
 
 
 def _since(conditions: Sequence[Condition], kind: str) -> datetime | None:

@@ -26,7 +26,11 @@ _MARKS: tuple[tuple[re.Pattern[str], Phase], ...] = (
     ),
     (re.compile(r"Available KV cache memory|Starting vLLM server|Maximum concurrency"), Phase.WARMING_UP),
     (
-        re.compile(r"Loading safetensors|Loading (?:model )?weights|Initializing model took"),
+        re.compile(r"Dynamo bytecode transform|torch\.compile (?:takes|took)|'s torch\.compile|Compiling a graph"),
+        Phase.WARMING_UP,
+    ),
+    (
+        re.compile(r"Loading safetensors|Loading (?:model )?weights|Model loading took|Initializing model took"),
         Phase.LOADING,
     ),
     (re.compile(r"Downloading|Fetching \d+ files|Time spent downloading"), Phase.DOWNLOADING),

@@ -45,6 +45,10 @@ def by_pod(connection: Connection, namespace: str, pod: str, port: int) -> Route
     return Route(connection.http, base, "pod proxy")
 
 
+class NobodyThere(httpx.ConnectError):
+    """The forward was opened, and the pod's own port did not answer: said by the pod's node."""
+
+
 @contextlib.asynccontextmanager
 async def by_port_forward(connection: Connection, namespace: str, pod: str, port: int) -> AsyncIterator[Route]:
     """Through a port-forward to the pod, while the block lasts: needs `create` on pods/portforward.
@@ -83,10 +87,12 @@ class _Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """As in the base class."""
-        self._relay.problem = ""
+        self._relay.problem, self._relay.from_node = "", False
         try:
             return await self._inner.handle_async_request(request)
         except httpx.TransportError as error:
+            if self._relay.from_node:
+                raise NobodyThere(self._relay.problem, request=request) from error
             if self._relay.problem:
                 raise httpx.ConnectError(self._relay.problem, request=request) from error
             raise
@@ -102,7 +108,7 @@ class _Relay:
     def __init__(self, connection: Connection, namespace: str, pod: str, port: int) -> None:
         self._connection, self._namespace, self._pod, self._port = connection, namespace, pod, port
         self._tasks: set[asyncio.Task[None]] = set()
-        self.problem = ""
+        self.problem, self.from_node = "", False
 
     async def open(self) -> forwarding.Forward:
         """Open a forward; once more with other credentials when these were rejected."""
@@ -124,7 +130,8 @@ class _Relay:
                 await _both_ways(reader, writer, forward.local)
             finally:
                 forward.close()
-            self.problem = forward.problem() or self.problem
+            said = forward.problem()
+            self.problem, self.from_node = said or self.problem, bool(said)
         except (GenaiTuiError, OSError) as error:
             self.problem = error.problem.line if isinstance(error, GenaiTuiError) else str(error)
             log.info("port-forward to %s/%s ended: %s", self._namespace, self._pod, self.problem)

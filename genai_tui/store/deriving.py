@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from genai_tui.domain.cluster import ContainerSpec, Event, Key, Node, Pod, Workload
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION
-from genai_tui.domain.pace import StartKind
+from genai_tui.domain.pace import TIMED, StartKind, Usual
 from genai_tui.domain.phases import Diagnose, Surroundings, assess_replica
 from genai_tui.domain.problems import Diagnosis
-from genai_tui.domain.rollouts import assess
+from genai_tui.domain.rollouts import Silence, assess
 from genai_tui.domain.rows import (
     Assessment,
     DeploymentDetail,
@@ -71,6 +71,16 @@ class LogFindings:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    """What an engine said last: the names it serves, or since when it is silent after it had answered, and how."""
+
+    signature: Signature
+    names: tuple[str, ...] | None
+    silent_since: datetime | None = None
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Assessed:
     """An assessment with all that it rests on, so that it is known when it must be made anew."""
 
@@ -100,9 +110,11 @@ class Deriver:
         self.traffic: dict[Ref, Traffic] = {}
         self.depend_on_nodes: set[Ref] = set()
         """Deployments with a pod that waits for a place, or whose node may be the cause of its trouble."""
-        self._answers: dict[Ref, tuple[Signature, tuple[str, ...] | None]] = {}
+        self._answers: dict[Ref, _Answer] = {}
         self.not_asked: dict[Ref, str] = {}
         """Why an engine may not be asked from here, where it may not."""
+        self.usual_start: Callable[[StartKind], Usual | None] = lambda _: None
+        """What starts of a kind take here, where that is known."""
         self._documents: dict[Ref, tuple[str, ModelDeployment | None]] = {}
         # By uid: a pod of the same name is another pod.
         self._assessed: dict[str, _Assessed] = {}
@@ -131,11 +143,17 @@ class Deriver:
         workload = objects.workloads.get(ref)
         return None if workload is None else _signature(workload, objects.pods_of(workload))
 
-    def set_answer(self, ref: Ref, signature: Signature, served_names: tuple[str, ...] | None) -> bool:
+    def set_answer(
+        self, ref: Ref, signature: Signature, served_names: tuple[str, ...] | None, at: datetime, said: str = ""
+    ) -> bool:
         """Keep an engine's answer with the pods it was asked of: new pods have to answer anew. Whether it is news."""
-        news = self._answers.get(ref) != (signature, served_names)
-        self._answers[ref] = (signature, served_names)
-        return news
+        before = self._answers.get(ref)
+        since = None
+        if not served_names and before is not None and before.signature == signature:
+            since = at if before.names else before.silent_since
+        answer = _Answer(signature, served_names, since, said)
+        self._answers[ref] = answer
+        return answer != before
 
     def set_findings(self, pod: Pod, findings: LogFindings) -> None:
         """Keep what a pod's log told."""
@@ -172,12 +190,18 @@ class Deriver:
             self.depend_on_nodes.add(ref)
         else:
             self.depend_on_nodes.discard(ref)
-        asked, answer = self._answer(ref, _signature(workload, pods))
-        assessment = assess(workload, replicas, _answers_with(answer, ref, document) if asked else None)
+        known = self._answer(ref, _signature(workload, pods))
+        asked, answer = known is not None, known.names if known is not None else None
+        silence = None
+        if known is not None and ref not in self.not_asked:
+            silence = Silence(known.silent_since, known.said, known.names or ())
+        answering = _answers_with(answer, ref, document) if asked else None
+        assessment = assess(workload, replicas, answering, silence, _scaled(ref, objects))
         if assessment.phase is Phase.WARMING_UP and asked and ref in self.not_asked and not answer:
             # Its pods are ready: what is missing is missing here.
             why = self.not_asked[ref]
             assessment = Assessment(Phase.UNKNOWN, f"ready; whether it answers is not visible to you: {why}")
+        assessment = self._until_ready(assessment, workload)
         if ours and document is None:
             evidence = (f"annotation {SPEC_ANNOTATION} of Deployment {ref}",)
             assessment = Assessment(assessment.phase, "its spec annotation cannot be read", evidence, "apply it again")
@@ -198,10 +222,20 @@ class Deriver:
             traffic=self.traffic.get(ref, Traffic()) if asked else Traffic(),
         )
 
-    def _answer(self, ref: Ref, signature: Signature) -> tuple[bool, tuple[str, ...] | None]:
-        """Whether these very pods were asked, and what they said."""
+    def _until_ready(self, assessment: Assessment, workload: Workload) -> Assessment:
+        """The time left of a stage becomes that until it is ready, where it is known what the later stages take."""
+        seconds, phase = assessment.seconds_left, assessment.phase
+        if seconds is None or phase not in TIMED:
+            return assessment
+        known = self.usual_start(self.kind_of_start(workload))
+        if known is None:
+            return replace(assessment, until_ready=phase is TIMED[-1])
+        return replace(assessment, seconds_left=seconds + known.after(phase), until_ready=True)
+
+    def _answer(self, ref: Ref, signature: Signature) -> _Answer | None:
+        """What these very pods said; None where they were not asked."""
         known = self._answers.get(ref)
-        return (True, known[1]) if known is not None and known[0] == signature else (False, None)
+        return known if known is not None and known.signature == signature else None
 
     def detail(self, row: DeploymentRow, objects: Objects, nodes: Nodes) -> DeploymentDetail:
         """All that is known of the deployment of a row."""
@@ -312,6 +346,12 @@ def _signature(workload: Workload, pods: Sequence[Pod]) -> Signature:
 def _answers_with(answer: tuple[str, ...] | None, ref: Ref, document: ModelDeployment | None) -> bool:
     """Whether the engine answers, and with the name it was told to serve where that is known."""
     return bool(answer) and (document is None or ref.name in (answer or ()))
+
+
+def _scaled(ref: Ref, objects: Objects) -> datetime | None:
+    """When the number of its pods was changed last, as far as the cluster keeps the events."""
+    events = objects.events_about("Deployment", ref.namespace, ref.name)
+    return next((event.last_seen for event in reversed(events) if event.reason == "ScalingReplicaSet"), None)
 
 
 def _about(workload: Workload, objects: Objects) -> list[Event]:

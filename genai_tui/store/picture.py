@@ -64,6 +64,7 @@ class Picture:
     ) -> None:
         self.objects = Objects()
         self._deriver = deriver
+        deriver.usual_start = self.usual_start_of
         self._read_entry = read_entry
         self._clock = clock
         self._kinds = {kind: _KindState() for kind in kinds}
@@ -116,10 +117,15 @@ class Picture:
         """What an answer of the engine will hold for that is asked for now; None when the deployment is gone."""
         return self._deriver.signature(ref, self.objects)
 
-    def set_answer(self, ref: Ref, served_names: tuple[str, ...] | None, question: Signature | None = None) -> None:
-        """What `/v1/models` said; None: it did not answer. Without a question it holds for the pods as they are."""
+    def set_answer(
+        self, ref: Ref, served_names: tuple[str, ...] | None, question: Signature | None = None, said: str = ""
+    ) -> None:
+        """What `/v1/models` said; None: the engine did not answer, and `said` is how that showed.
+
+        Without a question it holds for the pods as they are.
+        """
         question = question or self.question(ref)
-        if question is not None and self._deriver.set_answer(ref, question, served_names):
+        if question is not None and self._deriver.set_answer(ref, question, served_names, self._clock(), said):
             self._dirty.add(ref)
             self._advance()
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from genai_tui.domain.counters import Count, PodReading
 from genai_tui.domain.rows import DeploymentRow, Phase, Ref, Traffic
 from genai_tui.engines.metrics import EngineSample, increase, known_total, parse_sample
-from genai_tui.errors import GenaiTuiError, NotPermitted
+from genai_tui.errors import EngineRefused, EngineSilent, GenaiTuiError, NotPermitted
 from genai_tui.store.pace import Pace
 from genai_tui.store.picture import Picture
 
@@ -32,7 +32,10 @@ QUESTIONS_PER_S = 20.0
 """In a large cluster every pod is asked less often, rather than the API server more."""
 TICK_S = 1.0
 Fetch = Callable[[DeploymentRow, str, str | None], Awaitable[bytes]]
-"""GET a path of a deployment's engine, of the named pod or of any; raises GenaiTuiError when it does not answer."""
+"""GET a path of a deployment's engine, of the named pod or of any; raises GenaiTuiError when there is no answer.
+
+EngineSilent and EngineRefused are of the engine; of every other error it is not known whether the engine lives.
+"""
 Keep = Callable[[Ref, Sequence[PodReading]], Awaitable[None]]
 """Is given the counters of a deployment's pods each time they were read; it must not raise."""
 
@@ -130,7 +133,7 @@ class Sampler:
                 answered = bool(row.served_names) and self._clock() < asked.next_proof
                 if not answered:
                     answered = await self._prove(row, self._in_turn)
-                    asked.next_proof = self._clock() + PROOF_EVERY_S
+                    asked.next_proof = self._clock() + PROOF_EVERY_S if answered else 0.0
                 if answered:
                     await self._sample(row, self._in_turn)
                     asked.failures, pause = 0, max(RATES_EVERY_S, self._pods / QUESTIONS_PER_S)
@@ -148,25 +151,30 @@ class Sampler:
     # -- the proof ----------------------------------------------------------------------------------------------
 
     async def _prove(self, row: DeploymentRow, fetch: Fetch) -> bool:
-        """Ask for the served names; an answer counts for the pods that were ready when it was asked for."""
-        question = self._picture.question(row.ref)
-        names = await self._served_names(row, fetch)
-        if question is not None:
-            self._picture.set_answer(row.ref, names, question)
-        return bool(names)
+        """Ask for the served names; an answer counts for the pods that were ready when it was asked for.
 
-    async def _served_names(self, row: DeploymentRow, fetch: Fetch) -> tuple[str, ...] | None:
+        What fails on the way to the engine says nothing of it: then the answer before holds on.
+        """
+        question = self._picture.question(row.ref)
+        names, why, said = None, "", ""
         try:
-            data = json.loads(await fetch(row, "/v1/models", None))
-            self._picture.set_not_asked(row.ref, "")
-            return tuple(str(entry["id"]) for entry in data["data"])
+            names = _names(await fetch(row, "/v1/models", None))
         except NotPermitted as error:
-            self._picture.set_not_asked(row.ref, error.problem.what)
+            why = error.problem.what
+        except EngineRefused as error:
+            why = "it wants an API key" if error.status in (401, 403) else ""
+            said = error.problem.line
+        except EngineSilent as error:
+            said = error.problem.line
         except GenaiTuiError as error:
-            log.debug("%s does not answer: %s", row.ref, error)
+            log.debug("%s cannot be asked: %s", row.ref, error)
+            return False
         except (ValueError, KeyError, TypeError) as error:
-            log.info("/v1/models of %s cannot be read: %s", row.ref, error)
-        return None
+            said = f"its /v1/models cannot be read: {error}"
+        self._picture.set_not_asked(row.ref, why)
+        if question is not None:
+            self._picture.set_answer(row.ref, names, question, said)
+        return bool(names)
 
     # -- the rates ----------------------------------------------------------------------------------------------
 
@@ -223,6 +231,10 @@ def traffic(samples: Sequence[tuple[float, EngineSample | None, EngineSample]]) 
         waiting=_whole(known_total(a.waiting for _, _, a in samples)),
         sampled=datetime.now(UTC),
     )
+
+
+def _names(answer: bytes) -> tuple[str, ...]:
+    return tuple(str(entry["id"]) for entry in json.loads(answer)["data"])
 
 
 def _rate(seconds: float, before: float | None, after: float | None) -> float | None:

@@ -41,7 +41,8 @@ _ORDER = {phase: number for number, phase in enumerate((Phase.DOWNLOADING, Phase
 def read_start(lines: Iterable[LogLine]) -> StartUp:
     """The stages a log shows, the share of the last one that is done, and how long it takes at that pace.
 
-    Stages only go on: a line of an earlier one, from another worker of the engine, takes nothing back.
+    Stages only go on: a line of an earlier one, from another worker of the engine, takes nothing back. A bar that is
+    full is the end of a step and not of its stage: then no share is known.
     """
     reached: dict[Phase, datetime] = {}
     progress: float | None = None
@@ -61,6 +62,7 @@ def read_start(lines: Iterable[LogLine]) -> StartUp:
         last = line
     if last is None:
         return StartUp()
+    progress = None if progress == 1 else progress
     return StartUp(tuple(reached.items()), progress, _left(reached, progress, last.at), " ".join(last.text.split()))
 
 

@@ -11,6 +11,7 @@ from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.drafts import from_document
 from genai_tui.domain.replacing import restart_note
 from genai_tui.domain.revisions import rolled_back
+from genai_tui.domain.rollouts import restart_refusal
 from genai_tui.domain.rows import DeploymentDetail, Ref
 from genai_tui.domain.scaling import scale_note
 from genai_tui.errors import GenaiTuiError
@@ -95,6 +96,8 @@ class ActingScreen(ConsoleScreen):
             return missing or waiting
         if self._last.row.foreign:
             return f"{self._ref} was made by {self._last.row.managed_by}: nothing here writes to it"
+        if action == "restart" and (why := restart_refusal(paused=self._last.workload.paused)):
+            return why
         return self.services.access.permission(VERBS[action], "apps/deployments", self._ref.namespace).reason
 
     # Into other screens -----------------------------------------------------------------------------------------------

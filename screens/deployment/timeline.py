@@ -10,6 +10,7 @@ from enum import StrEnum
 from genai_tui.domain.cluster import Event
 from genai_tui.domain.rows import Phase, ReplicaRow
 from genai_tui.domain.scheduling import brief
+from genai_tui.domain.startup import STAGES as IN_ORDER
 
 STAGES: tuple[tuple[Phase, str], ...] = (
     (Phase.PENDING, "schedule"),
@@ -45,9 +46,9 @@ class Stage:
 
 def stages_of(row: ReplicaRow, now: datetime) -> tuple[Stage, ...]:
     """Every stage in order; a stage ends where the next one that was reached begins."""
-    since = {phase: at for phase, at in row.stages if phase in _ORDER}
+    since = dict(row.stages)
     phase, failed = row.assessment.phase, row.assessment.phase is Phase.FAILED
-    at = _ORDER.get(phase, max((_ORDER[known] for known in since), default=0))
+    at = _ORDER.get(phase, max((_ORDER[known] for known in since if known in _ORDER), default=0))
     return tuple(_stage(number, at, since, row, now, failed=failed) for number in range(len(STAGES)))
 
 
@@ -61,10 +62,12 @@ def _stage(
     if number == at:
         if phase is Phase.RUNNING and not failed:
             return Stage(title, StageState.DONE)
+        if phase is Phase.PULLING and Phase.STARTING in since:
+            return Stage(title, StageState.DONE, _between(began, since[Phase.STARTING]))
         took = _between(began, _end(row) if failed else now)
         state = StageState.STUCK if failed or row.assessment.fix else StageState.NOW
         return Stage(title, state, took, row.assessment.progress)
-    after = next((since[later] for later, _ in STAGES[number + 1 :] if later in since), None)
+    after = next((since[later] for later in IN_ORDER[IN_ORDER.index(phase) + 1 :] if later in since), None)
     if began is None:
         return Stage(title, StageState.SKIPPED)
     return Stage(title, StageState.DONE, _between(began, after))

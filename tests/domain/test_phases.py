@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from genai_tui.domain.cluster import Condition, ContainerSpec, ContainerState, Event, Meta, Node, Pod, Taint, Workload
 from genai_tui.domain.phases import Surroundings, assess_replica
 from genai_tui.domain.problems import Diagnosis
-from genai_tui.domain.rollouts import assess
+from genai_tui.domain.rollouts import Silence, assess
 from genai_tui.domain.rows import Assessment, NodeRow, Phase, ReplicaRow
 from genai_tui.domain.startup import StartUp, stages
 
@@ -184,7 +184,7 @@ def test_a_replica_that_was_ready_and_is_not_any_more_is_degraded_and_not_starti
 def test_without_a_startup_probe_only_the_log_tells_a_load_from_a_warm_up() -> None:
     others = (replace(CONTAINER, startup_budget_seconds=None),)
     found = pod(running(started=True), containers=others, conditions=(Condition("Ready", "False", changed=ago(60)),))
-    assert assess_replica(found, (), Surroundings()).phase is Phase.LOADING
+    assert assess_replica(found, (), Surroundings()).phase is Phase.STARTING
     start = StartUp(((Phase.WARMING_UP, ago(5)),))
     assert assess_replica(found, (), Surroundings(start=start)).phase is Phase.WARMING_UP
 
@@ -197,10 +197,10 @@ def test_without_a_startup_probe_only_the_log_tells_a_load_from_a_warm_up() -> N
         (
             (waiting("ContainerCreating"),),
             (event("Pulling", "", "Normal"), event("Pulled", "", "Normal", 5)),
-            Phase.LOADING,
+            Phase.STARTING,
         ),
         ((ContainerState("fetch", init=True, state="running"), waiting("PodInitializing")), (), Phase.DOWNLOADING),
-        ((running(),), (), Phase.LOADING),
+        ((running(),), (), Phase.STARTING),
         ((running(started=True),), (), Phase.WARMING_UP),
     ],
 )
@@ -221,18 +221,39 @@ def test_stages_are_timed_from_what_was_seen() -> None:
     }  # fmt: skip
 
 
+def test_a_pull_ends_with_the_first_run_and_a_stage_begins_when_the_log_names_it() -> None:
+    told = [
+        event("Pulling", "", "Normal", 59), event("Pulled", "", "Normal", 52), event("Started", "", "Normal", 51),
+    ]  # fmt: skip
+    fresh = pod(running(since=ago(51)))
+    assert stages(fresh, told) == ((Phase.PENDING, ago(60)), (Phase.PULLING, ago(59)), (Phase.STARTING, ago(51)))
+    again = replace(told[2], last_seen=ago(3))
+    crashing = pod(running(since=ago(3), restarts=4))
+    assert dict(stages(crashing, [*told[:2], again])) == {
+        Phase.PENDING: ago(60), Phase.PULLING: ago(59), Phase.STARTING: ago(51), Phase.LOADING: ago(3),
+    }  # fmt: skip
+
+
 # Deployments ----------------------------------------------------------------------------------------------------------
 
 
 def workload(replicas: int, *conditions: Condition, **how: Any) -> Workload:
     meta = Meta("chat", "ns", uid="d", generation=how.pop("generation", 1), deleting=how.pop("deleting", None))
-    return Workload(meta, replicas, {}, observed_generation=how.pop("observed", 1), conditions=conditions)
+    return Workload(meta, replicas, {}, how.pop("observed", 1), conditions=conditions, **how)
 
 
 def row(
-    phase: Phase, *, current: bool = True, cause: str | None = None, fix: str | None = None, pod_phase: str = "Running"
+    phase: Phase,
+    *,
+    current: bool = True,
+    cause: str | None = None,
+    fix: str | None = None,
+    pod_phase: str = "Running",
+    progress: float | None = None,
+    restarts: int = 0,
 ) -> ReplicaRow:
-    return ReplicaRow(pod(phase=pod_phase), Assessment(phase, cause, (), fix), (), current)
+    found = pod(running(restarts=restarts), phase=pod_phase)
+    return ReplicaRow(found, Assessment(phase, cause, (), fix, progress), (), current)
 
 
 READY_ROW = row(Phase.RUNNING)
@@ -263,6 +284,12 @@ def test_a_failing_replica_is_never_hidden(wanted: int, rows: list[ReplicaRow]) 
     assert found.cause in ("it broke", "why", None)
 
 
+OLD_ROW = row(Phase.RUNNING, current=False)
+DONE = Condition("Progressing", "True", "NewReplicaSetAvailable", 'ReplicaSet "a" has successfully progressed.')
+ROLLING = Condition("Progressing", "True", "ReplicaSetUpdated", 'ReplicaSet "a" is progressing.')
+LOADING_ROW = row(Phase.LOADING, progress=0.4)
+PAUSED = {"paused": True, "total": 2}
+GONE_QUIET = Silence(NOW, "team-a/chat does not answer: connection refused")
 QUOTA = Condition("ReplicaFailure", "True", "FailedCreate", 'pods "a" is forbidden: exceeded quota: few, requested: 1')
 LATE = Condition("Progressing", "False", "ProgressDeadlineExceeded", 'ReplicaSet "a" has timed out progressing.')
 
@@ -275,12 +302,37 @@ LATE = Condition("Progressing", "False", "ProgressDeadlineExceeded", 'ReplicaSet
         (assess(workload(1, deleting=NOW), [READY_ROW], True), Phase.TERMINATING, None),
         (assess(workload(1), [READY_ROW], None), Phase.WARMING_UP, "ready; asking the engine which models it serves"),
         (assess(workload(1), [READY_ROW], False), Phase.WARMING_UP, "the engine does not answer yet"),
-        (assess(workload(1, generation=2), [READY_ROW], True), Phase.SCALING, None),
-        (assess(workload(2), [READY_ROW, row(Phase.LOADING)], True), Phase.SCALING, None),
+        (assess(workload(1), [READY_ROW], False, GONE_QUIET), Phase.DEGRADED,
+         "the engine has not answered since 10:45:00 UTC"),
+        (assess(workload(1), [READY_ROW], False, Silence(served=("other",))), Phase.DEGRADED,
+         "the engine answers, and serves other instead of chat"),
+        (assess(workload(1, generation=2), [READY_ROW], True), Phase.ROLLING_OUT, "a change was saved"),
+        (assess(workload(2, generation=2), [READY_ROW], True), Phase.SCALING, "1 of 2 ready"),
+        (assess(workload(2, DONE), [READY_ROW, LOADING_ROW], True), Phase.SCALING, "1 of 2 ready, loading 40%"),
+        (assess(workload(2, DONE), [READY_ROW, LOADING_ROW], True, scaled=ago(62)), Phase.SCALING,
+         "1 of 2 ready, loading 40%"),
+        # Nobody scaled: the pod took the place of another, or its container began anew.
+        (assess(workload(2, DONE), [READY_ROW, LOADING_ROW], True, scaled=ago(3600)), Phase.DEGRADED,
+         "1 of 2 ready, loading 40%"),
+        (assess(workload(2, DONE), [READY_ROW, row(Phase.LOADING, restarts=1)], True), Phase.DEGRADED,
+         "1 of 2 ready, loading"),
+        # The last replica of an update, and one in the middle of it.
+        (assess(workload(2, ROLLING), [READY_ROW, LOADING_ROW], True), Phase.ROLLING_OUT, "1 of 2 updated, loading 40%"),
+        (assess(workload(3, ROLLING), [OLD_ROW, READY_ROW, row(Phase.PULLING)], True), Phase.ROLLING_OUT,
+         "1 of 3 updated, pulling"),
+        (assess(workload(3, ROLLING), [OLD_ROW, OLD_ROW, OLD_ROW], True), Phase.ROLLING_OUT, "0 of 3 updated"),
+        (assess(workload(2, DONE, updated=0, **PAUSED), [READY_ROW, READY_ROW], True), Phase.ROLLING_OUT,
+         "paused: a change waits"),
+        (assess(workload(2, ROLLING, updated=1, **PAUSED), [OLD_ROW, LOADING_ROW], True), Phase.ROLLING_OUT,
+         "paused: a change waits"),
+        (assess(workload(2, updated=0, **PAUSED), [OLD_ROW, row(Phase.FAILED, cause="it broke", fix="mend it")], True),
+         Phase.ROLLING_OUT, "it broke; paused: a change waits"),
+        (assess(workload(2, DONE, updated=2, **PAUSED), [READY_ROW, READY_ROW], True), Phase.RUNNING, None),
+        (assess(workload(1, paused=True), [], None), Phase.PENDING, "paused before its pods were made"),
         (assess(workload(1), [READY_ROW, READY_ROW], True), Phase.SCALING, "removing replicas"),
         (assess(workload(2), [READY_ROW, row(Phase.FAILED, cause="it broke")], True), Phase.DEGRADED, "it broke"),
         (assess(workload(1), [row(Phase.RUNNING, current=False), row(Phase.PENDING, cause="no GPU")], True),
-         Phase.ROLLING_OUT, "pending: no GPU"),
+         Phase.ROLLING_OUT, "0 of 1 updated, pending: no GPU"),
         (assess(workload(2), [row(Phase.PENDING, cause="being prepared"), row(Phase.PENDING, cause="no GPU", fix="add one")],
                 None), Phase.PENDING, "no GPU"),
         (assess(workload(1), [], None), Phase.PENDING, "waiting for its pods to be created"),

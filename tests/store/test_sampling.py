@@ -14,11 +14,21 @@ from hypothesis import strategies as st
 
 from genai_tui.domain.cluster import Condition, ContainerSpec, Meta, Pod, ReplicaSet, Workload
 from genai_tui.domain.counters import Count, PodReading
-from genai_tui.domain.rows import DeploymentRow, Phase, Ref
+from genai_tui.domain.rows import Assessment, DeploymentRow, Phase, Ref
 from genai_tui.domain.watching import Removed, Upserted
 from genai_tui.engines.failures import diagnose
 from genai_tui.engines.metrics import EngineSample
-from genai_tui.errors import Unreachable
+from genai_tui.errors import (
+    CredentialsRejected,
+    EngineRefused,
+    EngineSilent,
+    GenaiTuiError,
+    NotPermitted,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from genai_tui.kube.refusals import Busy
 from genai_tui.store import sampling
 from genai_tui.store.deriving import Deriver, Engine
 from genai_tui.store.objects import key_of
@@ -39,6 +49,7 @@ class Scene:
         self.sampler = Sampler(self.picture, self.fetch, lambda: self.now, self.keep)
         self.asked: Counter[tuple[str, str, str | None]] = Counter()
         self.silent: set[str] = set()
+        self.outage: GenaiTuiError | None = None
         self.hanging: set[str] = set()
         self.tokens: dict[str, float] = {}
         self.replicas = replicas
@@ -66,8 +77,10 @@ class Scene:
         self.asked[row.ref.name, path, pod] += 1
         if row.ref.name in self.hanging:
             await asyncio.Event().wait()
+        if self.outage is not None:
+            raise self.outage
         if row.ref.name in self.silent or pod in self.silent:
-            raise Unreachable("connection refused")
+            raise EngineSilent("a does not answer", why="connection refused")
         if path == "/v1/models":
             return json.dumps({"data": [{"id": row.ref.name}]}).encode()
         count = self.tokens.get(pod or "", 0.0)
@@ -151,6 +164,69 @@ async def test_an_engine_that_does_not_answer_is_asked_less_and_less(monkeypatch
         asked = scene.asked["a", "/v1/models", None]
         assert scene.row().assessment.cause == "the engine does not answer yet"
     assert asked <= 8
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        Unreachable("cannot reach the cluster"),
+        TimedOut("no answer in time"),
+        CredentialsRejected("expired"),
+        Busy("too many requests", status=429, retry_after=1.0),
+        Refused("the API server cannot do this now", status=503, reason="ServiceUnavailable"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_api_server_that_is_gone_says_nothing_of_the_engine(
+    outage: GenaiTuiError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene()
+    async with running(scene, monkeypatch):
+        await until(lambda: scene.row().assessment.phase is Phase.RUNNING and scene.kept)
+        scene.outage = outage
+        for minute in range(1, 4):
+            scene.now = 61.0 * minute
+            await until(lambda minute=minute: scene.asked["a", "/v1/models", None] > minute)
+            assert scene.row().assessment == Assessment(Phase.RUNNING)
+            assert scene.row().served_names == ("a",)
+        # Back again, and now it is the engine that is gone.
+        scene.outage, scene.silent = None, {"a"}
+        scene.now += 61.0
+        await until(lambda: scene.row().assessment.phase is Phase.DEGRADED)
+    told = scene.row().assessment
+    assert "the engine has not answered since " in str(told.cause)
+    assert told.evidence == ("a does not answer: connection refused",)
+
+
+async def test_since_when_an_engine_is_silent_stays_as_it_was_first_seen() -> None:
+    scene = Scene()
+    await scene.sampler.once()
+    scene.silent = {"a"}
+    causes = set()
+    for _ in range(3):
+        scene.picture.set_answer(Ref("ns", "a"), None)
+        causes.add(scene.row().assessment.cause)
+    assert len(causes) == 1
+    scene.silent = set()
+    await scene.sampler.once()
+    assert scene.row().assessment == Assessment(Phase.RUNNING)
+
+
+@pytest.mark.parametrize(
+    "error", [NotPermitted("operator may not get services/proxy"), EngineRefused("HTTP 401", status=401)]
+)
+async def test_an_engine_that_may_not_be_asked_is_unknown_and_not_silent(error: GenaiTuiError) -> None:
+    scene = Scene()
+    scene.outage = error
+    await scene.sampler.once()
+    assert scene.row().assessment.phase is Phase.UNKNOWN
+    scene.outage = None
+    await scene.sampler.once()
+    assert scene.row().assessment.phase is Phase.RUNNING
+    scene.outage = error
+    scene.picture.set_not_asked(Ref("ns", "a"), "no")
+    scene.picture.set_answer(Ref("ns", "a"), None)
+    assert scene.row().assessment.phase is Phase.UNKNOWN
 
 
 async def test_rates_are_those_of_every_pod_together() -> None:

@@ -20,8 +20,9 @@ from genai_tui.domain.cluster import (
     ReplicaSet,
     Workload,
 )
+from genai_tui.domain.pace import Start, StartKind
 from genai_tui.domain.rows import Phase, Ref
-from genai_tui.domain.startup import time_left
+from genai_tui.domain.startup import left_of
 from genai_tui.domain.watching import Upserted
 from genai_tui.engines.failures import diagnose
 from genai_tui.errors import NotFound, NotPermitted
@@ -60,6 +61,28 @@ def test_a_start_tells_stages_share_and_time_left() -> None:
     assert read_start(START + END).phase is Phase.WARMING_UP
     assert read_start(START + END).progress is None
     assert read_start([]).phase is None
+
+
+COMPILED = [
+    (40.0, "Loading safetensors checkpoint shards: 100% Completed | 4/4"),
+    (41.0, "INFO [base_loader.py:82] Loading weights took 27.10 seconds"),
+    (42.0, "INFO [gpu_model_runner.py:4135] Model loading took 14.99 GiB memory and 28.2 seconds"),
+    (50.0, "INFO [backends.py:870] Using cache directory: /root/.cache/vllm/x for vLLM's torch.compile"),
+    (52.0, "INFO [backends.py:930] Dynamo bytecode transform time: 7.32 s"),
+    (99.0, "INFO [monitor.py:34] torch.compile takes 54.10 s in total"),
+    (101.0, "Capturing CUDA graphs (decode, FULL): 40%|"),
+    (110.0, "Capturing CUDA graphs (decode, FULL): 100%|"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "phase", "progress"),
+    [(1, Phase.LOADING, None), (3, Phase.LOADING, None), (4, Phase.WARMING_UP, None), (5, Phase.WARMING_UP, None),
+     (6, Phase.WARMING_UP, None), (7, Phase.WARMING_UP, 0.4), (8, Phase.WARMING_UP, None)],
+)  # fmt: skip
+def test_a_full_bar_is_not_the_end_of_a_start(lines: int, phase: Phase, progress: float | None) -> None:
+    start = read_start(START + log(*COMPILED[:lines]))
+    assert (start.phase, start.progress) == (phase, progress)
 
 
 @given(st.lists(st.sampled_from([*START, *END]), max_size=20))
@@ -110,7 +133,7 @@ class Scene:
 
     def phase(self) -> tuple[Phase, float | None, str | None]:
         found = self.picture.deployments()[0].assessment
-        return found.phase, found.progress, time_left(found.seconds_left) if found.seconds_left else found.cause
+        return found.phase, found.progress, left_of(found) or found.cause
 
     def stages(self) -> dict[Phase, datetime]:
         detail = self.picture.deployment(Ref("ns", "a"))
@@ -121,10 +144,10 @@ class Scene:
 async def test_the_list_shows_how_far_a_start_is_and_the_detail_keeps_its_stages() -> None:
     scene = Scene()
     scene.pod()
-    assert scene.phase() == (Phase.LOADING, None, None)
+    assert scene.phase() == (Phase.STARTING, None, None)
     scene.logs["a-1-0", False] = START
     await scene.watcher.once()
-    assert scene.phase() == (Phase.LOADING, 0.5, "about 20s left")
+    assert scene.phase() == (Phase.LOADING, 0.5, "this stage about 20s more")
     assert scene.picture.deployments()[0].assessment.evidence == (START[-1].text.replace("  ", " "),)
     scene.pod(ready=True)
     scene.logs["a-1-0", False] = START + END
@@ -139,6 +162,18 @@ async def test_the_list_shows_how_far_a_start_is_and_the_detail_keeps_its_stages
     before = len(scene.asked)
     await scene.watcher.once()
     assert len(scene.asked) == before
+
+
+async def test_the_time_left_is_until_it_is_ready_where_earlier_starts_tell_what_comes_after() -> None:
+    scene = Scene()
+    scene.pod()
+    scene.logs["a-1-0", False] = START[:2]
+    known = {Phase.PULLING: 300.0, Phase.DOWNLOADING: 20.0, Phase.LOADING: 40.0, Phase.WARMING_UP: 15.0}
+    scene.picture.remember_starts([Start("p", BEGAN, StartKind("vllm/vllm-openai:v0.33.0", "a", 0), known)])
+    later = log((12, "Downloading shards:  50%|"))
+    scene.logs["a-1-0", False] = [*START[:2], *later]
+    await scene.watcher.once()
+    assert scene.phase() == (Phase.DOWNLOADING, 0.5, "ready in about 1m05s")
 
 
 async def test_the_cause_of_a_crash_is_found_in_the_log_when_its_last_words_hide_it() -> None:
@@ -169,7 +204,7 @@ async def test_a_new_run_forgets_what_the_run_before_told() -> None:
     scene.logs["a-1-0", False] = START
     await scene.watcher.once()
     scene.pod(restarts=1)
-    assert scene.phase() == (Phase.LOADING, None, None)
+    assert scene.phase() == (Phase.STARTING, None, None)
 
 
 @pytest.mark.parametrize("error", [NotPermitted("operator may not get pods/log"), NotFound("no such pod")])
@@ -179,7 +214,7 @@ async def test_logs_that_cannot_be_read_take_nothing_away(error: Exception) -> N
     scene.logs["a-1-0", False] = error
     for _ in range(3):
         await scene.watcher.once()
-    assert scene.phase() == (Phase.LOADING, None, None)
+    assert scene.phase() == (Phase.STARTING, None, None)
     assert len(scene.asked) == (1 if isinstance(error, NotPermitted) else 3)
     scene.now = 61.0
     scene.logs["a-1-0", False] = START
