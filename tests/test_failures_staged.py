@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from genai_tui.commands.explain import explain
 from genai_tui.domain.cluster import Pod
 from genai_tui.domain.drafts import DEPLOYMENT_FORM, from_document
-from genai_tui.domain.fixes import prefill
+from genai_tui.domain.fixes import opens_with, prefill
 from genai_tui.domain.problems import FieldChange, How
 from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Phase, Ref
 from genai_tui.engines.failures import diagnose
@@ -44,11 +44,13 @@ EXPECTED: dict[str, tuple[Phase, str, str, str, dict[str, str]]] = {
     "pod-anti-affinity": (P, "a pod it must stay away from", "anti-affinity", "relax", {"advanced.podAffinity": ""}),
     "volume-missing": (P, "the volume claim models does not exist", "persistentvolumeclaim", "create the claim",
                        {"advanced.cache.claim": ""}),
-    "volume-unbound": (P, "its volume claim is not bound", "unbound immediate", "storage class",
-                       {"advanced.cache.storageClass": ""}),
-    "quota": (F, "the namespace's quota is used up", "exceeded quota", "raise the quota", {}),
+    "volume-unbound": (P, "its volume claim volume-unbound-cache is not bound: there is no storage class fast",
+                       'storageclass.storage.k8s.io "fast" not found', "name an existing claim", {}),
+    "quota": (F, "the namespace's quota is used up: gpus allows requests.nvidia.com/gpu=0, in use are "
+              "requests.nvidia.com/gpu=0, and it asks for requests.nvidia.com/gpu=1", "exceeded quota", "raise the quota", {}),
     "preempted": (P, "a pod of higher priority took the place of its last one", "Preempted by pod", "priority class", {}),
-    "evicted": (P, "its last pod was evicted from its node", "low on resource: ephemeral-storage", "make room", {}),
+    "evicted": (P, "its last pod was evicted from its node; gpu-l4-1, which the node selector chooses, has disk pressure",
+                "low on resource: ephemeral-storage", "look after that node", {}),
     "rollout-deadlock": (Phase.ROLLING_OUT, "rollout deadlock", "Insufficient nvidia.com/gpu", "Recreate",
                          {"advanced.strategy": "Recreate"}),
     "image-not-found": (F, "the image does not exist", "not found", "correct the image", {}),
@@ -60,8 +62,9 @@ EXPECTED: dict[str, tuple[Phase, str, str, str, dict[str, str]]] = {
     "nim-profile": (F, "no profile for this GPU", "Unknown profiles provided", "listed profile", {"advanced.env": ""}),
     "secret-missing": (F, 'secret "hub" not found', "hub", "create the secret hub", {}),
     "secret-key-missing": (F, "has no key hf_token", "couldn't find key hf_token", "add the key hf_token", {}),
-    "gated-model": (F, "the model is gated", "gated repo", "HF_TOKEN", {"advanced.env": "HF_TOKEN=secret:hf/token"}),
-    "gated-no-access": (F, "the model is gated", "403 Client Error", "licence", {"advanced.env": "HF_TOKEN=secret:hf/token"}),
+    "gated-model": (F, "the model is gated, and there is no token", "gated repo", "HF_TOKEN",
+                    {"advanced.env": "HF_TOKEN=secret:hf/token"}),
+    "gated-no-access": (F, "the account of its token has no access", "403 Client Error", "accept the model's licence", {}),
     "hub-offline": (F, "the hub cannot be reached", "LocalEntryNotFoundError", "storage source", {}),
     "disk-full": (F, "the disk that takes the model's files is full", "No space left", "larger cache", {}),
     "cuda-oom": (F, "the model does not fit into GPU memory", "OutOfMemoryError", "more GPUs", {"resources.gpu": "2"}),
@@ -86,6 +89,23 @@ EXPECTED: dict[str, tuple[Phase, str, str, str, dict[str, str]]] = {
     "progress-deadline": (Phase.DOWNLOADING, "slower than its deadline", "has timed out progressing", "start-up budget", {}),
     "crash": (F, "crashed: fatal: staged crash", "fatal: staged crash", "previous log", {}),
     "node-not-ready": (F, "is not ready", "Kubelet stopped posting", "look after the node", {}),
+}  # fmt: skip
+LEFT_OPEN = {
+    "context-over-kv-cache",
+    "serve-repeated",
+    "service-link-clash",
+    "port-in-use",
+    "progress-deadline",
+    "disk-full",
+}
+"""Their fields have what the sandbox reckons, or nothing to begin with."""
+OPENS_AT = {
+    "volume-unbound": "advanced.cache.claim", "quota": "resources.gpu", "cordoned": "advanced.nodeSelector",
+    "evicted": "advanced.nodeSelector", "preempted": "", "image-not-found": "engine.image",
+    "image-name": "engine.image", "registry-unreachable": "engine.image", "ngc-entitlement": "engine.image",
+    "pull-secret": "engine.ngc.pullSecret", "secret-missing": "advanced.env", "secret-key-missing": "advanced.env",
+    "gated-no-access": "advanced.env", "disk-full": "advanced.cache.size", "serve-repeated": "advanced.extraArgs",
+    "service-link-clash": "advanced.env", "port-in-use": "advanced.extraArgs",
 }  # fmt: skip
 STEP_S, STEPS = 10.0, 60
 
@@ -168,8 +188,12 @@ def test_a_staged_failure_shows_its_cause_everywhere(name: str, capsys: pytest.C
     assert detail.document is not None
     draft = from_document(detail.document)
     done = prefill(told.changes, draft, 600)
-    if filled or not told.changes:
+    if name not in LEFT_OPEN:
         assert done == filled
+    # What only a person can know is left to them: the form opens at the field, as it is.
+    opened = opens_with(told.changes, draft, 600)
+    assert opened == (done or {at: draft[at] for at in opened})
+    assert (next(iter(opened), "") == OPENS_AT.get(name, "")) or done
     # What is filled in is a form that reads as a document again.
     assert not DEPLOYMENT_FORM.read({**draft, **done}).problems
 
@@ -238,6 +262,9 @@ def test_a_fix_touches_its_own_fields_alone_and_never_raises(
         ("--a\n--port\n9000\n--b", FieldChange("advanced.extraArgs", "--port", How.REMOVE), "--a\n--b"),
         ("--port=9000\n--portly=1", FieldChange("advanced.extraArgs", "--port", How.REMOVE), "--portly=1"),
         ("A=1\nVLLM_PORT=tcp://x", FieldChange("advanced.env", "VLLM_PORT=", How.REMOVE), "A=1"),
+        ("HF_TOKEN=secret:my-hf/tok", FieldChange("advanced.env", "HF_TOKEN=secret:hf/token", How.ADD), None),
+        ("dedicated=other:NoSchedule", FieldChange("advanced.tolerations", "dedicated=research:NoSchedule", How.ADD),
+         "dedicated=other:NoSchedule\ndedicated=research:NoSchedule"),
         ("A=1\nHF_TOKEN=", FieldChange("advanced.env", "HF_TOKEN=secret:hf/token", How.ADD),
          "A=1\nHF_TOKEN=secret:hf/token"),
         ("0", FieldChange("resources.gpu", how=How.DOUBLE), None),

@@ -111,7 +111,7 @@ FAILURES = [
     (setting(advanced__nodeSelector={"disk": "none"}), "", Phase.PENDING, "no node matches the node selector", "node selector"),
     (setting(advanced__cache={"claim": "none"}), "", Phase.PENDING, "the volume claim none does not exist", "create the claim"),
     (setting(advanced__cache={"size": "10Gi", "storageClass": "none"}), "", Phase.PENDING,
-     "its volume claim is not bound", "storage class"),
+     "its volume claim mine-cache is not bound: there is no storage class none", "storage class"),
     (setting(advanced__env=[{"name": "HF_TOKEN", "secret": {"name": "none", "key": "t"}}]), "", Phase.FAILED,
      'secret "none" not found', "create the secret none"),
     (setting(engine__contextLength=100_000), "", Phase.FAILED, "context 100000 exceeds the model's maximum 8192", "8192 or auto"),
@@ -234,7 +234,8 @@ def test_an_exceeded_quota_is_told() -> None:
     cluster.world.api.create(registry.QUOTAS, "team-b", quota)
     cluster.apply()
     row = cluster.after(30)
-    assert (row.assessment.phase, row.assessment.cause) == (Phase.FAILED, "the namespace's quota is used up")
+    assert row.assessment.phase is Phase.FAILED
+    assert "the namespace's quota is used up: few allows requests.nvidia.com/gpu=0" in str(row.assessment.cause)
 
 
 def test_the_tour_shows_a_newcomer_four_states() -> None:

@@ -103,8 +103,27 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
+class Toleration:
+    """A toleration as a pod has it; without a key it is for every taint, without an effect for every effect."""
+
+    key: str | None = None
+    operator: str = "Equal"
+    value: str | None = None
+    effect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a pod asks of its node beside resources: labels, taints it bears, and the volume claims it needs there."""
+
+    selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod: where it is, what it runs, how each container is."""
+    """A pod: where it is, what it runs, how each container is; `wishes` while it has no node."""
 
     meta: Meta
     phase: str
@@ -116,6 +135,7 @@ class Pod:
     conditions: tuple[Condition, ...] = ()
     containers: tuple[ContainerSpec, ...] = ()
     states: tuple[ContainerState, ...] = ()
+    wishes: Wishes | None = None
 
     @property
     def ready(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from genai_tui.domain.form_field import Draft
 from genai_tui.domain.problems import FieldChange, How
-from genai_tui.domain.rules import BUDGET
+from genai_tui.domain.rules import BUDGET, ENVIRONMENT
 
 LONGEST_BUDGET_S = 86_400
 _QUANTITY = re.compile(r"(\d+)([A-Za-z]*)")
@@ -33,6 +33,15 @@ def prefill(changes: Sequence[FieldChange], draft: Draft, budget_seconds: int | 
     return {f: after[f] for f in named if f in after and after[f].strip() != draft.get(f, "").strip()}
 
 
+def opens_with(changes: Sequence[FieldChange], draft: Draft, budget_seconds: int | None = None) -> dict[str, str]:
+    """What the form is opened with: the fields a fix fills in, else the first it is about, as that is now."""
+    filled = prefill(changes, draft, budget_seconds)
+    if filled:
+        return filled
+    about = next((change.field for change in changes if change.field in draft), None)
+    return {about: draft[about]} if about is not None else {}
+
+
 def _changed(text: str, change: FieldChange) -> str | None:
     """The field's new text; None where the change means nothing for this one."""
     match change.how:
@@ -42,12 +51,24 @@ def _changed(text: str, change: FieldChange) -> str | None:
             return _doubled(text, most=LONGEST_BUDGET_S if change.field == BUDGET else None)
         case How.DIVIDE:
             return _divisor(text, change.value)
+        case How.VISIT:
+            return None
         case How.ADD:
-            name = change.value.partition("=")[0]
-            lines = [line for line in text.splitlines() if line.partition("=")[0].strip() != name]
-            return "\n".join([*lines, change.value])
+            return _added(text, change)
         case How.REMOVE:
             return _without(text, change.value)
+
+
+def _added(text: str, change: FieldChange) -> str | None:
+    """With the line; a variable that is set already is somebody's own, and stays as it is."""
+    lines = text.splitlines()
+    if change.field == ENVIRONMENT:
+        name = change.value.partition("=")[0]
+        own = [line.partition("=") for line in lines if line.partition("=")[0].strip() == name]
+        if any(value.strip() for _, _, value in own):
+            return None
+        lines = [line for line in lines if line.partition("=")[0].strip() != name]
+    return None if change.value in lines else "\n".join([*lines, change.value])
 
 
 def _doubled(text: str, most: int | None) -> str | None:

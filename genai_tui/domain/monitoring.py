@@ -13,7 +13,7 @@ class GpuReading:
 
     `busy` is from 0 to 1: the share of time in which some kernel ran. Memory is in MiB, temperature in degrees Celsius,
     power in watts; `xid` is the last XID error code, 0 for none. `namespace` and `pod` say who has it where the
-    exporter knows.
+    exporter knows, `others` who else where it is shared in time.
     """
 
     index: str
@@ -29,6 +29,11 @@ class GpuReading:
     xid: int | None = None
     namespace: str = ""
     pod: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+
+    def held_by(self, namespace: str, pod: str) -> bool:
+        """Whether it is this pod's, alone or with others."""
+        return (namespace, pod) in ((self.namespace, self.pod), *self.others)
 
     @property
     def name(self) -> str:

@@ -35,6 +35,7 @@ class Surroundings:
         diagnose: reads an engine's last words.
         start: what the engine's log tells of the start that is under way.
         from_log: what was found in the log of the run before, where the last words alone told nothing.
+        volumes: events of the claims of a pod without a place, oldest first.
         disruption: what took the place of the pod before it, where that was preempted or evicted.
     """
 
@@ -43,6 +44,7 @@ class Surroundings:
     start: StartUp | None = None
     from_log: Diagnosis | None = None
     disruption: Event | None = None
+    volumes: Sequence[Event] = ()
 
 
 def assess_replica(pod: Pod, events: Sequence[Event], around: Surroundings) -> Assessment:
@@ -93,10 +95,9 @@ def _unscheduled(pod: Pod, events: Sequence[Event], around: Surroundings) -> Ass
     if condition.reason == "SchedulingGated":
         return Assessment(Phase.PENDING, "held back by a scheduling gate", (condition.message,))
     message = condition.message or next((e.message for e in reversed(events) if e.reason == "FailedScheduling"), "")
-    found = explain_unschedulable(message, pod, around.nodes)
-    held = Assessment(
-        Phase.PENDING, found.cause, (message,) if message else (), found.fix or None, changes=found.changes
-    )
+    found = explain_unschedulable(message, pod, around.nodes, around.volumes)
+    evidence = tuple(dict.fromkeys(text for text in (message, found.evidence) if text))
+    held = Assessment(Phase.PENDING, found.cause, evidence, found.fix or None, changes=found.changes)
     return _displaced(held, pod, around.disruption)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from genai_tui.domain import cluster
 from genai_tui.domain.catalogue import HubSource, ModelSpec, parameter_count
 from genai_tui.domain.cluster import Taint
 from genai_tui.domain.deployment import DeploymentSpec, EngineType, Toleration
@@ -66,7 +67,8 @@ def placement(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> Check
     reasons = {row.node.meta.name: unfit(spec, row, own) for row in nodes}
     fitting = [row for row in nodes if not reasons[row.node.meta.name]]
     gpu = spec.resources.gpu
-    room = sum(_free(row, own) // gpu for row in fitting) if gpu else None
+    name = spec.resources.gpu_resource
+    room = sum(_free(row, own, name) // gpu for row in fitting) if gpu else None
     others = [f"{name}: {'; '.join(why)}" for name, why in reasons.items() if why]
     told = f". Not {', '.join(others[:SHOWN_REASONS])}" if others else ""
     told += f" and {len(others) - SHOWN_REASONS} more" if len(others) > SHOWN_REASONS else ""
@@ -102,13 +104,13 @@ def spare_node(spec: DeploymentSpec, nodes: Sequence[NodeRow], own: Ref) -> str:
 
     GPUs that the deployment holds count as taken: during a rollout its old pods still have them.
     """
-    gpus = spec.resources.gpu
+    gpus, name = spec.resources.gpu, spec.resources.gpu_resource
     if not gpus:
         return ""
-    fitting = [row for row in nodes if not unfit(spec, row, own) and row.gpu_free >= gpus]
+    fitting = [row for row in nodes if not unfit(spec, row, own) and _unheld(row, name) >= gpus]
     held = sum(count for row in nodes for ref, count in row.holders if ref == own) // gpus
     missing = max(0, spec.engine.replicas - held)
-    return fitting[0].node.meta.name if sum(row.gpu_free // gpus for row in fitting) > missing else ""
+    return fitting[0].node.meta.name if sum(_unheld(row, name) // gpus for row in fitting) > missing else ""
 
 
 def _order(spec: DeploymentSpec, how: Replacing) -> str:
@@ -143,8 +145,11 @@ def _gpus(count: int) -> str:
 def unfit(spec: DeploymentSpec, row: NodeRow, own: Ref) -> tuple[str, ...]:
     """Why a node cannot take a replica now; empty when nothing speaks against it."""
     found, resources = list(barred(spec, row)), spec.resources
-    if resources.gpu and row.gpu_resource == resources.gpu_resource and _free(row, own) < resources.gpu:
-        found.append(f"{_free(row, own)} of {row.gpu_total} GPUs free")
+    offered = row.resource(resources.gpu_resource)
+    if resources.gpu and offered is not None:
+        free = _free(row, own, offered.name)
+        if free < resources.gpu:
+            found.append(f"{free} of {offered.total} GPUs free")
     return tuple(found)
 
 
@@ -161,7 +166,7 @@ def barred(spec: DeploymentSpec, row: NodeRow) -> tuple[str, ...]:
     found += [f"taint {_written(taint)}" for taint in taints if _repels(taint, spec.advanced.tolerations)]
     labels = node.meta.labels
     found += [f"{key} is not {value}" for key, value in spec.advanced.node_selector.items() if labels.get(key) != value]
-    if resources.gpu and row.gpu_resource != resources.gpu_resource:
+    if resources.gpu and row.resource(resources.gpu_resource) is None:
         found.append(f"no {resources.gpu_resource}")
     for name, wanted in (("cpu", resources.cpu), ("memory", resources.memory)):
         has = node.allocatable.get(name)
@@ -170,8 +175,16 @@ def barred(spec: DeploymentSpec, row: NodeRow) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _free(row: NodeRow, own: Ref) -> int:
-    return row.gpu_free + sum(count for ref, count in row.holders if ref == own)
+def _unheld(row: NodeRow, name: str) -> int:
+    offered = row.resource(name)
+    return offered.free if offered is not None else 0
+
+
+def _free(row: NodeRow, own: Ref, name: str) -> int:
+    offered = row.resource(name)
+    if offered is None:
+        return 0
+    return min(offered.total, offered.free + sum(count for ref, count in row.holders if ref == own))
 
 
 def _written(taint: Taint) -> str:
@@ -183,7 +196,7 @@ def _repels(taint: Taint, tolerations: Sequence[Toleration]) -> bool:
     return binding and not any(tolerates(toleration, taint) for toleration in tolerations)
 
 
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
+def tolerates(toleration: Toleration | cluster.Toleration, taint: Taint) -> bool:
     """Whether a toleration matches a taint, as the scheduler decides it.
 
     https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
@@ -249,7 +262,8 @@ def memory(
     kinds: dict[tuple[str, int], None] = {}
     silent = False
     for row in nodes:
-        if row.gpu_resource != spec.resources.gpu_resource or row.gpu_total < gpus or _never(spec, row):
+        offered = row.resource(spec.resources.gpu_resource)
+        if offered is None or offered.total < gpus or _never(spec, row):
             continue
         if row.gpu_memory_mib is None:
             silent = True

@@ -52,7 +52,8 @@ class How(StrEnum):
     """How a fix changes the text of a field.
 
     `divide` takes the largest number that is not above the present one and divides `value`; `add` appends a line,
-    `remove` takes away the lines that begin with `value`.
+    `remove` takes away the lines that begin with `value`. `visit` changes nothing: what is right there only a person
+    knows, and the form opens at it.
     """
 
     SET = "set"
@@ -60,6 +61,7 @@ class How(StrEnum):
     DIVIDE = "divide"
     ADD = "add"
     REMOVE = "remove"
+    VISIT = "visit"
 
 
 @dataclass(frozen=True, slots=True)

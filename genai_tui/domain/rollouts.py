@@ -231,8 +231,9 @@ def _refused(workload: Workload) -> Assessment | None:
     if failure is None:
         return None
     found = explain(REFUSED, failure.message)
-    cause, fix = (found.cause, found.fix) if found else ("pods cannot be created", "see its events")
-    return Assessment(Phase.FAILED, cause, (failure.message,), fix)
+    if found is None:
+        return Assessment(Phase.FAILED, "pods cannot be created", (failure.message,), "see its events")
+    return Assessment(Phase.FAILED, found.cause, (failure.message,), found.fix, changes=found.changes)
 
 
 def _no_pods(workload: Workload) -> Assessment:

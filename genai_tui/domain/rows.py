@@ -151,6 +151,12 @@ class NodeRow:
     holders: tuple[tuple[Ref, int], ...] = ()
     resources: tuple[GpuResource, ...] = ()
 
+    def resource(self, name: str) -> GpuResource | None:
+        """What it has of one GPU resource; a node may offer whole GPUs and MIG instances beside each other."""
+        if not self.resources and name == self.gpu_resource:
+            return GpuResource(name, self.gpu_total, self.gpu_free)
+        return next((found for found in self.resources if found.name == name), None)
+
 
 @dataclass(frozen=True, slots=True)
 class NodePod:

@@ -17,6 +17,7 @@ CONTEXT, GPUS, MEMORY = "engine.contextLength", "resources.gpu", "resources.memo
 SHARED_MEMORY, CACHE_SIZE, CACHE_CLAIM = "advanced.sharedMemory", "advanced.cache.size", "advanced.cache.claim"
 ARGUMENTS, ENVIRONMENT, SELECTOR = "advanced.extraArgs", "advanced.env", "advanced.nodeSelector"
 BUDGET, STRATEGY = "engine.startupBudgetSeconds", "advanced.strategy"
+IMAGE, PULL_SECRET = "engine.image", "engine.ngc.pullSecret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ def _set(field: str, value: str) -> FieldChange:
     return FieldChange(field, value)
 
 
+def _visit(field: str) -> FieldChange:
+    return FieldChange(field, how=How.VISIT)
+
+
 def _double(field: str) -> FieldChange:
     return FieldChange(field, how=How.DOUBLE)
 
@@ -114,6 +119,27 @@ ENGINE = (
         "no GPU memory is left for the KV cache after loading the weights",
         "use more GPUs, a smaller or quantized model, or a higher --gpu-memory-utilization",
         _double(GPUS),
+    ),
+    _rule(
+        "gpu-not-free",
+        r"Free memory on device\b.*?\(([\d.]+)/([\d.]+) GiB\).*less than desired GPU memory utilization \(([\d.]+)",
+        "only {0} of {1} GiB of GPU memory are free at its start: something else uses the GPU",
+        "free the GPU of what else runs on it, or set --gpu-memory-utilization lower than {2}",
+        _visit(ARGUMENTS),
+    ),
+    _rule(
+        "no-bfloat16",
+        r"Bfloat16 is only supported on GPUs with compute capability of at least ([\d.]+).*?Your (.+?) GPU",
+        "the GPU {1} cannot compute in bfloat16: that needs compute capability {0}",
+        "compute in float16 (--dtype=half), or use a newer GPU",
+        FieldChange(ARGUMENTS, "--dtype=half", How.ADD),
+    ),
+    _rule(
+        "no-bfloat16",
+        r"Bfloat16 is only supported on GPUs with compute capability of at least ([\d.]+)",
+        "the GPU cannot compute in bfloat16: that needs compute capability {0}",
+        "compute in float16 (--dtype=half), or use a newer GPU",
+        FieldChange(ARGUMENTS, "--dtype=half", How.ADD),
     ),
     _rule(
         "cuda-oom",
@@ -186,11 +212,17 @@ ENGINE = (
         FieldChange(ENVIRONMENT, "VLLM_PORT=", How.REMOVE),
     ),
     _rule(
+        "gated-no-access",
+        r"(?:403 Client Error|not in the authorized list|awaiting a review)",
+        "the model is gated, and the account of its token has no access",
+        "accept the model's licence on its page with the account that HF_TOKEN belongs to, then restart",
+        _visit(ENVIRONMENT),
+    ),
+    _rule(
         "gated-model",
-        r"(?:Access to model \S+ is restricted|Cannot access gated repo|GatedRepoError|403 Client Error"
-        r"|awaiting a review)",
-        "the model is gated and the token has no access",
-        "set HF_TOKEN from a Secret, and accept the model's licence with that account",
+        r"(?:Access to model \S+ is restricted|Cannot access gated repo|GatedRepoError)",
+        "the model is gated, and there is no token, or a wrong one",
+        "set HF_TOKEN from a Secret; its account must have accepted the model's licence",
         FieldChange(ENVIRONMENT, "HF_TOKEN=secret:hf/token", How.ADD),
     ),
     _rule(
@@ -203,7 +235,8 @@ ENGINE = (
         "disk-full",
         r"No space left on device|\(os error 28\)|\[Errno 28\]",
         "the disk that takes the model's files is full",
-        "give it a larger cache volume, or make room on the node's disk",
+        "give it a larger cache volume, which its storage class must allow once it is made; or make room on the node's "
+        "disk",
         _double(CACHE_SIZE),
     ),
     _rule(
@@ -246,7 +279,7 @@ ENGINE = (
     ),
     _rule(
         "port-in-use",
-        r"Address already in use",
+        r"(?i)address already in use",
         "the engine's port is taken in the pod",
         "remove the extra argument that sets a port",
         FieldChange(ARGUMENTS, "--port", How.REMOVE),
@@ -256,9 +289,26 @@ ENGINE = (
 # The registry's words, as the kubelet hands them on -------------------------------------------------------------------
 
 PULL = tuple(
-    _rule(name, pattern, cause, fix, flags=re.IGNORECASE)
+    _rule(name, pattern, cause, fix, _visit(PULL_SECRET if name == "pull-secret" else IMAGE), flags=re.IGNORECASE)
     for name, pattern, cause, fix in (
-        ("image-not-found", "not found|manifest unknown", "the image does not exist", "correct the image name or tag"),
+        (
+            "image-platform",
+            "no match for platform in manifest|no matching manifest for",
+            "the image is not made for this kind of node (its processor or system)",
+            "take an image that is, or select other nodes",
+        ),
+        (
+            "registry-certificate",
+            "x509:|failed to verify certificate",
+            "the node does not trust the registry's certificate",
+            "add its authority to the node's container runtime, or use a mirror",
+        ),
+        (
+            "registry-without-tls",
+            "server gave HTTP response to HTTPS client",
+            "the registry speaks plain HTTP, and the node expects HTTPS",
+            "give the registry a certificate, or allow it as insecure in the node's container runtime",
+        ),
         (
             "ngc-entitlement",
             "payment required|insufficient_scope",
@@ -277,9 +327,10 @@ PULL = tuple(
             "the registry refused the pull credentials",
             "check the pull secret of this namespace",
         ),
+        ("image-not-found", "not found|manifest unknown", "the image does not exist", "correct the image name or tag"),
         (
             "registry-unreachable",
-            "no such host|timeout|connection refused",
+            "no such host|server misbehaving|timeout|deadline exceeded|connection re(?:fused|set)|no route to host",
             "the registry cannot be reached from the node",
             "check the node's network, or use a mirror",
         ),
@@ -306,12 +357,14 @@ CONFIGURATION = (
         r'(?i)(secret|configmap) "([^"]+)" not found',
         '{0} "{1}" not found',
         "create the {0} {1} in this namespace",
+        _visit(ENVIRONMENT),
     ),
     _rule(
         "secret-key-missing",
         r"couldn't find key (\S+) in (Secret|ConfigMap) (\S+)",
         "the {1} {2} has no key {0}",
         "add the key {0} to it, or name another key",
+        _visit(ENVIRONMENT),
     ),
 )
 PROBES = (
@@ -374,13 +427,7 @@ SCHEDULING_FIRST = (
         "volume node affinity conflict",
         "its volume is bound to another node or zone",
         "use a volume it can reach",
-    ),
-    _rule(
-        "volume-unbound",
-        "unbound immediate PersistentVolumeClaims",
-        "its volume claim is not bound",
-        "check its storage class and size",
-        _set("advanced.cache.storageClass", ""),
+        _visit(CACHE_CLAIM),
     ),
     _rule(
         "no-nodes",
@@ -410,15 +457,26 @@ SCHEDULING = (
         "node affinity/selector|node selector",
         "no node matches the node selector",
         "correct the node selector, or label a node",
-        _set(SELECTOR, ""),
+        _visit(SELECTOR),
     ),
 )
-SCHEDULING_LAST = (_rule("cordoned", "unschedulable", "the nodes that fit are cordoned", "uncordon a node"),)
+SCHEDULING_LAST = (
+    _rule("cordoned", "unschedulable", "the nodes that fit are cordoned", "uncordon a node", _visit(SELECTOR)),
+)
 
 # The controllers' words -----------------------------------------------------------------------------------------------
 
 REFUSED = (
-    _rule("quota", "exceeded quota", "the namespace's quota is used up", "raise the quota, or ask for less"),
+    _rule(
+        "quota",
+        r"exceeded quota: ([^,\s]+), requested: (\S+), used: (\S+), limited: (\S+)",
+        "the namespace's quota is used up: {0} allows {3}, in use are {2}, and it asks for {1}",
+        "raise the quota, or ask for less",
+        _visit(GPUS),
+    ),
+    _rule(
+        "quota", "exceeded quota", "the namespace's quota is used up", "raise the quota, or ask for less", _visit(GPUS)
+    ),
     _rule(
         "policy",
         r"^(.*)$",

@@ -5,7 +5,7 @@ https://github.com/NVIDIA/dcgm-exporter/blob/main/etc/default-counters.csv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from genai_tui.domain.cluster import Pod, Service
 from genai_tui.domain.monitoring import GpuReading
@@ -32,20 +32,25 @@ def parse_gpus(text: str) -> tuple[GpuReading, ...]:
     """The GPUs of one exporter, by index and MIG instance; a value it marks as blank is missing. Never raises."""
     values: dict[tuple[str, str], dict[str, float]] = {}
     labels: dict[tuple[str, str], dict[str, str]] = {}
+    pods: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
     for line in parse(text, lambda name: name.lower() in _FIELDS):
         own = {name.lower(): value for name, value in line.labels.items()}
         key = own.get("uuid") or own.get("gpu", ""), own.get("gpu_i_id", "")
         if not key[0]:
             continue
         # A GPU shared in time has a line for each of its pods; some series carry no pod although others do.
+        holder = _holder(own)
+        if holder[1]:
+            pods.setdefault(key, {})[holder] = None
         labels[key] = {**own, **{name: value for name, value in labels.get(key, {}).items() if value}}
         if 0 <= line.value < _BLANK:
             values.setdefault(key, {}).setdefault(_FIELDS[line.name.lower()], line.value)
-    found = [_reading(own, values.get(key, {})) for key, own in labels.items()]
+    found = [_reading(own, values.get(key, {}), [*pods.get(key, ())]) for key, own in labels.items()]
     return tuple(sorted(found, key=lambda gpu: (_number(gpu.index), _number(gpu.instance), gpu.uuid)))
 
 
-def _reading(labels: Mapping[str, str], values: Mapping[str, float]) -> GpuReading:
+def _reading(labels: Mapping[str, str], values: Mapping[str, float], pods: Sequence[tuple[str, str]]) -> GpuReading:
+    namespace, pod = pods[0] if pods else ("", "")
     used, free = values.get("used"), values.get("free")
     busy = values["util"] / 100 if "util" in values else values.get("active")
     total = used + free + values.get("reserved", 0.0) if used is not None and free is not None else None
@@ -61,9 +66,15 @@ def _reading(labels: Mapping[str, str], values: Mapping[str, float]) -> GpuReadi
         celsius=values.get("celsius"),
         watts=values.get("watts"),
         xid=int(values["xid"]) if "xid" in values else None,
-        namespace=_first(labels, "exported_namespace", "namespace", "pod_namespace"),
-        pod=_first(labels, "exported_pod", "pod", "pod_name"),
+        namespace=namespace,
+        pod=pod,
+        others=tuple(pods[1:]),
     )
+
+
+def _holder(labels: Mapping[str, str]) -> tuple[str, str]:
+    pod = _first(labels, "exported_pod", "pod", "pod_name")
+    return _first(labels, "exported_namespace", "namespace", "pod_namespace"), pod
 
 
 def _first(labels: Mapping[str, str], *names: str) -> str:

@@ -14,6 +14,8 @@ from genai_tui.domain.rules import BUDGET, ENGINE
 
 MAX_CHARACTERS = 400_000
 _LONGEST_LINE = 4_000
+MOST_PROFILES = 6
+_PROFILE = re.compile(r"\b[0-9a-f]{64}\b[):]*\s+\(?([a-z][\w.+-]*)")
 _ROOT = re.compile(
     r"^\((?:EngineCore|Worker|VllmWorker)\S* pid=\d+\) ERROR \S+ \S+ \[\S+\]\s+([A-Z]\w*(?:Error|Exception): .+)"
 )
@@ -34,8 +36,21 @@ def diagnose(text: str) -> Diagnosis | None:
         for line in said:
             found = rule.read(line, line[:400])
             if found is not None:
+                if rule.name == "nim-profile":
+                    found = _with_profiles(found, said)
                 return replace(found, cause=_without_secrets(found.cause), evidence=_without_secrets(found.evidence))
     return _first_error(lines) or _killed_early(said)
+
+
+def _with_profiles(found: Diagnosis, lines: list[str]) -> Diagnosis:
+    """The fix with the profiles that the log lists, where it does."""
+    names = dict.fromkeys(match[1] for line in lines for match in _PROFILE.finditer(line))
+    shown = [*names][:MOST_PROFILES]
+    if not shown:
+        return found
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    fix = f"choose a listed profile ({', '.join(shown)}{more}), or another GPU or image"
+    return replace(found, fix=fix)
 
 
 def _first_error(lines: list[str]) -> Diagnosis | None:

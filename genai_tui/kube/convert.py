@@ -168,7 +168,14 @@ def pod(given: wire.Pod) -> cluster.Pod:
         conditions=_conditions(status.conditions),
         containers=_containers(about.owner, spec.containers),
         states=tuple(states),
+        wishes=_wishes(spec) if not spec.node_name else None,
     )
+
+
+def _wishes(given: wire.PodSpec) -> cluster.Wishes:
+    tolerations = [cluster.Toleration(t.key, t.operator or "Equal", t.value, t.effect) for t in given.tolerations or ()]
+    claims = [v.persistent_volume_claim.claim_name for v in given.volumes or () if v.persistent_volume_claim]
+    return cluster.Wishes(given.node_selector or _EMPTY, tuple(tolerations), tuple(claims))
 
 
 def workload(given: wire.Workload) -> cluster.Workload:

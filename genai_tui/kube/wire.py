@@ -146,10 +146,34 @@ class ContainerStatus(Wire):
     last_state: State | None = None
 
 
+class Toleration(Wire):
+    """core/v1 Toleration."""
+
+    key: str | None = None
+    operator: str | None = None
+    value: str | None = None
+    effect: str | None = None
+
+
+class ClaimSource(Wire):
+    """core/v1 PersistentVolumeClaimVolumeSource."""
+
+    claim_name: str = ""
+
+
+class Volume(Wire):
+    """core/v1 Volume, where it is a claim."""
+
+    persistent_volume_claim: ClaimSource | None = None
+
+
 class PodSpec(Wire):
     """core/v1 PodSpec."""
 
     node_name: str | None = None
+    node_selector: StrMap = None
+    tolerations: list[Toleration] | None = None
+    volumes: list[Volume] | None = None
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
 

@@ -314,7 +314,12 @@ STAGED: Sequence[Staged] = (
     ),
     # The engine
     Staged("gated-model", "the model is gated and there is no token", {"model": _LLAMA, "resources.memory": "32Gi"}),
-    Staged("gated-no-access", "the token's account has not accepted the licence", alter=_stage("gated")),
+    Staged(
+        "gated-no-access",
+        "the token's account has not accepted the licence",
+        {"advanced.env": _HF},
+        alter=_stage("gated"),
+    ),
     Staged("hub-offline", "the model hub cannot be reached", alter=_stage("hub-offline")),
     Staged("disk-full", "the disk is full before the model is there", alter=_stage("disk-full")),
     Staged("cuda-oom", "the weights do not fit into the GPU", _BIG),

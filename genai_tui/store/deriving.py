@@ -273,7 +273,7 @@ class Deriver:
         return [ReplicaRow(pod, self._assess(pod, objects, nodes), (), pod.meta.owner == newest) for pod in pods]
 
     def _assess(self, pod: Pod, objects: Objects, nodes: Nodes) -> Assessment:
-        count = objects.events_version("Pod", pod.meta.namespace, pod.meta.name)
+        count = objects.events_version("Pod", pod.meta.namespace, pod.meta.name) + objects.claims_version(pod)
         findings = self.findings(pod)
         disruption = objects.disruption_of(pod) if pod.node is None else None
         known = self._assessed.get(pod.meta.uid)
@@ -281,7 +281,8 @@ class Deriver:
             return known.assessment
         rows = None if pod.ready or pod.meta.deleting is not None else nodes()
         events = objects.events_about("Pod", pod.meta.namespace, pod.meta.name)
-        around = Surroundings(rows or (), self._diagnose, disruption=disruption)
+        volumes = objects.events_about_claims(pod)
+        around = Surroundings(rows or (), self._diagnose, disruption=disruption, volumes=volumes)
         if findings is not None:
             around = replace(around, start=findings.start, from_log=findings.crash)
         assessment = assess_replica(pod, events, around)

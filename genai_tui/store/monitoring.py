@@ -11,7 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from genai_tui.domain.cluster import Pod
@@ -167,7 +167,9 @@ class ClusterMonitor:
                 read = smi.parse_smi(text, pod.meta.namespace, pod.meta.name)
                 for gpu in read:
                     # A GPU shared in time is seen from each of its pods; it is one.
-                    found.setdefault(gpu.uuid, gpu)
+                    known = found.setdefault(gpu.uuid, gpu)
+                    if known is not gpu:
+                        found[gpu.uuid] = replace(known, others=(*known.others, (gpu.namespace, gpu.pod)))
                 why = why or ("" if read else f"nvidia-smi in {where} told of no GPU")
             except NotPermitted:
                 why = f"nvidia-smi needs create pods/exec in {pod.meta.namespace}"

@@ -152,6 +152,17 @@ class Objects:
         found = self.events_of.get((kind, namespace, name), {})
         return sorted(found.values(), key=lambda event: (event.last_seen or _NEVER, event.meta.name))
 
+    def events_about_claims(self, pod: Pod) -> list[Event]:
+        """The events about the volume claims of a pod without a place, oldest first."""
+        claims = pod.wishes.claims if pod.wishes is not None else ()
+        found = [e for name in claims for e in self.events_about("PersistentVolumeClaim", pod.meta.namespace, name)]
+        return sorted(found, key=lambda event: (event.last_seen or _NEVER, event.meta.name))
+
+    def claims_version(self, pod: Pod) -> int:
+        """Another number whenever those changed."""
+        claims = pod.wishes.claims if pod.wishes is not None else ()
+        return sum(self.events_version("PersistentVolumeClaim", pod.meta.namespace, name) for name in claims)
+
     def events_version(self, kind: str, namespace: str, name: str) -> int:
         """Another number whenever the events about an object changed."""
         return self._events_changed.get((kind, namespace, name), 0)
@@ -309,6 +320,18 @@ class Objects:
             pod = self.pods.get(Key(Kind.POD, item.regarding_namespace, item.regarding_name))
             ref = self.owner_ref(pod) if pod else None
             return {ref} if ref else set()
+        if item.regarding_kind == "PersistentVolumeClaim":
+            return {ref for pod in self._waiting_for(item) if (ref := self.owner_ref(pod)) is not None}
         if item.regarding_kind == "Deployment":
             return {Ref(item.regarding_namespace, item.regarding_name)}
         return set()
+
+    def _waiting_for(self, item: Event) -> list[Pod]:
+        """The pods without a place that need the claim an event is about."""
+        return [
+            pod
+            for pod in self.pods.values()
+            if pod.wishes is not None
+            and pod.meta.namespace == item.regarding_namespace
+            and item.regarding_name in pod.wishes.claims
+        ]

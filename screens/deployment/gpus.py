@@ -130,7 +130,7 @@ def _gpus(replicas: Sequence[ReplicaRow], report: GpuReport | None) -> Iterator[
     for pod in placed:
         node = pod.node or ""
         found = report.nodes.get(node, ())
-        own = [gpu for gpu in found if (gpu.namespace, gpu.pod) == (pod.meta.namespace, pod.meta.name)]
+        own = [gpu for gpu in found if gpu.held_by(pod.meta.namespace, pod.meta.name)]
         lines += [_gpu(node, gpu) for gpu in own]
         if not found:
             unread[f"{node}: {report.why_missing(node)}"] = None

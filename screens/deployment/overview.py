@@ -17,7 +17,7 @@ from genai_tui.domain.deployment import (
 from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.drafts import from_document
 from genai_tui.domain.enforcement import kept_by
-from genai_tui.domain.fixes import prefill
+from genai_tui.domain.fixes import opens_with
 from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
 from screens import format as shown
 from screens.deployment.rollout import event_grid
@@ -53,7 +53,7 @@ def _phase(detail: DeploymentDetail) -> list[Block]:
     if assessment.cause:
         blocks.append(Fact("cause", assessment.cause, "strong"))
     if assessment.fix:
-        key = "   (x opens the form with it)" if fix_fields(detail) else ""
+        key = "   (x opens the form there)" if fix_fields(detail) else ""
         blocks.append(Fact("what to do", f"{assessment.fix}{key}", "accent"))
     for i, text in enumerate(assessment.evidence):
         blocks.append(Fact("evidence" if i == 0 else "", _cut(text), "quiet"))
@@ -61,12 +61,12 @@ def _phase(detail: DeploymentDetail) -> list[Block]:
 
 
 def fix_fields(detail: DeploymentDetail) -> dict[str, str]:
-    """What the fix of the present cause fills into the edit form; empty where there is nothing to fill in."""
+    """What the form is opened with for the present cause; empty where no field of it is concerned."""
     if detail.document is None or not detail.row.assessment.changes:
         return {}
     budgets = (container.startup_budget_seconds for container in detail.workload.containers)
     budget = next((seconds for seconds in budgets if seconds is not None), None)
-    return prefill(detail.row.assessment.changes, from_document(detail.document), budget)
+    return opens_with(detail.row.assessment.changes, from_document(detail.document), budget)
 
 
 def _cut(text: str) -> str:

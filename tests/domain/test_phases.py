@@ -10,11 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tui.domain.cluster import Condition, ContainerSpec, ContainerState, Event, Meta, Node, Pod, Taint, Workload
+from genai_tui.domain.cluster import (
+    Condition,
+    ContainerSpec,
+    ContainerState,
+    Event,
+    Meta,
+    Node,
+    Pod,
+    Taint,
+    Toleration,
+    Wishes,
+    Workload,
+)
 from genai_tui.domain.phases import Surroundings, assess_replica
-from genai_tui.domain.problems import Diagnosis
+from genai_tui.domain.problems import Diagnosis, FieldChange, How
 from genai_tui.domain.rollouts import Silence, assess
-from genai_tui.domain.rows import Assessment, NodeRow, Phase, ReplicaRow
+from genai_tui.domain.rows import Assessment, GpuResource, NodeRow, Phase, ReplicaRow
 from genai_tui.domain.startup import StartUp, stages
 
 NOW = datetime(2026, 11, 23, 10, 45, tzinfo=UTC)
@@ -102,12 +114,64 @@ def test_the_best_node_is_named_where_nodes_may_be_listed(nodes: tuple[NodeRow, 
     assert assess_replica(pod(node=None, conditions=(condition,)), (), Surroundings(nodes)).cause == cause
 
 
+DISK = Taint("node.kubernetes.io/disk-pressure", "", "NoSchedule")
+KEPT = Taint("dedicated", "research", "NoSchedule")
+
+
+@pytest.mark.parametrize(
+    ("found", "wishes", "cause", "change"),
+    [
+        (node("gpu-2", 8, taints=(KEPT,)), Wishes({"host": "gpu-2"}),
+         "gpu-2, which the node selector chooses, has the taint dedicated=research:NoSchedule, which is not tolerated",
+         FieldChange("advanced.tolerations", "dedicated=research:NoSchedule", How.ADD)),
+        (node("gpu-2", 8, taints=(KEPT, DISK)), Wishes({"host": "gpu-2"}, (Toleration("dedicated", "Exists"),)),
+         "gpu-2, which the node selector chooses, has disk pressure", FieldChange("advanced.nodeSelector", how=How.VISIT)),
+        (node("gpu-2", 8, cordoned=True), Wishes({"host": "gpu-2"}), "gpu-2, which the node selector chooses, is cordoned",
+         FieldChange("advanced.nodeSelector", how=How.VISIT)),
+        (node("gpu-2", 8, taints=(KEPT,)), Wishes({"host": "gpu-2", "disk": "nvme"}),
+         "no node matches the node selector: none has disk=nvme", FieldChange("advanced.nodeSelector", "disk=", How.REMOVE)),
+    ],
+)  # fmt: skip
+def test_a_node_that_is_selected_and_barred_is_the_one_to_speak_of(
+    found: NodeRow, wishes: Wishes, cause: str, change: FieldChange
+) -> None:
+    said = "0/6 nodes are available: 1 node(s) had untolerated taint(s), 5 node(s) didn't match Pod's node affinity/selector."
+    labelled = replace(found, node=replace(found.node, meta=Meta("gpu-2", labels={"host": "gpu-2"})))
+    waits = pod(node=None, conditions=(Condition("PodScheduled", "False", "Unschedulable", said),), wishes=wishes)
+    told = assess_replica(waits, (), Surroundings((node("gpu-1", 8), labelled)))
+    assert (told.cause, told.changes) == (cause, (change,))
+
+
+def test_a_node_with_whole_gpus_beside_many_mig_instances_offers_both() -> None:
+    mixed = replace(
+        node("mixed", 7), gpu_resource="nvidia.com/mig-1g.10gb",
+        resources=(GpuResource("nvidia.com/mig-1g.10gb", 7, 7), GpuResource("nvidia.com/gpu", 2, 1)),
+    )  # fmt: skip
+    condition = Condition(
+        "PodScheduled", "False", "Unschedulable", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    )
+    told = assess_replica(pod(node=None, conditions=(condition,)), (), Surroundings((mixed,)))
+    assert told.cause == "no node has 4 free GPUs (best mixed: 1)"
+
+
 PULLS = [
     ("manifest for vllm/vllm-openai:v9 not found: manifest unknown", "the image does not exist"),
     ("failed to authorize: nvcr.io: 401 Unauthorized", "the registry refused the pull credentials"),
     ("unauthorized: authentication required", "the registry refused the pull credentials"),
     ("failed to fetch oauth token: 402 Payment Required", "the registry key is not entitled to this image"),
     ("dial tcp: lookup nvcr.io: no such host", "the registry cannot be reached from the node"),
+    (
+        "no match for platform in manifest: not found",
+        "the image is not made for this kind of node (its processor or system)",
+    ),
+    ("failed to authorize: authentication required: token not found", "the registry refused the pull credentials"),
+    (
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "the node does not trust the registry's certificate",
+    ),
+    ("http: server gave HTTP response to HTTPS client", "the registry speaks plain HTTP, and the node expects HTTPS"),
+    ('Get "https://r/v2/": context deadline exceeded', "the registry cannot be reached from the node"),
+    ("lookup r.example on 10.96.0.10:53: server misbehaving", "the registry cannot be reached from the node"),
     ("something else", "the image cannot be pulled"),
 ]
 

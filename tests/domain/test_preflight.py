@@ -20,7 +20,7 @@ from genai_tui.domain.model_shape import Files, ModelShape
 from genai_tui.domain.needs import Certificate, Gate, NotSeen, SeenQuota, SeenSecret, names_host
 from genai_tui.domain.pace import Usual
 from genai_tui.domain.preflight import Level
-from genai_tui.domain.rows import NodeRow, Phase, Ref
+from genai_tui.domain.rows import GpuResource, NodeRow, Phase, Ref
 from tests.fakes.services import FakeServices
 
 NOW = datetime(2026, 11, 23, 10, 45, tzinfo=UTC)
@@ -51,6 +51,17 @@ def node(name: str, free: int = 8, *, memory: int | None = 81_559, holders: Any 
     allocatable = {"cpu": how.pop("cpu", "64"), "memory": "512Gi", GPU: "8"}
     found = Node(Meta(name, labels=labels), how.pop("ready", True), allocatable=allocatable, **how)
     return NodeRow(found, GPU, "H100", memory, 8, free, holders)
+
+
+def test_whole_gpus_beside_many_mig_instances_are_seen() -> None:
+    mig = "nvidia.com/mig-1g.10gb"
+    row = node("mixed", 7)
+    both = (GpuResource(mig, 7, 7), GpuResource(GPU, 2, 2))
+    mixed = replace(row, gpu_resource=mig, gpu_total=7, gpu_free=7, resources=both)
+    assert preflight.placement(spec(2), [mixed], OWN).text == "mixed can take a replica"
+    assert preflight.spare_node(spec(1), [mixed], OWN) == "mixed"
+    assert preflight.unfit(spec(4), mixed, OWN) == ("2 of 2 GPUs free",)
+    assert preflight.memory(spec(2), model(), [mixed])
 
 
 @pytest.mark.parametrize(

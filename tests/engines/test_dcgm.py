@@ -49,6 +49,14 @@ def test_every_value_with_its_unit_and_who_has_the_gpu() -> None:
     assert parse_gpus(WITH_PODS) == (READ,)
 
 
+def test_a_gpu_shared_in_time_is_held_by_each_of_its_pods() -> None:
+    both = f"{WITH_PODS}\n{WITH_PODS.replace('team-a', 'team-b').replace('chat-7d9f8-x7', 'mail-1-a')}"
+    (gpu,) = parse_gpus(both)
+    assert gpu.held_by("team-a", "chat-7d9f8-x7")
+    assert gpu.held_by("team-b", "mail-1-a")
+    assert not gpu.held_by("team-a", "mail-1-a")
+
+
 def test_what_an_exporter_was_recorded_to_say() -> None:
     """Its lines as they are, then as series we read: a value that DCGM marks as blank is missing, the GPU is there."""
     text = RECORDED.read_text()

@@ -91,6 +91,18 @@ def test_a_cut_log_gives_no_other_cause(name: str, share: float) -> None:
             "over 8 GPUs, and has 4",
         ),
         ("ValueError: Unknown profiles provided: {'tensorrt_llm-h100-fp8-tp2'}", "no profile for this GPU"),
+        (
+            "ValueError: Free memory on device (3.11/79.10 GiB) on startup is less than desired GPU memory utilization "
+            "(0.9, 71.19 GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
+            "only 3.11 of 79.10 GiB of GPU memory are free at its start: something else uses the GPU",
+        ),
+        (
+            "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your Tesla T4 GPU "
+            "has compute capability 7.5. You can use float16 instead by explicitly setting the `dtype` flag in CLI.",
+            "the GPU Tesla T4 cannot compute in bfloat16: that needs compute capability 8.0",
+        ),
+        ("[Errno 98] error while attempting to bind on address: address already in use", "port is taken"),
+        ("OSError: 403 Client Error. you are not in the authorized list.", "the account of its token has no access"),
         ("Authentication Error: NGC_API_KEY is not set; the NIM cannot fetch its model profile.", "NGC API key"),
         ('failed to authorize: 402 payment required for "nvcr.io/nim/meta/llama"', "registry refused"),
         ("pull access denied, insufficient_scope: authorization failed", "registry refused"),
@@ -103,6 +115,16 @@ def test_messages_seen_by_operators(text: str, cause: str) -> None:
     assert found is not None
     assert cause in found.cause.replace("the model hub", "the hub")
     assert found.fix
+
+
+def test_the_profiles_that_a_nim_lists_are_offered() -> None:
+    listed = ("vllm-bf16-tp1", "tensorrt_llm-h100-fp8-tp1-throughput")
+    lines = [f"  - {str(number) * 64} ({name})" for number, name in enumerate(listed, 1)]
+    text = "\n".join(["MODEL PROFILES", *lines, "ValueError: Unknown profiles provided: {'tensorrt_llm-b300-fp4-tp2'}"])
+    found = diagnose(text)
+    assert found is not None
+    assert found.fix == f"choose a listed profile ({', '.join(listed)}), or another GPU or image"
+    assert found.evidence.startswith("ValueError: Unknown profiles provided")
 
 
 def test_a_stop_after_the_start_is_no_failure() -> None:
