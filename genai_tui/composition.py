@@ -93,6 +93,7 @@ def build_services(settings: Settings) -> Services:
         drafts=DraftFiles(settings.state / "drafts"),
         conversations=_later(lambda: wiring().conversations),
         prompts=_later(lambda: wiring().prompts),
+        questions=_later(lambda: wiring().questions),
         preferences=FilePreferences(settings.state),
         places=_Places(settings),
         clock=lambda: datetime.now(UTC),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # ports are types: to know them loads nothing
     from genai_tui.chat_ports import Playground, Shelf
     from genai_tui.domain.adoption import Adoption
     from genai_tui.domain.audit import AuditTrail
-    from genai_tui.domain.conversation import SavedConversation, SavedPrompt
+    from genai_tui.domain.conversation import SavedConversation, SavedPrompt, SavedQuestion
     from genai_tui.domain.counters import EngineCounters
     from genai_tui.domain.disputes import Dispute, Drift, Resolution
     from genai_tui.domain.documents import Endpoint, Model, ModelDeployment, Organization
@@ -426,6 +426,7 @@ class Services:
     drafts: Drafts
     conversations: Shelf[SavedConversation]
     prompts: Shelf[SavedPrompt]
+    questions: Shelf[SavedQuestion]
     preferences: Preferences
     places: Places
     clock: Callable[[], datetime]

@@ -1,4 +1,4 @@
-"""Conversations and prompts that an operator keeps by name."""
+"""Conversations, system prompts and questions that an operator keeps by name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import msgspec
 
-from genai_tui.domain.conversation import SavedConversation, SavedPrompt
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, SavedQuestion
 from genai_tui.kept_files import KeptFiles
 from genai_tui.known_secrets import hide
 
-Named = TypeVar("Named", SavedConversation, SavedPrompt)
+Named = TypeVar("Named", SavedConversation, SavedPrompt, SavedQuestion)
 
 
 class FileShelf(KeptFiles[Named]):
@@ -46,3 +46,8 @@ def conversations(state: Path) -> FileShelf[SavedConversation]:
 def prompts(state: Path) -> FileShelf[SavedPrompt]:
     """Those of this machine."""
     return FileShelf(state / "prompts", SavedPrompt, "prompt")
+
+
+def questions(state: Path) -> FileShelf[SavedQuestion]:
+    """Those of this machine."""
+    return FileShelf(state / "questions", SavedQuestion, "question")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,9 +101,10 @@ class Wiring:
         self._tasks: list[asyncio.Task[None]] = []
         self._wanted_now = asyncio.Event()
         self.operations = ClusterOperations(connection, picture, session, self._note_price)
-        self.playground = self._playground(self._resolve, self._ways.describe)
+        self.playground = self._playground(self._resolve, self._ways.describe, self._know)
         self.conversations = shelves.conversations(settings.state)
         self.prompts = shelves.prompts(settings.state)
+        self.questions = shelves.questions(settings.state)
         self.usage = self._ledger
         self.refusals = RefusalRows(self._ledger)
         self.windows = ToldCounters(settings.state, session.server)
@@ -235,10 +237,12 @@ class Wiring:
         async with contextlib.aclosing(lines) as found:
             return [line async for line in found]
 
-    def _playground(self, resolve: Resolve, way: Callable[[Ref], str]) -> EnginePlayground:
+    def _playground(
+        self, resolve: Resolve, way: Callable[[Ref], str], know: Callable[[Ref], Known]
+    ) -> EnginePlayground:
         return EnginePlayground(
             resolve,
-            self._know,
+            know,
             self._ledger.record,
             cluster=self._session.server,
             clock=now,
@@ -253,7 +257,11 @@ class Wiring:
         async def resolve(ref: Ref) -> Target:
             return self._public.target(ref, address, key)
 
-        return self._playground(resolve, lambda _: f"{address}, {'with' if key else 'without'} an API key")
+        def know(ref: Ref) -> Known:
+            # Samples go where the developer goes.
+            return replace(self._know(ref), base_url=address, called=self._public.target(ref, address, key).model)
+
+        return self._playground(resolve, lambda _: f"{address}, {'with' if key else 'without'} an API key", know)
 
     async def _resolve(self, ref: Ref) -> Target:
         if self._public.why(ref):

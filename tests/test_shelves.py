@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 
 from genai_tui import shelves
 from genai_tui.domain.chat import Answered, TokenChance, ToolCall
-from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn, totals, tried_again
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn, asked, totals, tries_at
 from genai_tui.domain.money import Cost
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import Ref
@@ -32,7 +33,7 @@ STOPPED = Turn(
 FAILED = Turn("Why?", problem=Problem("the engine is gone", "connection refused", "ask again"))
 HELD = SavedConversation(
     "colours", Ref("team-a", "chat"), {"system": "Be brief.", "seed": "7"},
-    (tried_again(FAILED, FIRST), STOPPED, tried_again(FIRST, tried_again(STOPPED, FAILED))), NOON,
+    asked(asked(asked(asked((FAILED, STOPPED), 0, FIRST), 1, STOPPED), 1, FAILED), 2, STOPPED), NOON,
 )  # fmt: skip
 
 
@@ -41,6 +42,17 @@ def test_a_conversation_comes_back_with_every_try_count_and_cost(tmp_path: Path)
     (back,) = shelves.conversations(tmp_path).saved()
     assert back == HELD
     assert totals(back.turns) == totals(HELD.turns)
+
+
+def test_one_that_was_kept_before_there_were_branches_still_opens(tmp_path: Path) -> None:
+    (tmp_path / "conversations").mkdir()
+    shutil.copy(Path(__file__).parent / "data" / "conversations" / "without-branches.json", tmp_path / "conversations")
+    shelf = shelves.conversations(tmp_path)
+    (back,) = shelf.saved()
+    assert shelf.set_aside() == ()
+    assert [turn.question for turn in back.turns] == ["Name a colour.", "And?", "Why?"]
+    assert [turn.question for turn in tries_at(back.turns, 2)] == ["Name a colour.", "Why?"]
+    assert (totals(back.turns).questions, totals(back.turns).failed) == (5, 2)
 
 
 def test_newest_first_and_a_name_is_there_once(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
-"""A conversation as it was held: which turns the next question carries along, and what they came to."""
+"""A conversation as it was held: which turns the next question carries along, its branches, and what they came to.
+
+A conversation is the line of turns that is shown, first to last. Where a question was asked again, its turn holds the
+other tries, and each of those holds what followed it: so the line is also the whole tree, and no answer is ever lost.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,7 +25,8 @@ class Turn:
     `end` is the whole answer's counts; `stopped` is an answer the operator ended early; `problem` why there is none.
     `usage` and `cost` are the last running figures of an answer that has no end.
     `others` are the other tries at this place of the conversation, in the order in which they were made, and `place` is
-    where this one stands among them all, from 0.
+    where this one stands among them all, from 0. `then` is what followed a try that is not shown; what follows a turn
+    that is shown stands behind it in the conversation.
     """
 
     question: str
@@ -34,12 +39,7 @@ class Turn:
     running_cost: Cost | None = None
     others: tuple[Turn, ...] = ()
     place: int = 0
-
-    @property
-    def tries(self) -> tuple[Turn, ...]:
-        """Every try at this place, in the order in which they were made."""
-        alone = replace(self, others=(), place=0)
-        return (*self.others[: self.place], alone, *self.others[self.place :])
+    then: tuple[Turn, ...] = ()
 
     @property
     def usage(self) -> TokenUsage | None:
@@ -50,6 +50,11 @@ class Turn:
     def cost(self) -> Cost | None:
         """What that costs."""
         return self.end.cost if self.end is not None else self.running_cost
+
+    @property
+    def answered(self) -> bool:
+        """Whether something came of it: words, or a call of a tool."""
+        return bool(self.answer) or (self.end is not None and bool(self.end.tool_calls))
 
     @property
     def carried(self) -> bool:
@@ -77,22 +82,53 @@ class SavedPrompt:
     saved: datetime
 
 
-def tried_again(before: Turn, now: Turn) -> Turn:
-    """The newest try, with those before it one key away."""
-    tries = before.tries
-    return replace(now, others=tries, place=len(tries))
+@dataclass(frozen=True, slots=True)
+class SavedQuestion:
+    """A question kept by its name."""
+
+    name: str
+    text: str
+    saved: datetime
 
 
-def other_try(turn: Turn, by: int) -> Turn:
-    """Another try of the same place, round at the ends."""
-    tries = turn.tries
-    place = (turn.place + by) % len(tries)
-    return replace(tries[place], others=(*tries[:place], *tries[place + 1 :]), place=place)
+def asked(turns: Sequence[Turn], at: int, now: Turn) -> tuple[Turn, ...]:
+    """The conversation after a question at one of its places, or at its end.
+
+    What stood at that place stays as another try, with all that followed it.
+    """
+    if at >= len(turns):
+        return (*turns, now)
+    tries = tries_at(turns, at)
+    return (*turns[:at], replace(now, others=tries, place=len(tries)))
+
+
+def other_try(turns: Sequence[Turn], at: int, by: int) -> tuple[Turn, ...]:
+    """The conversation with another try at that place, round at the ends, and with what followed that one."""
+    tries = tries_at(turns, at)
+    place = (turns[at].place + by) % len(tries)
+    shown = replace(tries[place], others=(*tries[:place], *tries[place + 1 :]), place=place, then=())
+    return (*turns[:at], shown, *tries[place].then)
+
+
+def tries_at(turns: Sequence[Turn], at: int) -> tuple[Turn, ...]:
+    """Every try at that place in the order in which they were made, each with what followed it."""
+    turn = turns[at]
+    alone = replace(turn, others=(), place=0, then=tuple(turns[at + 1 :]))
+    return (*turn.others[: turn.place], alone, *turn.others[turn.place :])
+
+
+def every_turn(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Every turn of every branch, each once."""
+    waiting = [tuple(turns)]
+    while waiting:
+        for turn in waiting.pop():
+            yield turn
+            waiting += [(other, *other.then) for other in turn.others]
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the questions of a conversation came to, every try among them: each was answered and paid.
+    """What the questions of a conversation came to, in every branch: each was answered and paid.
 
     `unreported` of them were answered without a usage and `failed` were not answered: they are in no sum.
     """
@@ -106,14 +142,14 @@ class Totals:
 
 def totals(turns: Iterable[Turn]) -> Totals:
     """Sum a conversation, one amount for each currency."""
-    asked = tuple(attempt for turn in turns for attempt in turn.tries)
+    every = tuple(every_turn(turns))
     usage: TokenUsage | None = None
-    for turn in asked:
+    for turn in every:
         if turn.usage is not None:
             usage = turn.usage if usage is None else usage + turn.usage
-    failed = sum(1 for turn in asked if turn.problem is not None)
-    unreported = sum(1 for turn in asked if turn.usage is None and turn.problem is None)
-    return Totals(len(asked), unreported, failed, usage, total(turn.cost for turn in asked if turn.cost is not None))
+    failed = sum(1 for turn in every if turn.problem is not None)
+    unreported = sum(1 for turn in every if turn.usage is None and turn.problem is None)
+    return Totals(len(every), unreported, failed, usage, total(turn.cost for turn in every if turn.cost is not None))
 
 
 def messages(system: str, turns: Iterable[Turn], question: str) -> tuple[Message, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -32,14 +32,39 @@ class Developer:
     """Who is asking in our place.
 
     Attributes:
+        who: who it is.
+        address: where it asks.
         playground: asks as they do.
-        words: who it is and where it asks.
+        asking_at: asks as they do at another address, with the same key.
         copy: the key that was made for it, to be revoked at the end; None for none.
     """
 
+    who: str
+    address: str
     playground: Playground
-    words: str
+    asking_at: Callable[[str], Playground]
     copy: KeyRecord | None = None
+
+    @property
+    def words(self) -> str:
+        """Who it is and where it asks."""
+        return f"{self.who}, at {self.address}"
+
+
+def no_address(ref: Ref) -> str:
+    """Why nobody can be asked for it as a developer, and what helps."""
+    return f"no public address of {ref} is known: `gateway` in the settings gives the embedded gateway's"
+
+
+def same_developer(developer: Developer, services: Services, asked: Ref, ref: Ref) -> Developer | None:
+    """The developer who asks one deployment, asking another at that one's address; None where none is known."""
+    known = services.playground.public_address(ref)
+    if not known:
+        return None
+    # One gateway before both: an address that was typed is then where both are.
+    together = known == services.playground.public_address(asked)
+    address = developer.address if together else known
+    return Developer(developer.who, address, developer.asking_at(address), developer.asking_at)
 
 
 class CallerDialog(Dialog[tuple[str, str]]):
@@ -61,7 +86,7 @@ class CallerDialog(Dialog[tuple[str, str]]):
     def __init__(self, ref: Ref, address: str, *, with_key: bool, at_hand: str = "") -> None:
         super().__init__(f"Ask {ref} as a developer")
         self.add_class("-secret")
-        self._address, self._with_key, self._at_hand = address, with_key, at_hand
+        self._ref, self._address, self._with_key, self._at_hand = ref, address, with_key, at_hand
 
     def compose_content(self) -> ComposeResult:
         """What it is for, the address, the key."""
@@ -74,7 +99,8 @@ class CallerDialog(Dialog[tuple[str, str]]):
         if self._with_key:
             hint = f"API key; empty takes that of {self._at_hand}" if self._at_hand else "API key"
             yield Input(placeholder=hint, password=True, id="caller-key", compact=True, classes="dialog--input")
-        yield Static("", classes="dialog--note", markup=False)
+        unknown = "" if self._address else f"{no_address(self._ref)}; or type one here"
+        yield Static(unknown, classes="dialog--note", markup=False)
 
     def on_mount(self) -> None:
         """What is not known yet has the focus."""
@@ -125,8 +151,15 @@ async def choose_developer(app: App[None], services: Services, ref: Ref) -> Deve
         return await _as_copy(app, services, ref, record, address)
     if chosen == 0 and not key:
         key = await services.credentials.value(API_KEY) or ""
-    words = f"with {own.source or 'a key that you typed'}" if key else "without a key"
-    return Developer(services.playground.as_developer(address, key or None), f"{words}, at {address}")
+    who = f"with {own.source or 'a key that you typed'}" if key else "without a key"
+    return _developer(services, who, address, key or None)
+
+
+def _developer(services: Services, who: str, address: str, key: str | None, copy: KeyRecord | None = None) -> Developer:
+    def asking_at(where: str) -> Playground:
+        return services.playground.as_developer(where, key)
+
+    return Developer(who, address, asking_at(address), asking_at, copy)
 
 
 async def _keys(services: Services) -> tuple[Sequence[KeyRecord], str]:
@@ -161,5 +194,5 @@ async def _as_copy(app: App[None], services: Services, ref: Ref, record: KeyReco
         deployments=record.deployments,
     )
     made = await services.keys.create(wanted)
-    playground = services.playground.as_developer(address, made.text)
-    return Developer(playground, f"{who} with {made.record.id}, like {record.id}, at {address}", made.record)
+    who = f"{who} with {made.record.id}, like {record.id}"
+    return _developer(services, who, address, made.text, made.record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on, work
@@ -12,12 +13,16 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static, TextArea
 
+from genai_tui.chat_ports import Playground
 from genai_tui.domain.chat import ChatRequest, Output, Sampling
 from genai_tui.domain.conversation import Turn, messages, totals
 from genai_tui.domain.rows import Ref
+from genai_tui.domain.text import printable
 from screens.base import ConsoleScreen
 from screens.chat.answering import follow
+from screens.chat.as_developer import Developer, no_address
 from screens.chat.facts import title
+from screens.chat.memory import Asking, Held
 from screens.chat.prompt import Prompt
 from screens.chat.turns import Turns
 from screens.chat.words import totals_line
@@ -27,17 +32,18 @@ _HIGHEST = 6
 
 
 class Side(Vertical):
-    """One of the two: whom one talks to, what was said, what it came to."""
+    """One of the two: whom one talks to, as whom, what was said, what it came to."""
 
-    def __init__(self, ref: Ref) -> None:
+    def __init__(self, ref: Ref, playground: Playground, asked_as: str) -> None:
         super().__init__(classes="beside--side")
-        self.ref = ref
-        self.turns: list[Turn] = []
-        self.live: Turn | None = None
+        self.ref, self.playground, self._as = ref, playground, asked_as
+        self.held = Held()
+        self.asking: Asking | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield Static("", classes="beside--title", markup=False)
+        yield Static(printable(self._as), classes="beside--as" if self._as else "beside--as -nothing", markup=False)
         yield Turns()
         yield Static("", classes="beside--totals", markup=False)
 
@@ -45,28 +51,40 @@ class Side(Vertical):
         """Say whom it is."""
         self.query_one(".beside--title", Static).update(words)
 
+    def begin(self, question: str) -> Asking:
+        """A question at the end of what was said."""
+        turn, at = Turn(question), len(self.held.turns)
+        self.asking = Asking(self.held, at, turn, self.query_one(Turns).begin(turn, at))
+        return self.asking
+
     async def draw(self) -> None:
         """Draw the answer that is on its way."""
-        if self.live is not None:
-            await self.query_one(Turns).draw(self.live, running=True)
+        if self.asking is not None:
+            await self.query_one(Turns).draw(self.asking.view, self.asking.turn, running=True)
 
-    def see(self, turn: Turn) -> None:
-        """Keep how far the answer is."""
-        self.live = turn
+    def stop(self) -> None:
+        """The answer goes no further."""
+        if self.asking is not None:
+            self.asking.stop()
+            self.end(self.asking)
 
-    async def end(self) -> None:
-        """The answer has ended, whichever way."""
-        turn, self.live = self.live, None
-        if turn is None:
+    def end(self, asking: Asking) -> None:
+        """The answer has ended, whichever way; one that was forgotten meanwhile stays so."""
+        if self.asking is not asking:
             return
-        self.turns.append(turn)
-        if self.is_mounted:
-            await self.query_one(Turns).draw(turn, running=False)
-            self.query_one(".beside--totals", Static).update(totals_line(totals(self.turns)))
+        self.asking = None
+        self.held.turns = asking.line()
+        # In its own time: a side that is being left has nothing to draw on any more.
+        self.call_later(self._show_end, asking)
+
+    async def _show_end(self, asking: Asking) -> None:
+        await self.query_one(Turns).draw(asking.view, asking.turn, running=False)
+        self.query_one(".beside--totals", Static).update(totals_line(totals(self.held.turns)))
+        self.screen.refresh_bindings()
 
     def clear(self) -> None:
-        """Forget what was said."""
-        self.turns.clear()
+        """Forget what was said, and what is still being said."""
+        self.held, self.asking = Held(), None
         self.query_one(Turns).show(())
         self.query_one(".beside--totals", Static).update("")
 
@@ -79,12 +97,14 @@ class BesideScreen(ConsoleScreen):
         system: the system prompt of both.
         sampling: how both choose tokens.
         output: what both answers are to be.
+        developers: who asks each in our place; None for nobody.
     """
 
     HELP = """
 What is typed is asked of both deployments at the same moment, with the same settings; each goes on with its own
 answers. Below each stand its tokens, the time to its first token, its speed and its cost. Both are rows of the usage
-ledger.
+ledger. Where you ask as a developer, both are asked so, each at its public address; where one has none, its side says
+that it is asked with your own rights.
 """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -95,15 +115,27 @@ ledger.
         Binding("pagedown", "page(1)", "Forward", show=False, priority=True, tooltip="Later answers"),
     ]
 
-    def __init__(self, refs: tuple[Ref, Ref], system: str, sampling: Sampling, output: Output) -> None:
+    def __init__(
+        self,
+        refs: tuple[Ref, Ref],
+        system: str,
+        sampling: Sampling,
+        output: Output,
+        developers: tuple[Developer | None, Developer | None] = (None, None),
+    ) -> None:
         super().__init__()
         self._refs, self._system, self._sampling, self._output = refs, system, sampling, output
+        self._developers = developers
 
     def compose_body(self) -> ComposeResult:
         """The two, and the line to ask both."""
         with Horizontal(id="beside"):
-            for ref in self._refs:
-                yield Side(ref)
+            for ref, developer in zip(self._refs, self._developers, strict=True):
+                if developer is not None:
+                    yield Side(ref, developer.playground, f"▲ asking as a developer: {developer.words}")
+                else:
+                    wanted = any(self._developers)
+                    yield Side(ref, self.services.playground, f"▲ with your own rights: {no_address(ref)}" * wanted)
         yield Prompt("ask both: enter sends, ctrl+j makes a new line")
 
     def on_mount(self) -> None:
@@ -119,7 +151,7 @@ ledger.
     @property
     def asking(self) -> bool:
         """Whether an answer is on its way."""
-        return any(side.live is not None for side in self.query(Side))
+        return any(side.asking is not None for side in self.query(Side))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Escape stops answers that are on their way, and else goes back."""
@@ -135,30 +167,26 @@ ledger.
             return
         event.prompt.put("")
         event.prompt.past.append(event.text)
-        for side in self.query(Side):
-            side.live = Turn(event.text)
+        asked = [(side, side.begin(event.text)) for side in self.query(Side)]
         self.refresh_bindings()
-        self._ask(event.text)
+        self._ask(asked)
 
     @work(exclusive=True, group="ask", exit_on_error=False)
-    async def _ask(self, question: str) -> None:
-        sides = list(self.query(Side))
-        for side in sides:
-            await side.query_one(Turns).begin(Turn(question))
-        try:
-            await asyncio.gather(*(self._ask_one(side, question) for side in sides))
-        finally:
-            for side in sides:
-                await side.end()
-            self.refresh_bindings()
+    async def _ask(self, asked: Sequence[tuple[Side, Asking]]) -> None:
+        await asyncio.gather(*(self._ask_one(side, asking) for side, asking in asked))
 
-    async def _ask_one(self, side: Side, question: str) -> None:
-        said = messages(self._system, side.turns, question)
+    async def _ask_one(self, side: Side, asking: Asking) -> None:
+        def see(turn: Turn) -> None:
+            asking.turn = turn
+
+        said = messages(self._system, asking.conversation.turns, asking.turn.question)
         request = ChatRequest(side.ref, said, self._sampling, self._output)
-        unkept = await follow(self.services.playground, request, Turn(question), side.see)
+        try:
+            unkept = await follow(side.playground, request, asking.turn, see)
+        finally:
+            side.end(asking)
         if unkept is not None:
             self.notify(unkept.line, title="an answer is not in the ledger", severity="error", timeout=20)
-        await side.end()
 
     async def _draw(self) -> None:
         for side in self.query(Side):
@@ -173,6 +201,8 @@ ledger.
     def action_stop(self) -> None:
         """Stop both."""
         self.workers.cancel_group(self, "ask")
+        for side in self.query(Side):
+            side.stop()
 
     def action_leave(self) -> None:
         """Back to the one conversation."""
@@ -183,6 +213,7 @@ ledger.
         self.action_stop()
         for side in self.query(Side):
             side.clear()
+        self.refresh_bindings()
 
     def action_page(self, by: int) -> None:
         """Scroll both."""

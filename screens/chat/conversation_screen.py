@@ -7,7 +7,7 @@ a fast engine floods neither the event loop nor an SSH line.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -18,7 +18,7 @@ from textual.widgets import Input, Static, TextArea
 
 from genai_tui.chat_ports import Playground
 from genai_tui.domain.chat import ChatRequest
-from genai_tui.domain.conversation import Turn, context_used, messages, totals, tried_again
+from genai_tui.domain.conversation import Turn, context_used, messages, totals
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import DeploymentDetail, DeploymentRow, Ref
@@ -29,7 +29,7 @@ from screens.chat.all_settings import SettingsDialog
 from screens.chat.answering import follow
 from screens.chat.as_developer import Developer
 from screens.chat.facts import side, title, warning
-from screens.chat.memory import Held, held
+from screens.chat.memory import Asking, Held, held
 from screens.chat.prompt import Prompt
 from screens.chat.settings import ChatSettings
 from screens.chat.turns import Turns
@@ -62,9 +62,8 @@ class ConversationScreen(ConsoleScreen):
         self._ref = ref
         self._held = Held()
         self._most: int | None = None
-        self._live: Turn | None = None
+        self._asking: Asking | None = None
         self._ticks: Timer | None = None
-        self._editing = False
         self._counting: Timer | None = None
         self._next: int | None = None
         self._said: dict[str, str | Content] = {}
@@ -88,6 +87,7 @@ class ConversationScreen(ConsoleScreen):
                 yield Static("", id="chat-warning", markup=False)
                 yield Turns()
                 yield Static("", id="chat-totals", markup=False)
+                yield Static("", id="chat-doing", markup=False)
                 yield Prompt("ask something: enter sends, ctrl+j makes a new line")
 
     def on_mount(self) -> None:
@@ -103,6 +103,11 @@ class ConversationScreen(ConsoleScreen):
     # Whom one talks to ------------------------------------------------------------------------------------------------
 
     def _talk_to(self, ref: Ref) -> None:
+        """Go to the conversation with a deployment; an answer that is on its way is stopped and stays in its own."""
+        self._leave_conversation()
+        self._show_conversation(ref)
+
+    def _show_conversation(self, ref: Ref) -> None:
         if ref != self._ref:
             self._be_oneself()
         self._ref, self._held, self._most, self._next = ref, held(self.app, ref), None, None
@@ -113,6 +118,11 @@ class ConversationScreen(ConsoleScreen):
         prompt.past = [turn.question for turn in self._held.turns]
         self._show_turns()
         self._learn_context(ref)
+
+    def _leave_conversation(self) -> None:
+        # What was typed last may not have been told yet.
+        self._held.typed = self.query_one(Prompt).text
+        self._stop_asking()
 
     @on(ChatSettings.Changed)
     def _keep_settings(self, event: ChatSettings.Changed) -> None:
@@ -156,7 +166,6 @@ class ConversationScreen(ConsoleScreen):
             PickerScreen("Talk to which deployment?", choices, current=str(self._ref or ""), empty=none)
         )
         if chosen is not None:
-            self._stop_asking()
             self._talk_to(rows[chosen].ref)
         elif self._ref is None:
             self.dismiss()
@@ -166,7 +175,12 @@ class ConversationScreen(ConsoleScreen):
     @property
     def asking(self) -> bool:
         """Whether an answer is on its way."""
-        return self._live is not None
+        return self._asking is not None
+
+    @property
+    def _line(self) -> tuple[Turn, ...]:
+        """The conversation, with the turn that is being answered."""
+        return self._asking.line() if self._asking is not None else self._held.turns
 
     @on(Prompt.Sent)
     def _sent(self, event: Prompt.Sent) -> None:
@@ -178,69 +192,85 @@ class ConversationScreen(ConsoleScreen):
         elif self.asking:
             self.notify("an answer is on its way: esc stops it", severity="warning", timeout=3)
         elif self._ref is not None:
-            event.prompt.put("")
+            edit, self._held.edit = self._held.edit, None
+            self._held.typed = edit.draft if edit is not None else ""
+            event.prompt.put(self._held.typed)
             event.prompt.past.append(event.text)
-            self._ask(self._ref, event.text, self._taken_back() if self._editing else None)
+            self._ask(self._ref, event.text, edit.at if edit is not None else len(self._held.turns))
 
-    def _taken_back(self) -> Turn | None:
-        """The last turn, out of the conversation: another try comes in its place."""
-        self._editing = False
-        if not self._held.turns:
-            return None
-        self.query_one(Turns).take_last()
-        return self._held.turns.pop()
+    def _ask(self, ref: Ref, question: str, at: int) -> None:
+        """Ask at a place of the conversation; what stands there, and all behind it, stays as another try."""
+        turn, request = Turn(question), self._request(ref, question, self._held.turns[:at])
+        view = self.query_one(Turns).begin(turn, at)
+        self._asking = Asking(self._held, at, turn, view)
+        self.refresh_bindings()
+        self._refresh_words()
+        if self._ticks is not None:
+            self._ticks.resume()
+        self._follow(self._asking, request)
 
     @work(exclusive=True, group="ask", exit_on_error=False)
-    async def _ask(self, ref: Ref, question: str, instead: Turn | None = None) -> None:
-        request = self._request(ref, question)
-        self._live = Turn(question)
-        self.refresh_bindings()
-        await self._begin(self._live)
+    async def _follow(self, asking: Asking, request: ChatRequest) -> None:
+        def see(turn: Turn) -> None:
+            # What is said of one that was stopped comes too late.
+            if self._asking is asking:
+                asking.turn = turn
+
         unkept: Problem | None = None
         try:
-            unkept = await follow(self.playground, request, self._live, self._see)
+            unkept = await follow(self.playground, request, asking.turn, see)
         finally:
-            await self._end(tried_again(instead, self._live) if instead is not None else self._live, self._held)
+            self._over(asking)
         if unkept is not None:
             self.notify(unkept.line, title="this answer is not in the ledger", severity="error", timeout=20)
 
-    def _see(self, turn: Turn) -> None:
-        self._live = turn
+    @property
+    def _before(self) -> tuple[Turn, ...]:
+        """The turns that what is typed follows."""
+        return self._line if self._held.edit is None else self._held.turns[: self._held.edit.at]
 
-    def _request(self, ref: Ref, question: str) -> ChatRequest:
+    def _request(self, ref: Ref, question: str, before: Sequence[Turn]) -> ChatRequest:
         settings = self.query_one(ChatSettings)
         sampling, output, _ = settings.read()
-        return ChatRequest(ref, messages(settings.system, self._held.turns, question), sampling, output)
+        return ChatRequest(ref, messages(settings.system, before, question), sampling, output)
 
-    async def _begin(self, turn: Turn) -> None:
-        self._refresh_words()
-        await self.query_one(Turns).begin(turn)
-        if self._ticks is not None:
-            self._ticks.resume()
-
-    async def _end(self, turn: Turn, conversation: Held) -> None:
-        """Keep the turn; a question that got no answer goes back to where it can be sent again."""
-        self._live = None
-        self.refresh_bindings()
-        conversation.turns.append(turn)
+    def _over(self, asking: Asking) -> None:
+        """Keep the turn, once, with its conversation; a question that got no answer can be sent again."""
+        if self._asking is not asking:
+            return
+        self._asking, conversation = None, asking.conversation
+        conversation.turns = asking.line()
+        if not asking.turn.answered and not conversation.typed:
+            conversation.typed = asking.turn.question
         if self._ticks is not None:
             self._ticks.pause()
-        if not self.is_mounted:
+        # In the screen's own time: one that is being left has nothing to draw on any more.
+        self.call_later(self._show_end, asking)
+
+    async def _show_end(self, asking: Asking) -> None:
+        if asking.conversation is not self._held:
             return
-        await self.query_one(Turns).draw(turn, running=False)
         prompt = self.query_one(Prompt)
-        called = turn.end is not None and turn.end.tool_calls
-        if not turn.answer and not called and not prompt.text:
-            prompt.put(turn.question)
+        if not asking.turn.answered and not prompt.text and not self.asking:
+            prompt.put(asking.turn.question)
+        self.refresh_bindings()
         self._refresh_words()
+        turns = self._held.turns
+        if asking.at < len(turns):
+            await self.query_one(Turns).draw(asking.view, turns[asking.at], running=False)
 
     async def _draw_live(self) -> None:
-        if self._live is not None:
-            await self.query_one(Turns).draw(self._live, running=True)
+        if self._asking is not None:
+            await self.query_one(Turns).draw(self._asking.view, self._asking.turn, running=True)
             self._refresh_counts()
 
     def _stop_asking(self) -> None:
+        """Stop the answer: from here on the turn is one of its conversation, with what came of it."""
+        asking = self._asking
         self.workers.cancel_group(self, "ask")
+        if asking is not None:
+            asking.stop()
+            self._over(asking)
 
     def _go_to(self, field: str) -> None:
         if field in ChatSettings.FIELDS:
@@ -268,7 +298,8 @@ class ConversationScreen(ConsoleScreen):
             self.app.run_worker(revoking, name=f"revoke {left.copy.id}", group="revoke", exit_on_error=False)
 
     def on_unmount(self) -> None:
-        """Whoever leaves asks for nobody any more."""
+        """Whoever leaves asks for nobody any more; what came of an answer stays in its conversation."""
+        self._stop_asking()
         self._be_oneself()
 
     # Words around the conversation ------------------------------------------------------------------------------------
@@ -284,9 +315,17 @@ class ConversationScreen(ConsoleScreen):
         self._say("#chat-who", title(self._ref, detail))
         asking_as = f"▲ asking as a developer: {self._developer.words}; ctrl+y goes back" if self._developer else ""
         self._say("#chat-warning", printable(asking_as) or warning(self._ref, detail))
-        asked = self._held.turns or self.asking
-        self._say("#chat-empty", "" if asked else _EMPTY.format(ref=self._ref))
+        self._say("#chat-empty", "" if self._line else _EMPTY.format(ref=self._ref))
+        self._say("#chat-doing", self._doing())
         self._refresh_counts()
+
+    def _doing(self) -> str:
+        """What is being done to the conversation beside asking; empty for nothing."""
+        return ""
+
+    def on_resize(self) -> None:
+        """Counts go where there is room."""
+        self.call_after_refresh(self._refresh_words)
 
     def _say(self, selector: str, words: str | Content) -> None:
         """Change words that stand around; the same ones are not drawn again, none take no room."""
@@ -297,13 +336,14 @@ class ConversationScreen(ConsoleScreen):
             line.set_class(not words, "-nothing")
 
     def _refresh_counts(self) -> None:
-        turns = [*self._held.turns, self._live] if self._live is not None else self._held.turns
+        turns = self._line
         used = context_used(turns)
         self._say("#chat-context", context_line(used, self._most))
         full = bool(used and self._most and used >= _ALMOST_FULL * self._most)
         self.query_one("#chat-context").set_class(full, "-full")
         to_send = next_line(self._next, self._most)
-        self._say("#chat-totals", facts_line([to_send, totals_line(totals(self._held.turns))]))
+        room = self.query_one("#chat-totals").content_size.width
+        self._say("#chat-totals", facts_line([to_send, totals_line(totals(self._held.turns))], room))
         self.query_one("#chat-totals").set_class(to_send.startswith("▲"), "-full")
         self._say("#chat-facts", side(self._detail, turns, self._most))
 
@@ -324,7 +364,7 @@ class ConversationScreen(ConsoleScreen):
         self._next = None
         if question and self._ref is not None:
             try:
-                said = self._request(self._ref, question)
+                said = self._request(self._ref, question, self._before)
                 self._next = await self.services.playground.count_tokens(self._ref, said.messages, said.output.tools)
             except GenaiTuiError as error:
                 log.info("what is typed is not counted: %s", error.problem.line)

@@ -1,4 +1,4 @@
-"""Keeping a conversation or a system prompt by a name, and coming back to what was kept."""
+"""Keeping a conversation, a system prompt or a question by a name, and coming back to what was kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
-from genai_tui.domain.conversation import SavedConversation, SavedPrompt
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, SavedQuestion
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.text import printable
 from screens.dialogs.base import Dialog
@@ -21,9 +21,9 @@ from screens.format import age, plural
 from screens.forms.picker import PickerScreen
 from screens.widgets.choice_row import ChoiceRow
 
-CONVERSATION, PROMPT = "conversation", "system prompt"
+CONVERSATION, PROMPT, QUESTION = "conversation", "system prompt", "question"
 _LONGEST = 60
-Saved = SavedConversation | SavedPrompt
+Saved = SavedConversation | SavedPrompt | SavedQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class KeepDialog(Dialog[Wanted]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,down", "other", "Other", show=False, tooltip="The conversation, or the system prompt"),
+        Binding("down", "other(1)", "Next", show=False, tooltip="Keep something else"),
+        Binding("up", "other(-1)", "Previous", show=False, tooltip="Keep something else"),
     ]
     KEYS = "enter keep   ↑ ↓ what   esc back"
 
@@ -64,9 +65,9 @@ class KeepDialog(Dialog[Wanted]):
         self.query_one(Input).focus()
         self._tell()
 
-    def action_other(self) -> None:
-        """The other thing to keep."""
-        self.query_one(ChoiceRow).action_step(1)
+    def action_other(self, by: int) -> None:
+        """Something else to keep."""
+        self.query_one(ChoiceRow).action_step(by)
 
     @on(ChoiceRow.Changed)
     def _chosen(self, event: ChoiceRow.Changed) -> None:
@@ -103,6 +104,7 @@ class SavedScreen(PickerScreen):
         saved: what there is, in this order.
         now: the present.
         forget: forgets one of them for good.
+        unkept: how many of them, the first ones, are conversations of this run that were not kept.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -110,17 +112,19 @@ class SavedScreen(PickerScreen):
     ]
     KEYS = "enter open   ctrl+d forget   esc back"
 
-    def __init__(self, saved: Sequence[Saved], now: datetime, forget: Callable[[Saved], None]) -> None:
-        empty = "nothing was kept yet: ctrl+s in the playground keeps a conversation or a system prompt"
-        super().__init__("Open what was kept", [_choice(one, now) for one in saved], empty=empty)
-        self._saved, self._forget = tuple(saved), forget
+    def __init__(self, saved: Sequence[Saved], now: datetime, forget: Callable[[Saved], None], unkept: int = 0) -> None:
+        empty = "nothing was kept yet: ctrl+s in the playground keeps a conversation, a system prompt or a question"
+        super().__init__(
+            "Open what was kept", [_choice(one, now, at < unkept) for at, one in enumerate(saved)], empty=empty
+        )
+        self._saved, self._forget, self._unkept = tuple(saved), forget, unkept
 
     def action_forget(self) -> None:
         """Forget the one under the cursor."""
         at = self.highlighted
         if at is None:
             return
-        one = self._saved[at]
+        one, kept = self._saved[at], at >= self._unkept
 
         def answered(yes: bool | None) -> None:
             if yes:
@@ -128,16 +132,25 @@ class SavedScreen(PickerScreen):
                 self.dismiss(None)
 
         question = f"Forget the {what_of(one)} {printable(one.name)}?"
-        self.app.push_screen(ConfirmDialog(question, "It is deleted on this machine.", yes="Forget"), answered)
+        text = "It is deleted on this machine." if kept else "It was not kept, and is gone then."
+        self.app.push_screen(ConfirmDialog(question, text, yes="Forget"), answered)
 
 
 def what_of(one: Saved) -> str:
-    """Conversation or system prompt."""
-    return CONVERSATION if isinstance(one, SavedConversation) else PROMPT
+    """Conversation, system prompt or question."""
+    match one:
+        case SavedConversation():
+            return CONVERSATION
+        case SavedPrompt():
+            return PROMPT
+        case SavedQuestion():
+            return QUESTION
 
 
-def _choice(one: Saved, now: datetime) -> Choice:
-    when = f"{age(one.saved, now)} ago"
-    if isinstance(one, SavedPrompt):
-        return Choice(printable(one.name), f"{PROMPT}  {len(one.text.split())} words  {when}")
-    return Choice(printable(one.name), f"{one.ref}  {plural(len(one.turns), 'question')}  {when}")
+def _choice(one: Saved, now: datetime, unkept: bool) -> Choice:
+    when = age(one.saved, now)
+    when = "just now" if when == "now" else f"{when} ago"
+    if not isinstance(one, SavedConversation):
+        return Choice(printable(one.name), f"{what_of(one)}  {plural(len(one.text.split()), 'word')}  {when}")
+    about = f"{one.ref}  {plural(len(one.turns), 'question')}  {when}"
+    return Choice(printable(one.name), f"not kept  {about}" if unkept else about)

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from genai_tui.domain.conversation import Turn
 from screens.chat.said import Said, is_data
-from screens.chat.words import answer_line, running_line, safe_lines
+from screens.chat.words import answer_line, running_line, safe_lines, tries_line
 
 _INDENT = 2
 
@@ -59,7 +59,7 @@ class TurnView(Vertical):
         line.display = turn.problem is None or turn.usage is not None
         tries = self.query_one(".turn--tries", Static)
         tries.display = bool(turn.others)
-        tries.update(f"try {turn.place + 1} of {len(turn.others) + 1}   f9 shows another")
+        tries.update(tries_line(turn))
         self._draw_line()
         self._draw_problem(turn)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.message import Message
 from textual.widgets import Static
 
 from genai_tui.domain.conversation import Turn
@@ -16,12 +18,26 @@ _NEAR_THE_END = 2
 
 
 class Turns(VerticalScroll):
-    """Turns below each other."""
+    """Turns below each other; one may be marked."""
+
+    class Pointed(Message):
+        """A turn was clicked."""
+
+        def __init__(self, turns: Turns, at: int) -> None:
+            self.turns, self.at = turns, at
+            super().__init__()
+
+        @property
+        def control(self) -> Turns:
+            """The turns."""
+            return self.turns
 
     def __init__(self) -> None:
         super().__init__(id="chat-turns", can_focus=False)
-        self._newest: TurnView | None = None
-        self._drawing, self._over = asyncio.Lock(), False
+        self._views: list[TurnView] = []
+        self._gone: list[TurnView] = []
+        self._ended: TurnView | None = None
+        self._drawing = asyncio.Lock()
         # A long question takes a moment to be laid out: until its end was in sight, it is on its way there.
         self._on_the_way = self._at_end = False
 
@@ -39,35 +55,70 @@ class Turns(VerticalScroll):
         if self._at_end:
             self.scroll_end(animate=False)
 
+    def on_click(self, event: events.Click) -> None:
+        """A click on a turn points at it."""
+        inside = event.widget.ancestors_with_self if event.widget is not None else ()
+        at = next((self._views.index(node) for node in inside if node in self._views), None)
+        if at is not None:
+            self.post_message(self.Pointed(self, at))
+
     def show(self, turns: Iterable[Turn]) -> None:
         """Other turns."""
-        self.query(TurnView).remove()
-        self.mount(*(TurnView(turn) for turn in turns))
+        self._take_away(0)
+        self._views = [TurnView(turn) for turn in turns]
+        self.mount(*self._views)
         self.scroll_end(animate=False)
 
-    async def begin(self, turn: Turn) -> None:
-        """A new turn at the end."""
-        self._newest, self._over, self._on_the_way = TurnView(turn), False, True
-        await self.mount(self._newest)
+    def begin(self, turn: Turn, at: int) -> TurnView:
+        """A new turn, after so many of those that are shown; answers the view that draws it."""
+        self._take_away(at)
+        view = TurnView(turn)
+        self._views.append(view)
+        self._on_the_way = True
+        self.mount(view)
         self.scroll_end(animate=False)
+        return view
 
-    async def draw(self, turn: Turn, *, running: bool) -> None:
+    async def draw(self, view: TurnView, turn: Turn, *, running: bool) -> None:
         """Draw the new turn as it is now; the end stays in sight for those who look at the end."""
         async with self._drawing:
             # A drawing of what was on its way must not come after the one of its end.
-            if self._newest is None or not self._newest.is_mounted or (running and self._over):
+            if view not in self._views or (running and view is self._ended):
                 return
-            self._over = not running
+            if not running:
+                self._ended = view
+            if not view.is_mounted:
+                view.turn = turn
+                return
             near = self.scroll_y >= self.max_scroll_y - _NEAR_THE_END
             follow, self._on_the_way = near or self._on_the_way, self._on_the_way and not near
-            await self._newest.draw(turn, running=running)
+            await view.draw(turn, running=running)
             if follow:
                 self.scroll_end(animate=False)
 
-    def take_last(self) -> None:
-        """Remove the last turn from sight."""
-        self.query(TurnView).last().remove()
+    def mark(self, at: int | None) -> None:
+        """Show which turn is meant, and bring it into sight; None for none."""
+        for number, view in enumerate(self._views):
+            view.set_class(number == at, "-marked")
+        if at is not None:
+            self.call_after_refresh(self.scroll_to_widget, self._views[at], animate=False, top=True)
 
     def page(self, by: int) -> None:
         """Scroll by pages."""
         self.scroll_page_up(animate=False) if by < 0 else self.scroll_page_down(animate=False)
+
+    def _take_away(self, since: int) -> None:
+        """Out of sight at once, and removed when nothing is being drawn: a view must not go while it is."""
+        taken = self._views[since:]
+        del self._views[since:]
+        for view in taken:
+            view.display = False
+        self._gone += taken
+        if self._gone:
+            self.call_later(self._remove_gone)
+
+    async def _remove_gone(self) -> None:
+        async with self._drawing:
+            gone, self._gone = self._gone, []
+            for view in gone:
+                view.remove()

@@ -50,6 +50,15 @@ def next_line(tokens: int | None, most: int | None) -> str:
     return f"{count(tokens)} tokens to send"
 
 
+def tries_line(turn: Turn) -> str:
+    """Which try it is, and what the next one brings; empty where there is one."""
+    if not turn.others:
+        return ""
+    after = turn.others[turn.place % len(turn.others)].then
+    followed = f", with {plural(len(after), 'question')} that followed" if after else ""
+    return f"try {turn.place + 1} of {len(turn.others) + 1}   f9 shows another{followed}"
+
+
 def totals_line(sums: Totals) -> str:
     """The conversation so far, short."""
     if not sums.questions:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tui.domain.chat import Answered, Message
-from genai_tui.domain.conversation import Turn, context_used, messages, other_try, totals, tried_again
+from genai_tui.domain.conversation import (
+    Turn,
+    asked,
+    context_used,
+    every_turn,
+    messages,
+    other_try,
+    totals,
+    tries_at,
+)
 from genai_tui.domain.money import Cost
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.usage import Timings, TokenUsage
@@ -59,15 +68,46 @@ def test_the_context_is_what_the_last_report_says() -> None:
     assert context_used([SILENT]) is None
 
 
-@given(st.lists(st.text(max_size=3), min_size=1, max_size=6), st.lists(st.integers(-9, 9), max_size=8))
-def test_tries_keep_their_order_and_none_is_lost_or_made_up(answers: list[str], steps: list[int]) -> None:
-    turn = Turn("why?", answers[0])
-    for answer in answers[1:]:
-        turn = tried_again(turn, Turn("why?", answer))
-    place = len(answers) - 1
-    assert turn.place == place
-    for by in steps:
-        turn, place = other_try(turn, by), (place + by) % len(answers)
-        assert (turn.answer, turn.place) == (answers[place], place)
-        assert [attempt.answer for attempt in turn.tries] == answers
-    assert totals([turn]).questions == len(answers)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["ask", "again", "switch"]), st.integers(0, 9), st.integers(-3, 3)), max_size=25
+)
+
+
+@given(STEPS)
+def test_no_answer_is_ever_lost_and_each_is_counted_once(steps: list[tuple[str, int, int]]) -> None:
+    turns: tuple[Turn, ...] = ()
+    made: list[Turn] = []
+    for what, where, by in steps:
+        at = where % len(turns) if turns else 0
+        if what == "switch":
+            turns = other_try(turns, at, by) if turns else turns
+            continue
+        made.append(answered(str(len(made)), TokenUsage(len(made), 1, len(made) + 1), "0.1"))
+        turns = asked(turns, len(turns) if what == "ask" else at, made[-1])
+        assert turns[-1].answer == made[-1].answer, "the newest answer is shown, at the end"
+    assert sorted(turn.answer for turn in every_turn(turns)) == sorted(turn.answer for turn in made)
+    sums, alone = totals(turns), totals(made)
+    assert (sums.questions, sums.usage, sums.costs) == (alone.questions, alone.usage, alone.costs)
+
+
+@given(STEPS, st.integers(0, 9), st.integers(-9, 9))
+def test_going_to_another_try_and_back_changes_nothing(steps: list[tuple[str, int, int]], where: int, by: int) -> None:
+    turns: tuple[Turn, ...] = (Turn("first"),)
+    for number, (what, at, _) in enumerate(steps):
+        turns = asked(turns, len(turns) if what == "ask" else at % len(turns), Turn(f"q{number}"))
+    at = where % len(turns)
+    gone = other_try(turns, at, by)
+    assert other_try(gone, at, -by) == turns
+    assert gone[:at] == turns[:at]
+    assert tries_at(gone, at) == tries_at(turns, at), "tries keep their order, and what followed them"
+
+
+def test_each_try_keeps_what_followed_it() -> None:
+    turns: tuple[Turn, ...] = (Turn("a"), Turn("b"), Turn("c"))
+    turns = asked(turns, 1, Turn("B"))
+    assert [turn.question for turn in turns] == ["a", "B"]
+    turns = asked(turns, 2, Turn("D"))
+    turns = other_try(turns, 1, 1)
+    assert [turn.question for turn in turns] == ["a", "b", "c"]
+    assert [turn.question for turn in other_try(turns, 1, 1)] == ["a", "B", "D"]
+    assert [m.content for m in messages("", [answered("x", None), *turns[1:]], "?")] == ["q", "x", "?"]

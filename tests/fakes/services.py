@@ -19,7 +19,7 @@ from genai_tui.domain.audit import Undo, Write
 from genai_tui.domain.budgets import Budget
 from genai_tui.domain.chat import Answered, ChatEvent, ChatRequest, Message, TextDelta
 from genai_tui.domain.cluster import Sync
-from genai_tui.domain.conversation import SavedConversation, SavedPrompt
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, SavedQuestion
 from genai_tui.domain.counters import Reconciliation
 from genai_tui.domain.disputes import UNDECIDED, Drift, Resolution
 from genai_tui.domain.documents import ModelDeployment
@@ -314,7 +314,7 @@ class FakeOperations:
             await asyncio.Event().wait()
 
 
-Named = TypeVar("Named", SavedConversation, SavedPrompt)
+Named = TypeVar("Named", SavedConversation, SavedPrompt, SavedQuestion)
 
 
 class FakeShelf(Generic[Named]):
@@ -460,6 +460,8 @@ class FakePlayground:
     address: str = "http://127.0.0.1:8090"
     developers: list[tuple[str, bool]] = field(default_factory=list)
     """The addresses asked at, and whether with a key."""
+    asked_at: str = ""
+    """Where the developer asks whose playground this is."""
     as_theirs: Exception | None = None
     """What the gateway refuses a developer with."""
 
@@ -468,7 +470,7 @@ class FakePlayground:
 
     def as_developer(self, address: str, key: str | None) -> FakePlayground:
         self.developers.append((address, key is not None))
-        return FakePlayground(words=("As ", "a developer."), failure=self.as_theirs)
+        return FakePlayground(words=("As ", "a developer."), failure=self.as_theirs, asked_at=address)
 
     def way(self, ref: Ref) -> str:
         return ""
@@ -476,7 +478,7 @@ class FakePlayground:
     async def sample_code(
         self, ref: Ref, language: Literal["curl", "python", "node"], request: ChatRequest | None = None
     ) -> str:
-        return f"# {language} for {ref}\n"
+        return f"# {language} for {ref}{f' at {self.asked_at}' if self.asked_at else ''}\n"
 
 
 @dataclass
@@ -781,6 +783,7 @@ class FakeServices:
         self.drafts = FakeDrafts()
         self.conversations: FakeShelf[SavedConversation] = FakeShelf()
         self.prompts: FakeShelf[SavedPrompt] = FakeShelf()
+        self.questions: FakeShelf[SavedQuestion] = FakeShelf()
         self.preferences = FakePreferences()
         self.places = FakePlaces()
         self.keys = FakeKeys()
@@ -810,6 +813,7 @@ class FakeServices:
             drafts=self.drafts,
             conversations=self.conversations,
             prompts=self.prompts,
+            questions=self.questions,
             preferences=self.preferences,
             places=self.places,
             clock=lambda: self.now,

@@ -76,6 +76,8 @@ async def test_what_a_developer_meets_is_the_gateways_answer_and_its_row(tmp_pat
             assert tuple(rows) == (), "the gateway keeps the row of what went through it"
             assert "as a developer" not in services.playground.way(CHAT)
             assert "with an API key" in developer.way(CHAT)
+            elsewhere = services.playground.as_developer("https://models.example", None)
+            assert "https://models.example/v1/chat/completions" in await elsewhere.sample_code(CHAT, "curl")
         finally:
             await services.close()
 

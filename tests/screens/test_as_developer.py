@@ -57,6 +57,40 @@ async def test_with_a_pasted_key_questions_go_to_the_public_address() -> None:
         await wait_until(pilot, lambda: len(world.playground.asked) == 1)
 
 
+async def test_side_by_side_and_code_are_the_developers_too() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT), size=(160, 48)) as pilot:
+        await choose(pilot, *"without")
+        await wait_until(pilot, lambda: "limits hold" in page(pilot.app))
+        await pilot.press("up", "ctrl+u", *"http://gate", "enter")
+        await wait_until(pilot, lambda: "asking as a developer: without a key" in page(pilot.app))
+        await pilot.press("f4")
+        await wait_until(pilot, lambda: "# curl for team-a/chat at http://gate" in page(pilot.app))
+        await pilot.press("escape", "ctrl+b")
+        await wait_until(pilot, lambda: "Beside team-a/chat?" in page(pilot.app))
+        await pilot.press(*"embed", "enter")
+        await wait_until(pilot, lambda: page(pilot.app).count("developer: without a key, at http://gate") == 2)
+        await ask(pilot, "Who am I?")
+        await wait_until(pilot, lambda: page(pilot.app).count("As a developer.") == 2)
+    assert world.playground.asked == []
+    assert world.playground.developers == [("http://gate", False)] * 2
+
+
+async def test_where_no_public_address_is_known_the_setting_that_gives_one_is_named() -> None:
+    world = FakeServices()
+    world.playground.address = ""
+    async with showing(world, PlaygroundScreen(CHAT), size=(160, 48)) as pilot:
+        await choose(pilot, *"without")
+        await wait_until(pilot, lambda: "limits hold" in page(pilot.app))
+        assert "no public address of team-a/chat is known: `gateway` in the" in page(pilot.app)
+        await pilot.press(*"http://gate", "enter")
+        await wait_until(pilot, lambda: "asking as a developer: without a key" in page(pilot.app))
+        await pilot.press("ctrl+b")
+        await wait_until(pilot, lambda: "Beside team-a/chat?" in page(pilot.app))
+        await pilot.press(*"embed", "enter")
+        await wait_until(pilot, lambda: "with your own rights: no public address of search/embed" in page(pilot.app))
+
+
 async def test_without_a_key_the_gateway_says_no_in_its_own_words() -> None:
     world = FakeServices()
     what = "the gateway does not accept this API key (401)"

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from textual.await_complete import AwaitComplete
 from textual.pilot import Pilot
 from textual.widgets import Markdown
 
@@ -31,6 +32,7 @@ from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Timings, TokenUsage
 from genai_tui.errors import EngineRefused, GenaiTuiError, Unreachable
 from screens.chat.beside import BesideScreen
+from screens.chat.memory import Held, hold
 from screens.chat.prompt import Prompt
 from screens.forms.picker import PickerScreen
 from screens.playground import PlaygroundScreen
@@ -464,12 +466,264 @@ async def test_a_changed_question_takes_the_place_of_the_last_one() -> None:
         assert typed(pilot) == "A colour?"
         await pilot.press("f8")
         assert typed(pilot) == ""
-        await pilot.press("f8", "backspace", *" of the sky?")
+        await pilot.press(*"draft", "f8", "f8")
+        assert typed(pilot) == "draft", "nothing typed is lost"
+        await pilot.press(*["backspace"] * 5, "f8", "backspace", *" of the sky?")
         playground.script = [TextDelta("Blue."), end("Blue.")]
         await pilot.press("enter")
         await wait_until(pilot, lambda: "try 2 of 2" in page(pilot.app))
         assert "› A colour of the sky?" in page(pilot.app)
     assert playground.asked[1].messages == (Message("user", "A colour of the sky?"),)
+
+
+STORY = "\n\n".join(f"# Part {number}\n\nOnce upon a time." for number in range(40))
+
+
+async def streaming(pilot: Pilot[Any], question: str = "Tell me") -> None:
+    await ask(pilot, question)
+    await wait_until(pilot, lambda: "answering" in shown(pilot, ".turn--line"))
+
+
+async def to(pilot: Pilot[Any], name: str) -> None:
+    await pilot.press("f2")
+    await wait_until(pilot, lambda: "Talk to which deployment?" in page(pilot.app))
+    await pilot.press(*name, "enter")
+    await wait_until(pilot, lambda: f"/{name}" in shown(pilot, "#chat-who"))
+
+
+@pytest.mark.parametrize("leave", ["switch", "new", "open", "beside"])
+async def test_a_conversation_that_is_left_in_the_middle_of_a_drawing_is_no_crash(leave: str) -> None:
+    drawing, go_on = asyncio.Event(), asyncio.Event()
+    append = Markdown.append
+
+    def slow(self: Markdown, text: str) -> AwaitComplete:
+        async def held_up() -> None:
+            drawing.set()
+            await go_on.wait()
+            await append(self, text)
+
+        return AwaitComplete(held_up())
+
+    world, playground = world_of(TextDelta(STORY), None)
+    world.conversations.save(SavedConversation("old", CHAT, {}, (Turn("Old?", stopped=True),), tour.NOW))
+    both = BesideScreen((CHAT, Ref("search", "embed")), "", Sampling(), Output())
+    async with showing(world, both if leave == "beside" else PlaygroundScreen(CHAT)) as pilot:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Markdown, "append", slow)
+            await paste(pilot, "Tell me")
+            pilot.app.screen.query_one(Prompt).action_send()
+            await asyncio.wait_for(drawing.wait(), 10)
+            screen = pilot.app.screen
+            match screen:
+                case BesideScreen():
+                    screen.action_clear()
+                case PlaygroundScreen() if leave == "new":
+                    screen.action_clear()
+                case PlaygroundScreen() if leave == "switch":
+                    screen._talk_to(CHAT_LONG)
+                case PlaygroundScreen():
+                    hold(pilot.app, CHAT, Held((Turn("Old?", stopped=True),)), tour.NOW)
+                    screen._talk_to(CHAT)
+            # Whoever is taken away now is gone before the drawing goes on, unless somebody waits for it.
+            for _ in range(2_000):
+                await asyncio.sleep(0)
+            go_on.set()
+            await wait_until(pilot, lambda: len(playground.closed) == (2 if leave == "beside" else 1))
+            await wait_until(pilot, lambda: "Once upon" not in page(pilot.app))
+        playground.script = [TextDelta("Yes."), end("Yes.")]
+        await ask(pilot, "Again?")
+        await wait_until(pilot, lambda: "Yes." in page(pilot.app))
+
+
+async def test_an_answer_that_is_left_stays_with_the_conversation_in_which_it_was_asked() -> None:
+    world, playground = world_of(TextDelta("Once upon", TokenUsage(12, 2, 14)), None)
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await streaming(pilot)
+        await pilot.press(*"unsent")
+        await to(pilot, "summarize")
+        await wait_until(pilot, lambda: "Nothing was asked yet" in page(pilot.app))
+        assert playground.closed == ["early"]
+        assert (shown(pilot, "#chat-totals"), typed(pilot)) == ("", "")
+        assert "context –" in shown(pilot, "#chat-context")
+        playground.script = [TextDelta("Yes."), end("Yes.")]
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "Yes." in page(pilot.app))
+        await to(pilot, "chat")
+        await wait_until(pilot, lambda: "stopped by you" in shown(pilot, ".turn--line"))
+        assert "Once upon" in page(pilot.app)
+        assert typed(pilot) == "unsent"
+    assert playground.asked[1].messages == (Message("user", "Hello"),), "nothing of the other conversation"
+
+
+async def test_a_new_conversation_carries_nothing_of_one_that_was_being_answered_and_loses_nothing() -> None:
+    world, playground = world_of(TextDelta("Once upon", TokenUsage(12, 2, 14)), None)
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await streaming(pilot)
+        await pilot.press("ctrl+n")
+        await wait_until(pilot, lambda: "Nothing was asked yet" in page(pilot.app))
+        assert playground.closed == ["early"]
+        assert (shown(pilot, "#chat-totals"), typed(pilot)) == ("", "")
+        assert "context –" in shown(pilot, "#chat-context")
+        playground.script = [TextDelta("Yes."), end("Yes.")]
+        await ask(pilot, "Hello")
+        await wait_until(pilot, lambda: "1 question" in shown(pilot, "#chat-totals"))
+        assert playground.asked[1].messages == (Message("user", "Hello"),)
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "not kept  team-a/chat  1 question" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Put Tell me in the place" in page(pilot.app))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "Once upon" in page(pilot.app) and "stopped by you" in page(pilot.app))
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "Hello" in page(pilot.app) and "Open what was kept" in page(pilot.app))
+        assert "Tell me  " not in page(pilot.app), "it is open"
+
+
+async def test_opening_what_was_kept_over_an_answer_asks_first_and_takes_nothing_along() -> None:
+    world, playground = world_of(TextDelta("Once upon"), None)
+    kept = SavedConversation("old", CHAT, {}, (Turn("Old?", "Yes.", end=end("Yes.")),), tour.NOW)
+    world.conversations.save(kept)
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await streaming(pilot)
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "Open what was kept" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Put old in the place" in page(pilot.app))
+        assert "is stopped" in page(pilot.app)
+        await pilot.press("n")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlaygroundScreen))
+        assert playground.closed == [], "it goes on"
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: "Open what was kept" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Put old in the place" in page(pilot.app))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "› Old?" in page(pilot.app))
+        await wait_until(pilot, lambda: playground.closed == ["early"])
+        assert "1 question" in shown(pilot, "#chat-totals")
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: "Keep on this machine" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlaygroundScreen))
+    assert [turn.question for turn in world.conversations.items["old"].turns] == ["Old?"]
+
+
+async def test_a_question_that_is_being_changed_stays_with_its_conversation() -> None:
+    world, _ = world_of(TextDelta("Red."), end("Red."))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "A colour?")
+        await wait_until(pilot, lambda: "1 question" in shown(pilot, "#chat-totals"))
+        await to(pilot, "summarize")
+        await ask(pilot, "A number?")
+        await wait_until(pilot, lambda: "1 question" in shown(pilot, "#chat-totals"))
+        await to(pilot, "chat")
+        await pilot.press(*"draft", "f8", *" Or two?")
+        await wait_until(pilot, lambda: "changing question 1 of 1" in shown(pilot, "#chat-doing"))
+        await to(pilot, "summarize")
+        assert shown(pilot, "#chat-doing") == ""
+        await ask(pilot, "Another?")
+        await wait_until(pilot, lambda: "2 questions" in shown(pilot, "#chat-totals"))
+        assert "› A number?" in page(pilot.app)
+        assert "try " not in page(pilot.app)
+        await to(pilot, "chat")
+        assert typed(pilot) == "A colour? Or two?"
+        assert "changing question 1 of 1" in shown(pilot, "#chat-doing")
+        await pilot.press("f8")
+        assert typed(pilot) == "draft"
+
+
+async def test_any_question_begins_a_branch_and_what_followed_stays_with_its_try() -> None:
+    world, playground = world_of()
+    async with showing(world, PlaygroundScreen(CHAT), size=WIDE) as pilot:
+        for number, answer in enumerate(["Red.", "Blue.", "Green."], 1):
+            playground.script = [TextDelta(answer), end(answer)]
+            await ask(pilot, f"Question {number}?")
+            await wait_until(pilot, partial(counted, pilot, number))
+        await pilot.press("alt+up", "alt+up", "alt+up", "alt+up", "alt+down")
+        assert "question 2 of 3 is marked" in shown(pilot, "#chat-doing")
+        playground.script = [TextDelta("Grey."), end("Grey.")]
+        await pilot.press("ctrl+r")
+        await wait_until(pilot, partial(counted, pilot, 4))
+        await wait_until(
+            pilot, lambda: "try 2 of 2   f9 shows another, with 1 question that followed" in page(pilot.app)
+        )
+        assert shown(pilot, "#chat-doing") == ""
+        assert "› Question 3?" not in page(pilot.app)
+        assert [m.content for m in playground.asked[-1].messages] == ["Question 1?", "Red.", "Question 2?"]
+        await pilot.press("f9")
+        await wait_until(pilot, lambda: "› Question 3?" in page(pilot.app) and "Blue." in page(pilot.app))
+        assert "Grey." not in page(pilot.app)
+        assert "164 tokens" in shown(pilot, "#chat-totals"), "every answer of every branch, once"
+        await pilot.press("alt+up", "alt+up", "alt+up", "f8", *" Now?")
+        assert "changing question 1 of 3" in shown(pilot, "#chat-doing")
+        playground.script = [TextDelta("White."), end("White.")]
+        await pilot.press("enter")
+        await wait_until(pilot, partial(counted, pilot, 5))
+        assert [m.content for m in playground.asked[-1].messages] == ["Question 1? Now?"]
+        await pilot.press("f9")
+        await wait_until(pilot, lambda: "› Question 3?" in page(pilot.app))
+        await pilot.press("ctrl+s", "enter")
+        await wait_until(pilot, lambda: world.conversations.items)
+        await pilot.press("alt+up", "escape")
+        assert isinstance(pilot.app.screen, PlaygroundScreen), "esc leaves the mark first"
+        await pilot.press("ctrl+n", "ctrl+o", "enter")
+        await wait_until(pilot, lambda: "› Question 3?" in page(pilot.app))
+        await pilot.click(pilot.app.screen.query(".turn--question").first())
+        await wait_until(pilot, lambda: "question 1 of 3 is marked" in shown(pilot, "#chat-doing"))
+        await pilot.press("f9")
+        await wait_until(pilot, lambda: "White." in page(pilot.app) and "question 1 of 1" in page(pilot.app))
+
+
+async def test_a_question_is_kept_by_a_name_and_opened_beside_what_is_typed() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await pilot.press(*"Hello?", "ctrl+s")
+        await wait_until(pilot, lambda: "Keep on this machine" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlaygroundScreen))
+        await pilot.press(*["backspace"] * 6, *"Oh. ", "ctrl+o")
+        await wait_until(pilot, lambda: "question  1 word  just now" in page(pilot.app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlaygroundScreen))
+        await wait_until(pilot, lambda: typed(pilot) == "Oh. Hello?")
+    assert [(one.name, one.text) for one in world.questions.items.values()] == [("Hello?", "Hello?")]
+
+
+async def test_code_shows_what_is_typed_and_else_the_request_that_was_made_last() -> None:
+    shown_as: list[ChatRequest | None] = []
+
+    class Sampled(Scripted):
+        async def sample_code(
+            self, ref: Ref, language: Literal["curl", "python", "node"], request: ChatRequest | None = None
+        ) -> str:
+            shown_as.append(request)
+            return f"# {language}\n"
+
+    world = FakeServices()
+    playground = world.playground = Sampled(script=[TextDelta("Red."), end("Red.")])
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        for number in (1, 2):
+            await ask(pilot, f"Question {number}?")
+            await wait_until(pilot, partial(counted, pilot, number))
+        await pilot.press("f4")
+        await wait_until(pilot, lambda: "# curl" in page(pilot.app))
+        assert shown_as[-1] == playground.asked[-1]
+        await pilot.press("escape", *"New?", "f4")
+        await wait_until(pilot, lambda: "# curl" in page(pilot.app))
+        said = shown_as[-1]
+        assert said is not None
+        assert [m.content for m in said.messages] == ["Question 1?", "Red.", "Question 2?", "Red.", "New?"]
+
+
+async def test_a_full_context_is_said_whole_beside_the_sums() -> None:
+    world = FakeServices()
+    async with showing(world, PlaygroundScreen(CHAT), size=NARROW) as pilot:
+        await ask(pilot, "Name three colours.")
+        await wait_until(pilot, partial(counted, pilot, 1))
+        world.playground.tokens = 5000
+        await pilot.press("x")
+        await wait_until(pilot, lambda: "shorten it, or ctrl+n\n" in page(pilot.app))
+        assert "1 question  41 tokens  $0.000011\n" in page(pilot.app)
 
 
 async def test_a_refused_question_is_asked_again_with_one_key() -> None:
