@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from genai_tui.domain.conversation import SavedConversation, SavedPrompt, SavedQuestion
+from genai_tui.errors import GenaiTuiError
 from genai_tui.kept_files import KeptFiles
 from genai_tui.known_secrets import hide
 
@@ -18,9 +19,15 @@ class FileShelf(KeptFiles[Named]):
     """`services.Shelf` on disk. What has the form of a secret, or is one of this process, is not written."""
 
     def save(self, item: Named) -> None:
-        """Keep it under its name. Raises GenaiTuiError: the directory cannot be written."""
-        # Each text by itself: hiding in the file's own text could take its quotes along.
-        self.put(item.name, msgspec.convert(_hidden(msgspec.to_builtins(item)), type(item)))
+        """Keep it under its name. Raises GenaiTuiError: it cannot be written, or is too deep for a file."""
+        try:
+            # Each text by itself: hiding in the file's own text could take its quotes along.
+            self.put(item.name, msgspec.convert(_hidden(msgspec.to_builtins(item)), type(item)))
+        except RecursionError as error:
+            step = "begin a new one where it is to go on: ctrl+n"
+            raise GenaiTuiError(
+                "the conversation cannot be kept", why="too many branches within branches", next_step=step
+            ) from error
 
     def saved(self) -> tuple[Named, ...]:
         """Every one, newest first."""

@@ -102,6 +102,17 @@ def test_a_file_that_cannot_be_read_is_set_aside_and_told(tmp_path: Path, conten
     assert [said.partition(";")[0] for said in shelf.set_aside()] == ["a kept conversation cannot be read"]
 
 
+def test_branches_too_deep_for_a_file_are_told_and_what_was_kept_stays(tmp_path: Path) -> None:
+    shelf = shelves.conversations(tmp_path)
+    shelf.save(HELD)
+    turns: tuple[Turn, ...] = (FIRST,) * 400
+    for at in reversed(range(400)):
+        turns = asked(turns, at, FIRST)
+    with pytest.raises(GenaiTuiError, match="cannot be kept"):
+        shelf.save(replace(HELD, turns=turns))
+    assert shelf.saved() == (HELD,)
+
+
 def test_a_disk_that_takes_nothing_is_told(tmp_path: Path) -> None:
     (tmp_path / "conversations").write_text("in the way")
     with pytest.raises(GenaiTuiError, match="the conversation cannot be kept"):

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from genai_tui.domain.conversation import Turn
 from screens.chat.said import Said, is_data
-from screens.chat.words import answer_line, running_line, safe_lines, tries_line
+from screens.chat.words import answer_line, calls_lines, running_line, safe_lines, tries_line
 
 _INDENT = 2
 
@@ -52,7 +52,7 @@ class TurnView(Vertical):
         calls = self.query_one(".turn--calls", Static)
         wanted = turn.end.tool_calls if turn.end is not None else ()
         calls.display = bool(wanted)
-        calls.update("\n".join(safe_lines(f"⚒ {call.name}({call.arguments})") for call in wanted))
+        calls.update(calls_lines(turn))
         self._running = running
         line = self.query_one(".turn--line", Static)
         line.set_class(running, "-running")

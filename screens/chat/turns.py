@@ -58,7 +58,8 @@ class Turns(VerticalScroll):
     def on_click(self, event: events.Click) -> None:
         """A click on a turn points at it."""
         inside = event.widget.ancestors_with_self if event.widget is not None else ()
-        at = next((self._views.index(node) for node in inside if node in self._views), None)
+        views = (node for node in inside if isinstance(node, TurnView))
+        at = next((self._views.index(view) for view in views if view in self._views), None)
         if at is not None:
             self.post_message(self.Pointed(self, at))
 

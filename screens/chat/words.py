@@ -50,6 +50,16 @@ def next_line(tokens: int | None, most: int | None) -> str:
     return f"{count(tokens)} tokens to send"
 
 
+def calls_lines(turn: Turn) -> str:
+    """The functions that the model wants called, and what becomes of that; empty for none."""
+    calls = turn.end.tool_calls if turn.end is not None else ()
+    lines = [safe_lines(f"⚒ {call.name}({call.arguments})") for call in calls]
+    if lines and not turn.carried:
+        # Engines refuse a call that no result follows.
+        lines.append("the next question does not carry this: results of tools cannot be given here")
+    return "\n".join(lines)
+
+
 def tries_line(turn: Turn) -> str:
     """Which try it is, and what the next one brings; empty where there is one."""
     if not turn.others:

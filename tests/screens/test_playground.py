@@ -49,7 +49,7 @@ NARROW, WIDE = (80, 24), (160, 48)
 class Scripted(FakePlayground):
     """Says what it is told, then fails, waits or ends; remembers whether it was closed early."""
 
-    script: list[ChatEvent | Exception | None] = field(default_factory=list)
+    script: list[ChatEvent | Exception | asyncio.Event | None] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
     async def ask(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
@@ -60,6 +60,8 @@ class Scripted(FakePlayground):
                     raise step
                 if step is None:
                     await asyncio.Event().wait()
+                elif isinstance(step, asyncio.Event):
+                    await step.wait()
                 else:
                     yield step
         except (GeneratorExit, asyncio.CancelledError):
@@ -67,7 +69,7 @@ class Scripted(FakePlayground):
             raise
 
 
-def world_of(*script: ChatEvent | Exception | None) -> tuple[FakeServices, Scripted]:
+def world_of(*script: ChatEvent | Exception | asyncio.Event | None) -> tuple[FakeServices, Scripted]:
     world = FakeServices()
     playground = world.playground = Scripted(script=list(script))
     return world, playground
@@ -185,6 +187,7 @@ async def test_calls_of_tools_are_shown_and_chances_one_key_away() -> None:
         await wait_until(pilot, lambda: "⚒ weather(" in page(pilot.app))
         assert "\x1b" not in shown(pilot, ".turn--calls")
         assert typed(pilot) == "", "a call is an answer"
+        assert "does not carry this: results of tools cannot be given" in shown(pilot, ".turn--calls")
         await pilot.press("f12")
         await wait_until(pilot, lambda: "Blue" in page(pilot.app) and "90" in page(pilot.app))
 
@@ -504,14 +507,16 @@ async def test_a_conversation_that_is_left_in_the_middle_of_a_drawing_is_no_cras
 
         return AwaitComplete(held_up())
 
-    world, playground = world_of(TextDelta(STORY), None)
+    more = asyncio.Event()
+    world, playground = world_of(TextDelta("It was once. "), more, TextDelta(STORY), None)
     world.conversations.save(SavedConversation("old", CHAT, {}, (Turn("Old?", stopped=True),), tour.NOW))
     both = BesideScreen((CHAT, Ref("search", "embed")), "", Sampling(), Output())
     async with showing(world, both if leave == "beside" else PlaygroundScreen(CHAT)) as pilot:
         with pytest.MonkeyPatch.context() as patch:
+            await ask(pilot, "Tell me")
+            await wait_until(pilot, lambda: "It was once." in page(pilot.app))
             patch.setattr(Markdown, "append", slow)
-            await paste(pilot, "Tell me")
-            pilot.app.screen.query_one(Prompt).action_send()
+            more.set()
             await asyncio.wait_for(drawing.wait(), 10)
             screen = pilot.app.screen
             match screen:
