@@ -150,7 +150,7 @@ begin a new one when it is nearly full.
         if chosen is not None:
             refs = (self._ref, rows[chosen].ref)
             who = self._developer
-            as_well = same_developer(who, self.services, *refs) if who is not None else None
+            as_well = await same_developer(who, self.services, *refs) if who is not None else None
             self.app.push_screen(BesideScreen(refs, settings.system, sampling, output, (who, as_well)))
 
     @work(exclusive=True, group="dialog", exit_on_error=False)

@@ -56,13 +56,13 @@ def no_address(ref: Ref) -> str:
     return f"no public address of {ref} is known: `gateway` in the settings gives the embedded gateway's"
 
 
-def same_developer(developer: Developer, services: Services, asked: Ref, ref: Ref) -> Developer | None:
+async def same_developer(developer: Developer, services: Services, asked: Ref, ref: Ref) -> Developer | None:
     """The developer who asks one deployment, asking another at that one's address; None where none is known."""
-    known = services.playground.public_address(ref)
+    known = await services.playground.public_address(ref)
     if not known:
         return None
     # One gateway before both: an address that was typed is then where both are.
-    together = known == services.playground.public_address(asked)
+    together = known == await services.playground.public_address(asked)
     address = developer.address if together else known
     return Developer(developer.who, address, developer.asking_at(address), developer.asking_at)
 
