@@ -55,14 +55,13 @@ class EntryDialog(Dialog[Answer]):
         for label, text in self._lines:
             yield Static(Content.assemble((f"{label:<16}", "$text-muted"), text), classes="entry--line")
         yield Static(self._used(), classes="entry--used", markup=False)
-        lines = (Option(self._line(row)) for row in self._deployments)
-        yield OptionList(*lines, classes="picker--list", compact=True, markup=False)
+        if self._deployments:
+            lines = (Option(self._line(row)) for row in self._deployments)
+            yield OptionList(*lines, classes="picker--list", compact=True, markup=False)
 
     def on_mount(self) -> None:
         """The list has the focus where there is one."""
-        options = self.query_one(OptionList)
-        options.display = bool(self._deployments)
-        if self._deployments:
+        for options in self.query(OptionList):
             options.focus()
             options.highlighted = 0
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import ScrollableContainer
 from textual.content import Content
 from textual.widgets import Static
@@ -29,13 +27,8 @@ class ChancesDialog(Dialog[None]):
         chances: of the answer, from its beginning.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "scroll(1)", "Down", show=False),
-        Binding("up", "scroll(-1)", "Up", show=False),
-        Binding("pagedown", "scroll(20)", "Page down", show=False),
-        Binding("pageup", "scroll(-20)", "Page up", show=False),
-    ]
     KEYS = "↑ ↓ scroll   esc back"
+    SCROLLED = "#chances-box"
 
     def __init__(self, chances: Sequence[TokenChance]) -> None:
         super().__init__(f"How sure the model was of {len(chances):,} tokens")
@@ -48,10 +41,6 @@ class ChancesDialog(Dialog[None]):
             yield Static(Content("\n").join(_line(chance) for chance in self._chances[:_MOST]), id="chances-text")
         if len(self._chances) > _MOST:
             yield Static(f"the first {_MOST:,} of {len(self._chances):,}", classes="dialog--note")
-
-    def action_scroll(self, by: int) -> None:
-        """Scroll by lines."""
-        self.query_one("#chances-box").scroll_relative(y=by, animate=False)
 
 
 def _line(chance: TokenChance) -> Content:

@@ -31,7 +31,8 @@ class CodeDialog(Dialog[None]):
         Binding("tab", "next", "Next language", show=False),
         Binding("c", "copy", "Copy", show=False),
     ]
-    KEYS = "←→ language   c copy   esc back"
+    KEYS = "←→ language   ↑ ↓ scroll   c copy   esc back"
+    SCROLLED = "#code-box"
 
     def __init__(self, title: str, samples: Mapping[Language, str]) -> None:
         super().__init__(title)

@@ -1,4 +1,7 @@
-"""What every dialog has: a box in the middle, a title, keys named below, escape leaves it without an answer."""
+"""What every dialog has: a box in the middle, a title, keys named below, escape leaves it without an answer.
+
+The keys are on the screen however long the content is: that is scrolled, with the wheel, the arrows, or by pages.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,20 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     Attributes:
         KEYS: the line at the bottom; `keys` of one dialog wins.
+        SCROLLED: what the keys scroll: the content, or the long part of it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Back", id="dialog.leave", tooltip="Leave without doing anything"),
+        Binding("down", "scroll(1)", "Down", show=False),
+        Binding("up", "scroll(-1)", "Up", show=False),
+        Binding("pagedown", "scroll(10)", "Page down", show=False),
+        Binding("pageup", "scroll(-10)", "Page up", show=False),
+        Binding("end", "scroll(10000)", "End", show=False),
+        Binding("home", "scroll(-10000)", "Beginning", show=False),
     ]
     KEYS: ClassVar[str] = "esc back"
+    SCROLLED: ClassVar[str] = ".dialog--content"
 
     def __init__(self, title: str, *, tone: str = "") -> None:
         super().__init__()
@@ -36,7 +47,8 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         """Title, content, keys."""
         with Vertical(classes=f"dialog--box -{self._tone}" if self._tone else "dialog--box"):
             yield Static(self._title, classes="dialog--title", markup=False)
-            yield from self.compose_content()
+            with Vertical(classes="dialog--content"):
+                yield from self.compose_content()
             yield Static(self.keys, classes="dialog--keys", markup=False)
 
     def compose_content(self) -> ComposeResult:
@@ -48,6 +60,10 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         note = self.query_one(".dialog--note", Static)
         note.update(problem)
         note.set_class(bool(problem), "-problem")
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll what is longer than the screen, by lines."""
+        self.query_one(self.SCROLLED).scroll_relative(y=by, animate=False)
 
     def action_leave(self) -> None:
         """Answer nothing."""
