@@ -57,6 +57,15 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     return chosen
 
 
+@pytest.fixture(
+    params=[{}, {"TERM": "linux", "COLORTERM": ""}, {"NO_COLOR": "1"}], ids=["colours", "16-colours", "no-colour"]
+)
+def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kind of terminal that charts and tables are to be read on."""
+    for name, value in request.param.items():
+        monkeypatch.setenv(name, value)
+
+
 class WithSamples(Scripted):
     """Shows real code."""
 
@@ -124,6 +133,7 @@ def test_streaming(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, CHAT, steps)
 
 
+@pytest.mark.usefixtures("terminal")
 def test_answered(snap_compare: Compare, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
         playground.script = [TextDelta(ANSWER), answered(ANSWER, 34, 62)]
@@ -191,6 +201,7 @@ def test_tokens_calls_and_what_else_is_set(snap_compare: Compare, size: tuple[in
     assert look(snap_compare, size, CHAT, steps)
 
 
+@pytest.mark.usefixtures("terminal")
 def test_chances(snap_compare: Compare, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
         playground.script = [TextDelta("Blue it is."), replace(answered("Blue it is.", 34, 4), chances=CHANCES)]
@@ -201,6 +212,7 @@ def test_chances(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert look(snap_compare, size, CHAT, steps)
 
 
+@pytest.mark.usefixtures("terminal")
 def test_load(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     spread = Quantiles(0.0824, 0.141, 0.32)
     gaps = Quantiles(0.0042, 0.0061, 0.012)
@@ -224,6 +236,7 @@ def test_load(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.
     assert look(snap_compare, size, CHAT, steps)
 
 
+@pytest.mark.usefixtures("terminal")
 def test_beside(snap_compare: Compare, size: tuple[int, int]) -> None:
     world = FakeServices()
     playground = world.playground = WithSamples()
