@@ -7,8 +7,8 @@ of a time nothing is known, and nothing is made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -193,8 +193,7 @@ def gpu_costs(
     of_holder: dict[str, _Sum] = {}
     of_node: dict[str, _Sum] = {}
     shares: dict[str, dict[str, int]] = {}
-    for time in times:
-        price = in_force(prices, time.node_type, time.start)
+    for time, price in _joined(times, prices):
         share = Fraction(1) if time.holder == FREE else idle.get(time.holder)
         of_holder.setdefault(time.holder, _Sum()).add(time, price, share)
         of_node.setdefault(time.node, _Sum()).add(time, price, share)
@@ -203,6 +202,21 @@ def gpu_costs(
     lines = [found.line(name, total(income.get(name, ()))) for name, found in of_holder.items()]
     nodes = [found.line(name, _share_of(income, shares, name)) for name, found in of_node.items()]
     return GpuCosts(watched, _by_hours(lines), _by_hours(nodes))
+
+
+def _joined(times: Iterable[HeldTime], prices: Sequence[GpuPrice]) -> Iterator[tuple[HeldTime, GpuPrice | None]]:
+    """The hours of one holder, node and price as one, in whole milliseconds: fractions of each would take seconds."""
+    of_hour: dict[tuple[str, datetime], GpuPrice | None] = {}
+    joined: dict[tuple[str, str, str, GpuPrice | None], HeldTime] = {}
+    for time in times:
+        hour = (time.node_type, time.start)
+        if hour not in of_hour:
+            of_hour[hour] = in_force(prices, *hour)
+        place = (time.node, time.node_type, time.holder, of_hour[hour])
+        before = joined.get(place)
+        joined[place] = time if before is None else replace(before, gpu_ms=before.gpu_ms + time.gpu_ms)
+    for (_, _, _, price), time in joined.items():
+        yield time, price
 
 
 def _by_hours(lines: Iterable[GpuCostLine]) -> tuple[GpuCostLine, ...]:
