@@ -48,6 +48,17 @@ async def told(process: asyncio.subprocess.Process, least: int) -> list[int]:
     return [*found, *map(int, rest)]
 
 
+async def out_of_disk(kubeconfig: object, state: Path) -> list[int]:
+    """A console that may make no file much larger than the ledger is now; what it acknowledged before it says so."""
+    ledger = state / "ledger.db"
+    full = await console(kubeconfig, state, 1, ledger.stat().st_size + 20_000)
+    out, err = await asyncio.wait_for(full.communicate(), 60)
+    assert full.returncode == 1
+    assert f"the ledger {ledger} failed" in err.decode()
+    assert "disk" in err.decode()
+    return [int(number) for number in out.split()]
+
+
 @pytest.mark.timeout(60 + 3 * SOAK_S)
 async def test_nothing_acknowledged_is_lost_and_a_full_disk_is_said(server: Served, tmp_path: Path) -> None:
     """GENAI_TUI_SOAK_S=60 does it for a minute."""
@@ -71,18 +82,16 @@ async def test_nothing_acknowledged_is_lost_and_a_full_disk_is_said(server: Serv
             async with gateway(kubeconfig, tmp_path) as process:
                 callers = [asyncio.create_task(call(process.url)) for _ in range(4)]
                 consoles = [await console(kubeconfig, state, first) for first in (1, 2)]
+                if turns:
+                    # In the middle of the load: the others go on.
+                    asked.update(await out_of_disk(kubeconfig, state))
                 for acknowledged in await asyncio.gather(*(told(one, 12) for one in consoles)):
                     asked.update(acknowledged)
                 await process.end(signal.SIGKILL)
                 await asyncio.gather(*callers)
             turns += 1
     ledger = Ledger(state / "ledger.db")
-    full = await console(kubeconfig, state, 1, (state / "ledger.db").stat().st_size + 20_000)
-    out, err = await asyncio.wait_for(full.communicate(), 60)
-    assert full.returncode == 1
-    assert f"the ledger {state}/ledger.db failed" in err.decode()
-    assert "disk" in err.decode()
-    asked.update(map(int, out.split()))
+    asked.update(await out_of_disk(kubeconfig, state))
 
     # The next gateway takes over what was finished and not yet in the ledger.
     async with gateway(kubeconfig, tmp_path) as process:
