@@ -13,20 +13,31 @@ import argparse
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
+from genai_tui.domain.budgets import Budget, month_of
+from genai_tui.domain.counters import Count, PodReading
+from genai_tui.domain.gpu_cost import EVER, GpuPrice
 from genai_tui.domain.money import Price, cost_of
+from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import Dimension, RequestRecord, Source, Timings, TokenUsage
 from genai_tui.domain.windows import Window, length_text
+from genai_tui.gpu_accounts import GpuAccounts
 from genai_tui.metering import upkeep
+from genai_tui.metering.budgets import BudgetRows
+from genai_tui.metering.counters import CounterRows
 from genai_tui.metering.database import transaction
+from genai_tui.metering.gpu_time import GpuTimeRows
 from genai_tui.metering.ledger import Ledger
+from genai_tui.services import ClusterPicture
+from genai_tui.usage_ports import standings
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PRICES = (Price("USD", Decimal("0.20"), Decimal("0.60")), Price("EUR", Decimal("0.15"), Decimal("0.45")))
@@ -53,6 +64,7 @@ def record(number: int) -> RequestRecord:
         timings=Timings(40.0 + number % 397, 500.0 + number % 19_997, 61.0),
         organization=f"org-{number % 4}",
         user=f"user-{number % 200}",
+        key=f"key-{number % 400}",
     )
 
 
@@ -73,6 +85,8 @@ def plain_row(number: int) -> tuple[object, ...]:
         cost,
         one.status,
         40.0 + number % 397,
+        f"key-{number % 400}",
+        500.0 + number % 19_997,
     )
 
 
@@ -95,15 +109,17 @@ OURS = f"""
         ttft_ms, total_ms)
     {GENERATED}
     select printf('g%011d', n), at, source, 'https://prod:6443', 'team-' || (n % 5), 'model-' || (n % 40),
-           'm' || (n % 8), 'org-' || (n % 4), 'user-' || (n % 200), '', 'ok', 'stop', prompt, completion,
-           prompt + completion, currency, femto / 1000000000, femto % 1000000000, 40.0 + n % 397, 500.0 + n % 19997
+           'm' || (n % 8), 'org-' || (n % 4), 'user-' || (n % 200), 'key-' || (n % 400), 'ok', 'stop',
+           prompt, completion, prompt + completion, currency, femto / 1000000000, femto % 1000000000,
+           40.0 + n % 397, 500.0 + n % 19997
     from priced
 """
 PLAIN = f"""
     insert into requests
     {GENERATED}
     select printf('g%011d', n), at, source, 'team-' || (n % 5), 'model-' || (n % 40), 'm' || (n % 8), 'org-' || (n % 4),
-           'user-' || (n % 200), prompt, completion, prompt + completion, currency, femto / 1e15, 'ok', 40.0 + n % 397
+           'user-' || (n % 200), prompt, completion, prompt + completion, currency, femto / 1e15, 'ok', 40.0 + n % 397,
+           'key-' || (n % 400), 500.0 + n % 19997
     from priced
 """
 PLAIN_REPORT = """
@@ -122,7 +138,28 @@ PLAIN_PERCENTILE = """
         from requests where at >= ?
     ) where share <= 0.95 group by grouped
 """
-PLAIN_GROUPS = {Dimension.DEPLOYMENT: "namespace || '/' || deployment", Dimension.USER: "user"}
+PLAIN_GROUPS = {
+    Dimension.DEPLOYMENT: "namespace || '/' || deployment",
+    Dimension.USER: "user",
+    Dimension.ORGANIZATION: "organization",
+    Dimension.KEY: "key",
+    Dimension.SOURCE: "source",
+}
+PLAIN_ENDED = """
+    select namespace, deployment, sum(prompt), sum(completion), sum(total is null and status <> 'error')
+    from requests where at >= :began and at <= :until and julianday(at) + took / 86400000.0 > julianday(:since)
+          and julianday(at) + took / 86400000.0 <= julianday(:until) group by namespace, deployment
+"""
+PLAIN_MONTH = """
+    select {group} as grouped, currency, sum(cost) from requests where at >= :since and at < :until
+    group by grouped, currency
+"""
+PLAIN_GPUS = """
+    select holder, node_type, sum(gpu_ms) / 3600000.0 from gpu_time where start >= :since_s and start < :until_s
+    group by holder, node_type
+"""
+CLUSTER = "https://prod:6443"
+GPU_NODES = 20
 
 
 def plain(path: Path) -> sqlite3.Connection:
@@ -132,8 +169,9 @@ def plain(path: Path) -> sqlite3.Connection:
     connection.execute("pragma synchronous = full")
     connection.execute(
         "create table requests (id, at, source, namespace, deployment, model, organization, user, prompt, completion, "
-        "total, currency, cost, status, ttft)"
+        "total, currency, cost, status, ttft, key, took)"
     )
+    connection.execute("create table gpu_time (start, node, node_type, holder, gpu_ms)")
     connection.execute("create index requests_at on requests (at)")
     return connection
 
@@ -164,6 +202,7 @@ async def main(rows: int, days: int, directory: str | None) -> None:
             await _many(ledger, other)
             await _fill(ledger, other, rows, days)
             await _reports(ledger, other, days)
+            await _accounts(ledger, other, days)
         await ledger.close()
 
 
@@ -176,7 +215,7 @@ async def _single(ledger: Ledger, other: sqlite3.Connection) -> None:
 
     def theirs() -> None:
         for one in plains:
-            other.execute(f"insert into requests values ({','.join('?' * 15)})", one)
+            other.execute(f"insert into requests values ({','.join('?' * 17)})", one)
 
     _print("one row a transaction, rows/s", SINGLE / await awaited(ours()), SINGLE / timed(theirs))
 
@@ -193,7 +232,7 @@ async def _many(ledger: Ledger, other: sqlite3.Connection) -> None:
 
 def _insert_all(other: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
     other.execute("begin")
-    other.executemany(f"insert into requests values ({','.join('?' * 15)})", rows)
+    other.executemany(f"insert into requests values ({','.join('?' * 17)})", rows)
     other.execute("commit")
 
 
@@ -236,9 +275,77 @@ async def _reports(ledger: Ledger, other: sqlite3.Connection, days: int) -> None
         print(f"{length_text(length) + ' trend with latencies':<38} {ours * 1000:8.0f} ms")
 
 
-def _beside(title: str, ours: float, other: sqlite3.Connection, query: str, since: datetime) -> None:
-    theirs = timed(lambda: other.execute(query, (since.isoformat(),)).fetchall())
+async def _accounts(ledger: Ledger, other: sqlite3.Connection, days: int) -> None:
+    """Reconciliation, budgets and GPU costs: what compares the ledger with something else."""
+    end = START + timedelta(days=days)
+    counters = CounterRows(ledger)
+    refs = sorted({Ref(f"team-{n % 5}", f"model-{n % 40}") for n in range(200)}, key=str)
+    for ref in refs:
+        for hour in range(0, 7 * 24, 6):
+            at = end - timedelta(hours=hour)
+            readings = [PodReading(f"{ref}", at, at, Count(10**6 * (200 - hour), 0), end - timedelta(days=8), 1.0)]
+            await counters.add(CLUSTER, ref, readings)
+    for length in (timedelta(days=1), timedelta(days=6)):
+        since = end - length + timedelta(minutes=7, seconds=13)
+        ours = await awaited(counters.reconcile(CLUSTER, since, end))
+        times = {"since": _text(since), "until": _text(end), "began": _text(since - timedelta(days=1))}
+        _beside_values(f"{length_text(length)} reconcile, {len(refs)} deployments", ours, other, PLAIN_ENDED, times)
+    budgets, month = BudgetRows(ledger, CLUSTER, lambda: end), month_of(end)
+    for scope, name in ((Dimension.ORGANIZATION, "org"), (Dimension.USER, "user"), (Dimension.KEY, "key")):
+        for number in range(4):
+            await budgets.set(Budget(scope, f"{name}-{number}", Decimal(250), "USD"))
+    ours = await awaited(standings(budgets, ledger, CLUSTER, end))
+    times = {"since": _text(month.since), "until": _text(month.until)}
+    groups = "organization || '/' || user || '/' || key"
+    _beside_values("12 budgets of 3 scopes, this month", ours, other, PLAIN_MONTH.format(group=groups), times)
+    await _gpus(ledger, other, end)
+
+
+async def _gpus(ledger: Ledger, other: sqlite3.Connection, end: datetime) -> None:
+    """Thirty days of GPU time, an hour a row of each node and holder."""
+    first = int((end - timedelta(days=30)).timestamp()) // 3_600 * 3_600
+    rows = [
+        (first + 3_600 * hour, f"gpu-{node}", f"type-{node % 3}", f"team-{place % 5}/model-{place}", 3_600_000)
+        for hour in range(30 * 24)
+        for node in range(GPU_NODES)
+        for place in (node, node + GPU_NODES)
+    ]
+
+    def ours_in(db: sqlite3.Connection) -> None:
+        with transaction(db):
+            db.executemany(f"insert into gpu_time values ('{CLUSTER}', ?, ?, ?, ?, ?)", rows)
+
+    await ledger.do(ours_in)
+    other.execute("begin")
+    other.executemany("insert into gpu_time values (?, ?, ?, ?, ?)", rows)
+    other.execute("commit")
+    accounts = GpuAccounts(GpuTimeRows(ledger, CLUSTER), ledger, cast(ClusterPicture, None), CLUSTER, lambda: end)
+    for kind in range(3):
+        await accounts.set_price(GpuPrice(f"type-{kind}", Decimal("2.50"), "USD", EVER))
+    ours = await awaited(accounts.costs(end - timedelta(days=30), end))
+    theirs = timed(lambda: other.execute(PLAIN_GPUS, {"since_s": first, "until_s": end.timestamp()}).fetchall())
+    by = PLAIN_GROUPS[Dimension.DEPLOYMENT]
+    times = {"since": _text(end - timedelta(days=30)), "until": _text(end)}
+    theirs += timed(lambda: other.execute(PLAIN_MONTH.format(group=by), times).fetchall())
+    _line("30d GPU costs of 20 nodes, with income", ours, theirs)
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat()
+
+
+def _beside_values(
+    title: str, ours: float, other: sqlite3.Connection, query: str, values: Mapping[str, str | float]
+) -> None:
+    _line(title, ours, timed(lambda: other.execute(query, dict(values)).fetchall()))
+
+
+def _line(title: str, ours: float, theirs: float) -> None:
     print(f"{title:<38} {ours * 1000:8.0f} ms   plain sqlite3 {theirs * 1000:8.0f} ms   ratio {ours / theirs:6.3f}")
+
+
+def _beside(title: str, ours: float, other: sqlite3.Connection, query: str, since: datetime) -> None:
+    _line(title, ours, timed(lambda: other.execute(query, (since.isoformat(),)).fetchall()))
 
 
 def _print(title: str, ours: float, theirs: float) -> None:
