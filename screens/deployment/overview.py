@@ -18,6 +18,7 @@ from genai_tui.domain.documents import Endpoint, Model
 from genai_tui.domain.drafts import from_document
 from genai_tui.domain.enforcement import kept_by
 from genai_tui.domain.fixes import opens_with
+from genai_tui.domain.problems import How
 from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
 from screens import format as shown
 from screens.deployment.rollout import event_grid
@@ -53,7 +54,8 @@ def _phase(detail: DeploymentDetail) -> list[Block]:
     if assessment.cause:
         blocks.append(Fact("cause", assessment.cause, "strong"))
     if assessment.fix:
-        key = "   (x opens the form there)" if fix_fields(detail) else ""
+        told = "there" if all(change.how is How.VISIT for change in assessment.changes) else "with it"
+        key = f"   (x opens the form {told})" if fix_fields(detail) else ""
         blocks.append(Fact("what to do", f"{assessment.fix}{key}", "accent"))
     for i, text in enumerate(assessment.evidence):
         blocks.append(Fact("evidence" if i == 0 else "", _cut(text), "quiet"))
