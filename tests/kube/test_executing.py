@@ -53,9 +53,10 @@ async def test_what_does_not_end_is_given_up_with_the_thread_that_waits_for_it(
 ) -> None:
     pod(cluster)
     asked = answer(cluster, b"late", after=30)
-    read, ended = executing._Running.finish, threading.Event()
+    read, began, ended = executing._Running.finish, threading.Event(), threading.Event()
 
     def finish(running: executing._Running) -> bytes:
+        began.set()
         try:
             return read(running)
         finally:
@@ -66,10 +67,11 @@ async def test_what_does_not_end_is_given_up_with_the_thread_that_waits_for_it(
     with pytest.raises(TimedOut, match="sleep in default/p"):
         await run(connection, "p", "sleep")
     assert await asyncio.to_thread(ended.wait, 10)
+    began.clear()
     ended.clear()
     monkeypatch.setattr(executing, "LIMIT_S", 30)
     waiting = asyncio.create_task(run(connection, "p", "sleep"))
-    await until(lambda: len(asked) == 2)
+    await until(lambda: len(asked) == 2 and began.is_set())
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
