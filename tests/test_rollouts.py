@@ -105,7 +105,7 @@ def setting(**values: Any) -> Callable[[Json], None]:
 FAILURES = [
     (setting(engine__image="vllm/vllm-openai:v9.9.9"), "", Phase.FAILED, "the image does not exist", "correct the image"),
     (setting(resources__gpu=8, advanced__nodeSelector={"nvidia.com/gpu.product": "NVIDIA-L4"}), "", Phase.PENDING,
-     "no node that fits otherwise has 8 free GPUs", "ask for fewer"),
+     "no node has 8 free GPUs (best gpu-l4-", "ask for fewer"),
     (setting(resources__gpu=16), "", Phase.PENDING, "no node has 16 free GPUs (best", "ask for fewer"),
     (setting(resources__memory="4Ti"), "", Phase.PENDING, "no node has enough free memory", "ask for less memory"),
     (setting(advanced__nodeSelector={"disk": "none"}), "", Phase.PENDING, "no node matches the node selector", "node selector"),
