@@ -26,7 +26,7 @@ from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
 KEYS_EVERY_S = 20.0
 """Keys change seldom, and are asked from the cluster."""
-_BAR = 12
+_BAR = 8
 _REFUSED_SHOWN = 5
 _NEARLY = 0.8
 _COLUMNS = (

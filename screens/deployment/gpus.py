@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from genai_tui.domain.monitoring import EngineMoment, EngineReport, GpuReading, GpuReport, Quantiles
 from genai_tui.domain.rows import DeploymentDetail, ReplicaRow
@@ -15,6 +16,7 @@ from screens.deployment.sheet import Bit, Block, Grid, Heading, Line, Space, Tex
 from screens.format import MISSING, age, percent, phase_look, plural, rate, short_seconds
 
 _BARS = "▁▂▃▄▅▆▇█"
+_PERCENTILES: dict[str, Callable[[Quantiles], float]] = {name: attrgetter(name) for name in ("p50", "p95", "p99")}
 _GAP = "·"
 
 
@@ -69,11 +71,24 @@ def _moments(moments: Sequence[EngineMoment], width: int) -> Grid:
             line("Waiting", _count(last.waiting, "request"), lambda m: m.waiting),
             line("KV cache", _or_missing(last.kv_cache, percent), lambda m: m.kv_cache, 1.0),
             line("Generation", _or_missing(last.tokens, lambda v: f"{rate(v)} tokens/s"), lambda m: m.tokens),
-            line("First token", _quantiles(last.first_token), lambda m: m.first_token.p95 if m.first_token else None),
-            line("Inter-token", _quantiles(last.inter_token), lambda m: m.inter_token.p95 if m.inter_token else None),
+            *_latencies("First token", [moment.first_token for moment in moments], width),
+            *_latencies("Inter-token", [moment.inter_token for moment in moments], width),
         ),
         cut=True,
     )
+
+
+def _latencies(label: str, found: Sequence[Quantiles | None], width: int) -> Iterator[Line]:
+    """A line for each percentile, all drawn to the same height."""
+    last = found[-1]
+    top = max((one.p99 for one in found if one is not None), default=None)
+    for name, value in _PERCENTILES.items():
+        text = f"{name} {MISSING if last is None else short_seconds(value(last))}"
+        if last is None and label:
+            text += "  no request in the window"
+        spark = sparkline([None if one is None else value(one) for one in found], width, top)
+        yield Bit(label, "label"), Bit(text, "quiet" if last is None else ""), Bit(spark, "accent")
+        label = ""
 
 
 def _or_missing(value: float | None, text: Callable[[float], str]) -> str:
@@ -82,12 +97,6 @@ def _or_missing(value: float | None, text: Callable[[float], str]) -> str:
 
 def _count(value: float | None, what: str) -> str:
     return MISSING if value is None else plural(round(value), what)
-
-
-def _quantiles(found: Quantiles | None) -> str:
-    if found is None:
-        return f"{MISSING}  no request in the window"
-    return f"p50 {short_seconds(found.p50)}  p95 {short_seconds(found.p95)}  p99 {short_seconds(found.p99)}"
 
 
 def _pods(replicas: Sequence[ReplicaRow], report: GpuReport | None, now: datetime) -> Iterator[Block]:

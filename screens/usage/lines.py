@@ -56,8 +56,7 @@ def rows(lines: Mapping[Key, UsageLine], before: Mapping[Key, UsageLine], now: d
 
 
 def _cells(line: UsageLine, before: UsageLine | None, most: int, now: datetime) -> Cells:
-    # Where no request of a group was counted the sums are not 0 but unknown.
-    known = line.requests > line.unreported
+    known = line.counted
     tokens = (line.prompt_tokens, line.completion_tokens, line.total_tokens) if known else (None, None, None)
     prompt, completion, whole = (Cell(count(number), order=number) for number in tokens)
     bar = "█" * max(1, round(_BAR * line.total_tokens / most)) if most and line.total_tokens else ""
