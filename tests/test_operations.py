@@ -207,6 +207,11 @@ async def test_a_stop_notes_how_many_replicas_there_were_and_a_pause_outlives_an
     await operations.pause(ref, paused=True)
     await operations.apply(with_engine(replicas=3, context_length=2048))
     assert live(cluster)["spec"]["paused"] is True
+    before = live(cluster)["spec"]["template"]
+    with pytest.raises(Refused, match="cannot be restarted") as caught:
+        await operations.restart(ref)
+    assert "resume it first" in (caught.value.problem.why or "")
+    assert live(cluster)["spec"]["template"] == before
     await operations.pause(ref, paused=False)
     assert "paused" not in live(cluster)["spec"]
 

@@ -246,6 +246,15 @@ async def test_restarting_asks_first(world: World) -> None:
         await wait_until(pilot, lambda: world.operations.calls.count(("restart", "team-a/chat")) == 1)
 
 
+async def test_a_paused_deployment_is_not_restarted_and_says_why(world: World) -> None:
+    detail = tour.detail(tour.chat_row())
+    world.details.put_detail(replace(detail, workload=replace(detail.workload, paused=True)))
+    async with showing(world, CHAT) as pilot:
+        await pilot.press("r")
+        await says(pilot, "its rollout is paused, so that a restart would only wait")
+        assert not any(call[0] == "restart" for call in world.operations.calls)
+
+
 async def test_deleting_wants_the_name_typed(world: World) -> None:
     deleted = ("delete", "ModelDeployment", "team-a/chat")
     async with showing(world, CHAT) as pilot:
