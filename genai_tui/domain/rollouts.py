@@ -181,7 +181,9 @@ def _partly(
         return Assessment(Phase.SCALING, "removing replicas")
     ready = [row for row in living if row.assessment.phase is Phase.RUNNING]
     if old or _rolls(workload):
-        phase, count = Phase.ROLLING_OUT, f"{sum(row.current for row in ready)} of {workload.replicas} updated"
+        # Of the first revision nothing is updated: it starts.
+        done = "updated" if old or workload.revision not in ("", "1") else "ready"
+        phase, count = Phase.ROLLING_OUT, f"{sum(row.current for row in ready)} of {workload.replicas} {done}"
     elif not _observed(workload) and len(living) == workload.replicas and held is None:
         return Assessment(Phase.ROLLING_OUT, "a change was saved")
     else:

@@ -381,7 +381,11 @@ LATE = Condition("Progressing", "False", "ProgressDeadlineExceeded", 'ReplicaSet
         (assess(workload(2, DONE), [READY_ROW, row(Phase.LOADING, restarts=1)], True), Phase.DEGRADED,
          "1 of 2 ready, loading"),
         # The last replica of an update, and one in the middle of it.
-        (assess(workload(2, ROLLING), [READY_ROW, LOADING_ROW], True), Phase.ROLLING_OUT, "1 of 2 updated, loading 40%"),
+        (assess(workload(2, ROLLING, revision="2"), [READY_ROW, LOADING_ROW], True), Phase.ROLLING_OUT,
+         "1 of 2 updated, loading 40%"),
+        # The first start: nothing is updated.
+        (assess(workload(2, ROLLING, revision="1"), [READY_ROW, LOADING_ROW], True), Phase.ROLLING_OUT,
+         "1 of 2 ready, loading 40%"),
         (assess(workload(3, ROLLING), [OLD_ROW, READY_ROW, row(Phase.PULLING)], True), Phase.ROLLING_OUT,
          "1 of 3 updated, pulling"),
         (assess(workload(3, ROLLING), [OLD_ROW, OLD_ROW, OLD_ROW], True), Phase.ROLLING_OUT, "0 of 3 updated"),

@@ -69,7 +69,10 @@ def phases() -> dict[Phase, Moment]:
     life.apply(setting(engine__replicas=3))
     life.live(30)
     life.apply(setting(engine__replicas=3, engine__image="vllm/vllm-openai:v0.33.1"))
-    life.live(120, 2)
+    life.live(10, 2)
+    # The one to be shown is an update, with a replica of each revision; a first start is one too.
+    life.moments.pop(Phase.ROLLING_OUT)
+    life.live(110, 2)
     detail = life.detail(REF)
     patch = {"metadata": {"annotations": {DOWN_ANNOTATION: "true"}}}
     node = detail.replicas[0].pod.node or ""
