@@ -47,6 +47,10 @@ question, and these keys are then of that one: a branch begins there. What was a
 that followed, and `f9` shows it again; the conversation goes on from what is shown. Every answer of every branch was
 paid, and is in the sums. `esc` leaves the mark.
 
+Where an answer calls tools, nothing is called: you type what each call came to, one after the other, as JSON or plain
+text, and the model goes on with all of them (one more row of the ledger). `esc` goes on without: the next question does
+not carry the calls then. Results belong to their try: `ctrl+r` sends them again, `f8` changes them.
+
 `ctrl+s` keeps the conversation with its branches, its system prompt, or a question (what is typed, else the last one)
 by a name on this machine (a file that only you can read), `ctrl+o` opens what was kept; a conversation goes on with
 the deployment it was held with. Another deployment (`f2`), a new conversation or one that is opened stops an answer
@@ -181,8 +185,10 @@ begin a new one when it is nearly full.
     @property
     def _question(self) -> str:
         """What is typed, else the last or the marked question; empty for none."""
-        typed = self.query_one(Prompt).text.strip()
-        return typed or (self._held.turns[self._at].question if self._held.turns else "")
+        typed = "" if self._held.wanted else self.query_one(Prompt).text.strip()
+        # Results go back to the question they follow.
+        asked = (turn.question for turn in reversed(self._held.turns[: self._at + 1]) if turn.question)
+        return typed or next(asked, "")
 
     def action_keep(self) -> None:
         """Keep the conversation, the system prompt, or a question."""
@@ -316,9 +322,10 @@ begin a new one when it is nearly full.
     def _in_code(self, ref: Ref) -> ChatRequest | None:
         """The marked question's request, else that of what is typed, else the one that was made last."""
         typed, turns = self.query_one(Prompt).text.strip(), self._line
-        if typed and (self._marked is None or self._held.edit is not None):
-            return self._request(ref, typed, self._before)
+        turn = self._held.next(typed)
+        if typed and turn is not None and (self._marked is None or self._held.edit is not None):
+            return self._request(ref, turn, self._before)
         if not turns:
             return None
         at = len(turns) - 1 if self._marked is None else self._marked
-        return self._request(ref, turns[at].question, turns[:at])
+        return self._request(ref, turns[at], turns[:at])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from genai_tui import shelves
-from genai_tui.domain.chat import Answered, TokenChance, ToolCall
-from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn, asked, totals, tries_at
+from genai_tui.domain.chat import Answered, Message, TokenChance, ToolCall
+from genai_tui.domain.conversation import SavedConversation, SavedPrompt, Turn, asked, messages, totals, tries_at
 from genai_tui.domain.money import Cost
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import Ref
@@ -24,16 +24,17 @@ from genai_tui.known_secrets import remember
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 END = Answered(
     "Blue.", "stop", TokenUsage(34, 7, 41, 3), Timings(82.5, 197.0, 61.2), Cost(Decimal("0.0000110"), "USD"),
-    (ToolCall("weather", "{}"),), (TokenChance("Blue", -0.1, (("Red", -2.0),)),),
+    (ToolCall("weather", "{}", "call_1"),), (TokenChance("Blue", -0.1, (("Red", -2.0),)),),
 )  # fmt: skip
 FIRST = Turn("Name a colour.", "Blue.", "a colour…", END)
 STOPPED = Turn(
     "And?", "Wel", stopped=True, running_usage=TokenUsage(40, 1, 41), running_cost=Cost(Decimal("1E-7"), "USD")
 )
 FAILED = Turn("Why?", problem=Problem("the engine is gone", "connection refused", "ask again"))
+RESULTS = Turn("", "Well.", results=('{"sky": "blue"}',))
 HELD = SavedConversation(
     "colours", Ref("team-a", "chat"), {"system": "Be brief.", "seed": "7"},
-    asked(asked(asked(asked((FAILED, STOPPED), 0, FIRST), 1, STOPPED), 1, FAILED), 2, STOPPED), NOON,
+    (*asked(asked(asked(asked((FAILED, STOPPED), 0, FIRST), 1, STOPPED), 1, FAILED), 2, STOPPED), FIRST, RESULTS), NOON,
 )  # fmt: skip
 
 
@@ -53,6 +54,16 @@ def test_one_that_was_kept_before_there_were_branches_still_opens(tmp_path: Path
     assert [turn.question for turn in back.turns] == ["Name a colour.", "And?", "Why?"]
     assert [turn.question for turn in tries_at(back.turns, 2)] == ["Name a colour.", "Why?"]
     assert (totals(back.turns).questions, totals(back.turns).failed) == (5, 2)
+
+
+def test_one_that_was_kept_before_calls_had_ids_opens_and_its_results_can_be_given(tmp_path: Path) -> None:
+    (tmp_path / "conversations").mkdir()
+    shutil.copy(Path(__file__).parent / "data" / "conversations" / "calls-without-ids.json", tmp_path / "conversations")
+    (back,) = shelves.conversations(tmp_path).saved()
+    assert messages("", back.turns, "", ("warm",))[-2:] == (
+        Message("assistant", "", (ToolCall("weather", "{}", "call00003"),)),
+        Message("tool", "warm", tool_call_id="call00003"),
+    )
 
 
 def test_newest_first_and_a_name_is_there_once(tmp_path: Path) -> None:

@@ -12,11 +12,25 @@ from genai_tui.domain.usage import Timings, TokenUsage
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One turn (OpenAI's chat message)."""
+class ToolCall:
+    """A function the model wants called, with its arguments as the JSON text it wrote; `id` may be empty."""
 
-    role: Literal["system", "user", "assistant"]
+    name: str
+    arguments: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat, as OpenAI has it.
+
+    `tool_calls` are the assistant's, and `tool_call_id` says which of them a tool's message is the result of.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +95,6 @@ class ThoughtDelta:
     text: str
     usage: TokenUsage | None = None
     cost: Cost | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A function the model wants called, with its arguments as the JSON text it wrote."""
-
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)

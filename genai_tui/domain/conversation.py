@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
-from genai_tui.domain.chat import Answered, Message, TokenChance
+from genai_tui.domain.chat import Answered, Message, TokenChance, ToolCall
 from genai_tui.domain.money import Cost, total
 from genai_tui.domain.problems import Problem
 from genai_tui.domain.rows import Ref
@@ -20,7 +21,7 @@ from genai_tui.domain.usage import TokenUsage
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and what became of it.
+    """A question, or the `results` of the calls of the turn before, one for each; and what became of it.
 
     `end` is the whole answer's counts; `stopped` is an answer the operator ended early; `problem` why there is none.
     `usage` and `cost` are the last running figures of an answer that has no end.
@@ -40,6 +41,12 @@ class Turn:
     others: tuple[Turn, ...] = ()
     place: int = 0
     then: tuple[Turn, ...] = ()
+    results: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The functions that the answer wants called, in the model's order."""
+        return self.end.tool_calls if self.end is not None else ()
 
     @property
     def usage(self) -> TokenUsage | None:
@@ -54,11 +61,11 @@ class Turn:
     @property
     def answered(self) -> bool:
         """Whether something came of it: words, or a call of a tool."""
-        return bool(self.answer) or (self.end is not None and bool(self.end.tool_calls))
+        return bool(self.answer or self.calls)
 
     @property
     def carried(self) -> bool:
-        """Whether the next question carries this turn: there must be something of an answer."""
+        """Whether any next question carries this turn: there must be words of an answer."""
         return self.problem is None and bool(self.answer)
 
 
@@ -152,13 +159,43 @@ def totals(turns: Iterable[Turn]) -> Totals:
     return Totals(len(every), unreported, failed, usage, total(turn.cost for turn in every if turn.cost is not None))
 
 
-def messages(system: str, turns: Iterable[Turn], question: str) -> tuple[Message, ...]:
-    """What is sent: the system prompt where there is one, the turns that have an answer, the question."""
+def messages(system: str, turns: Iterable[Turn], question: str, results: Sequence[str] = ()) -> tuple[Message, ...]:
+    """What is sent: the system prompt where there is one, the turns that have an answer, the question.
+
+    Instead of a question it may be the `results` of the last turn's calls. Calls are carried with the result of each
+    and what the model made of them, or not at all: engines refuse a call that no result follows.
+    """
     said = [Message("system", system)] if system.strip() else []
+    *before, now = _chains((*turns, Turn(question, results=tuple(results))))
+    for chain in before:
+        while chain and not chain[-1].carried:
+            chain.pop()
+        _say(said, chain)
+        if chain:
+            said.append(Message("assistant", chain[-1].answer))
+    _say(said, now)
+    return tuple(said)
+
+
+def _chains(turns: Iterable[Turn]) -> list[list[Turn]]:
+    """Each question with the turns that go on with results after it."""
+    chains: list[list[Turn]] = []
     for turn in turns:
-        if turn.carried:
-            said += [Message("user", turn.question), Message("assistant", turn.answer)]
-    return (*said, Message("user", question))
+        if turn.results and chains and len(turn.results) == len(chains[-1][-1].calls):
+            chains[-1].append(turn)
+        else:
+            chains.append([turn])
+    return chains
+
+
+def _say(said: list[Message], chain: Sequence[Turn]) -> None:
+    """A question, and calls with their results, up to the last turn's answer."""
+    said += [Message("user", turn.question) for turn in chain[:1]]
+    for turn, after in pairwise(chain):
+        # Some engines give no id, and Mistral's take nothing but nine letters and digits.
+        calls = tuple(replace(call, id=call.id or f"call{len(said) + at:05}") for at, call in enumerate(turn.calls))
+        said.append(Message("assistant", turn.answer, calls))
+        said += [Message("tool", text, (), call.id) for call, text in zip(calls, after.results, strict=True)]
 
 
 def perplexity(chances: Sequence[TokenChance]) -> float | None:

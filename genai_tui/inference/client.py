@@ -47,9 +47,21 @@ class Target:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
 
-def messages_body(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+def messages_body(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """A conversation as the protocol writes it."""
-    return [{"role": message.role, "content": message.content} for message in messages]
+    return [_message_body(message) for message in messages]
+
+
+def _message_body(message: Message) -> dict[str, Any]:
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.role == "tool":
+        body["tool_call_id"] = message.tool_call_id
+    return body
 
 
 def chat_body(request: ChatRequest, model: str) -> dict[str, Any]:
@@ -198,7 +210,7 @@ class Answer:
                 self.chances.append(TokenChance(*chance, tuple(o for o in others if o is not None and o != chance)))
 
     def _take_calls(self, given: object) -> None:
-        """Pieces of tool calls: the name comes first, the arguments bit by bit."""
+        """Pieces of tool calls: id and name come first, the arguments bit by bit."""
         for at, piece in enumerate(given if isinstance(given, list) else ()):
             function = piece.get("function") if isinstance(piece, dict) else None
             if not isinstance(function, dict):
@@ -208,7 +220,9 @@ class Answer:
             index = index if isinstance(index, int) else at
             before = self._calls.get(index, ToolCall("", ""))
             name, arguments = function.get("name") or "", function.get("arguments") or ""
-            self._calls[index] = ToolCall(before.name or str(name), before.arguments + str(arguments))
+            self._calls[index] = ToolCall(
+                before.name or str(name), before.arguments + str(arguments), before.id or str(piece.get("id") or "")
+            )
 
     def _arrived(self) -> None:
         self._last = time.perf_counter()

@@ -104,7 +104,7 @@ class BesideScreen(ConsoleScreen):
 What is typed is asked of both deployments at the same moment, with the same settings; each goes on with its own
 answers. Below each stand its tokens, the time to its first token, its speed and its cost. Both are rows of the usage
 ledger. Where you ask as a developer, both are asked so, each at its public address; where one has none, its side says
-that it is asked with your own rights.
+that it is asked with your own rights. Results of tools cannot be given here: a call is shown and not carried along.
 """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.binding import Binding
 
-from genai_tui.domain.conversation import other_try
+from genai_tui.domain.conversation import Turn, other_try
 from genai_tui.domain.rows import Ref
 from screens.chat.conversation_screen import ConversationScreen
 from screens.chat.memory import Edit
@@ -13,7 +13,8 @@ from screens.chat.prompt import Prompt
 from screens.chat.turns import Turns
 
 BRANCH_KEYS = [
-    Binding("escape", "unmark", "Give up", id="chat.unmark", tooltip="Give up the change, or leave the mark"),
+    Binding("escape", "unmark", "Give up", id="chat.unmark",
+            tooltip="Give up the change, leave the mark, or go on without the results of calls"),
     Binding("alt+up,ctrl+up", "mark(-1)", "Mark earlier", show=False, id="chat.earlier", priority=True,
             tooltip="Mark an earlier question: Retry, Edit and Another try are then of that one"),
     Binding("alt+down,ctrl+down", "mark(1)", "Mark later", show=False, id="chat.later", priority=True,
@@ -43,7 +44,7 @@ class BranchingScreen(ConversationScreen):
         """Nothing is asked again while an answer is on its way, or without a question."""
         changing = self._held.edit is not None
         if action == "unmark":
-            return not self.asking and (changing or self._marked is not None)
+            return not self.asking and (changing or self._marked is not None or bool(self._held.wanted))
         if action in ("mark", "retry", "other"):
             return bool(self._held.turns) and not self.asking and not changing
         if action == "edit":
@@ -69,20 +70,25 @@ class BranchingScreen(ConversationScreen):
         self._refresh_words()
 
     def action_unmark(self) -> None:
-        """Give up the change, and leave the marked question."""
+        """Give up the change, leave the marked question, or go on without the results that are wanted."""
         edit, self._held.edit = self._held.edit, None
         if edit is not None:
+            self._held.results = edit.results
             self.query_one(Prompt).put(edit.draft)
+        elif self._marked is None:
+            self._held.results = None
         self._mark(None)
 
     def action_edit(self) -> None:
-        """Put the question where it can be changed; sending it takes its place. Again gives that up."""
+        """Put the question, or each result, where it can be changed; sending takes its place. Again gives that up."""
         if self._held.edit is not None:
             self.action_unmark()
             return
         prompt, at = self.query_one(Prompt), self._at
-        self._held.edit = Edit(at, prompt.text)
-        prompt.put(self._held.turns[at].question)
+        turn = self._held.turns[at]
+        self._held.edit = Edit(at, prompt.text, self._held.results)
+        self._held.results = () if turn.results else None
+        prompt.put(turn.results[0] if turn.results else turn.question)
         prompt.focus()
         self._mark(at)
 
@@ -91,12 +97,12 @@ class BranchingScreen(ConversationScreen):
         if self._ref is None:
             return
         at, prompt = self._at, self.query_one(Prompt)
-        question = self._held.turns[at].question
+        turn = self._held.turns[at]
         # A question without an answer was given back to be sent; now it is sent.
-        if prompt.text == question:
+        if prompt.text == turn.question:
             self._held.typed = ""
             prompt.put("")
-        self._ask(self._ref, question, at)
+        self._ask(self._ref, Turn(turn.question, results=turn.results), at)
 
     def action_other(self, by: int) -> None:
         """Show another try of the question, with what followed it."""
@@ -105,6 +111,7 @@ class BranchingScreen(ConversationScreen):
             self.notify("this question has one answer: ctrl+r asks again, alt+up marks an earlier one", timeout=4)
             return
         self._held.turns = other_try(self._held.turns, at, by)
+        self._held.want_results()
         marked = self._marked
         self._show_turns()
         self._mark(marked)
@@ -114,17 +121,17 @@ class BranchingScreen(ConversationScreen):
         super()._show_turns()
         self.query_one(Turns).mark(self._marked)
 
-    def _ask(self, ref: Ref, question: str, at: int) -> None:
+    def _ask(self, ref: Ref, turn: Turn, at: int) -> None:
         self._marked = None
-        super()._ask(ref, question, at)
+        super()._ask(ref, turn, at)
         self.query_one(Turns).mark(None)
 
     def _doing(self) -> str:
         edit, count = self._held.edit, len(self._held.turns)
-        if edit is not None:
+        if edit is not None and not self._held.wanted:
             return f"▲ changing question {edit.at + 1} of {count}: enter asks it instead, esc gives it up"
-        if self._marked is not None:
+        if edit is None and self._marked is not None:
             return (
                 f"question {self._marked + 1} of {count} is marked: ctrl+r again, f8 change, f9 other try, esc leaves"
             )
-        return ""
+        return super()._doing()

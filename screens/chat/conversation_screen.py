@@ -33,7 +33,7 @@ from screens.chat.memory import Asking, Held, held
 from screens.chat.prompt import Prompt
 from screens.chat.settings import ChatSettings
 from screens.chat.turns import Turns
-from screens.chat.words import context_line, facts_line, next_line, totals_line
+from screens.chat.words import context_line, facts_line, next_line, totals_line, wanted_line
 from screens.format import phase_text
 from screens.forms.picker import PickerScreen
 
@@ -42,6 +42,8 @@ DRAWS_PER_SECOND = 5
 _ALMOST_FULL = 0.9
 _COUNT_AFTER_S = 0.4
 """Typing pauses so long before what is typed is counted."""
+_QUESTION = "ask something: enter sends, ctrl+j makes a new line"
+_RESULT = "its result, JSON or plain text: enter sends, ctrl+j makes a new line"
 _EMPTY = (
     "Nothing was asked yet. What is typed below goes to {ref}; each answer shows its tokens, its speed and its cost, "
     "and is one row of the usage ledger."
@@ -88,7 +90,7 @@ class ConversationScreen(ConsoleScreen):
                 yield Turns()
                 yield Static("", id="chat-totals", markup=False)
                 yield Static("", id="chat-doing", markup=False)
-                yield Prompt("ask something: enter sends, ctrl+j makes a new line")
+                yield Prompt(_QUESTION)
 
     def on_mount(self) -> None:
         """Open the conversation, or ask with whom."""
@@ -115,7 +117,9 @@ class ConversationScreen(ConsoleScreen):
         with self.prevent(TextArea.Changed, Input.Changed):
             prompt.put(self._held.typed)
             settings.put(self._held.settings)
-        prompt.past = [turn.question for turn in self._held.turns]
+        prompt.past = [turn.question for turn in self._held.turns if turn.question]
+        if self._held.results is None and self._held.edit is None:
+            self._held.want_results()
         self._show_turns()
         self._learn_context(ref)
 
@@ -192,15 +196,27 @@ class ConversationScreen(ConsoleScreen):
         elif self.asking:
             self.notify("an answer is on its way: esc stops it", severity="warning", timeout=3)
         elif self._ref is not None:
+            event.prompt.past.append(event.text)
+            turn = self._held.next(event.text)
+            if turn is None:
+                self._give(event.text)
+                return
             edit, self._held.edit = self._held.edit, None
             self._held.typed = edit.draft if edit is not None else ""
             event.prompt.put(self._held.typed)
-            event.prompt.past.append(event.text)
-            self._ask(self._ref, event.text, edit.at if edit is not None else len(self._held.turns))
+            self._ask(self._ref, turn, edit.at if edit is not None else len(self._held.turns))
 
-    def _ask(self, ref: Ref, question: str, at: int) -> None:
+    def _give(self, result: str) -> None:
+        """Keep the result of a call until those of the others are there."""
+        given, edit = (*(self._held.results or ()), result), self._held.edit
+        self._held.results = given
+        before = self._held.turns[edit.at].results[len(given) :] if edit is not None else ()
+        self.query_one(Prompt).put(before[0] if before else "")
+        self._refresh_words()
+
+    def _ask(self, ref: Ref, turn: Turn, at: int) -> None:
         """Ask at a place of the conversation; what stands there, and all behind it, stays as another try."""
-        turn, request = Turn(question), self._request(ref, question, self._held.turns[:at])
+        request, self._held.results = self._request(ref, turn, self._held.turns[:at]), None
         view = self.query_one(Turns).begin(turn, at)
         self._asking = Asking(self._held, at, turn, view)
         self.refresh_bindings()
@@ -226,13 +242,13 @@ class ConversationScreen(ConsoleScreen):
 
     @property
     def _before(self) -> tuple[Turn, ...]:
-        """The turns that what is typed follows."""
-        return self._line if self._held.edit is None else self._held.turns[: self._held.edit.at]
+        """The turns that what is typed follows, with the one that is being answered."""
+        return self._line if self._held.edit is None else self._held.before
 
-    def _request(self, ref: Ref, question: str, before: Sequence[Turn]) -> ChatRequest:
+    def _request(self, ref: Ref, turn: Turn, before: Sequence[Turn]) -> ChatRequest:
         settings = self.query_one(ChatSettings)
         sampling, output, _ = settings.read()
-        return ChatRequest(ref, messages(settings.system, before, question), sampling, output)
+        return ChatRequest(ref, messages(settings.system, before, turn.question, turn.results), sampling, output)
 
     def _over(self, asking: Asking) -> None:
         """Keep the turn, once, with its conversation; a question that got no answer can be sent again."""
@@ -240,6 +256,7 @@ class ConversationScreen(ConsoleScreen):
             return
         self._asking, conversation = None, asking.conversation
         conversation.turns = asking.line()
+        conversation.want_results()
         if not asking.turn.answered and not conversation.typed:
             conversation.typed = asking.turn.question
         if self._ticks is not None:
@@ -317,11 +334,14 @@ class ConversationScreen(ConsoleScreen):
         self._say("#chat-warning", printable(asking_as) or warning(self._ref, detail))
         self._say("#chat-empty", "" if self._line else _EMPTY.format(ref=self._ref))
         self._say("#chat-doing", self._doing())
+        self.query_one(Prompt).placeholder = _RESULT if self._held.wanted else _QUESTION
         self._refresh_counts()
 
     def _doing(self) -> str:
-        """What is being done to the conversation beside asking; empty for nothing."""
-        return ""
+        """What is being done to the conversation beside asking a question; empty for nothing."""
+        wanted = self._held.wanted
+        leave = "goes on without" if self._held.edit is None else "gives the change up"
+        return wanted_line(wanted, len(self._held.results or ()) + len(wanted), leave)
 
     def on_resize(self) -> None:
         """Counts go where there is room."""
@@ -360,11 +380,11 @@ class ConversationScreen(ConsoleScreen):
     @work(exclusive=True, group="count", exit_on_error=False)
     async def _count(self) -> None:
         """Ask the engine how many tokens would be sent; one that cannot tell leaves it unknown."""
-        question = self.query_one(Prompt).text.strip()
-        self._next = None
-        if question and self._ref is not None:
+        text = self.query_one(Prompt).text.strip()
+        turn, self._next = self._held.next(text), None
+        if text and turn is not None and self._ref is not None:
             try:
-                said = self._request(self._ref, question, self._before)
+                said = self._request(self._ref, turn, self._before)
                 self._next = await self.services.playground.count_tokens(self._ref, said.messages, said.output.tools)
             except GenaiTuiError as error:
                 log.info("what is typed is not counted: %s", error.problem.line)

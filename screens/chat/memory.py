@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from textual.app import App
 
+from genai_tui.domain.chat import ToolCall
 from genai_tui.domain.conversation import SavedConversation, Turn, asked
 from genai_tui.domain.rows import Ref
 from screens.chat.turn_view import TurnView
@@ -18,16 +19,18 @@ from screens.chat.words import short
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A question that is being changed: its place, and what stood in the line to ask before."""
+    """A question, or results, being changed: the place, and what stood in the line to ask and was given before."""
 
     at: int
     draft: str
+    results: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
 class Held:
     """A conversation with a deployment, the settings it was held with, and what was typed and not sent.
 
+    `results` are those given so far of the calls of the last answer; None where what is typed is a question.
     `name` is what it was last kept by, and `kept` what was kept then.
     """
 
@@ -35,6 +38,7 @@ class Held:
     settings: Mapping[str, str] = field(default_factory=dict)
     typed: str = ""
     edit: Edit | None = None
+    results: tuple[str, ...] | None = None
     name: str = ""
     kept: tuple[Turn, ...] = ()
 
@@ -42,6 +46,26 @@ class Held:
     def unkept(self) -> bool:
         """Whether something of it would be lost with it."""
         return bool(self.turns) and self.turns != self.kept
+
+    @property
+    def before(self) -> tuple[Turn, ...]:
+        """The turns that what is typed follows."""
+        return self.turns if self.edit is None else self.turns[: self.edit.at]
+
+    @property
+    def wanted(self) -> tuple[ToolCall, ...]:
+        """The calls whose results are still to be typed; none where it is a question."""
+        return self.before[-1].calls[len(self.results) :] if self.results is not None and self.before else ()
+
+    def next(self, text: str) -> Turn | None:
+        """What is asked with that text; None while results of other calls are wanted after it."""
+        if not self.wanted or self.results is None:
+            return Turn(text)
+        return Turn("", results=(*self.results, text)) if len(self.wanted) == 1 else None
+
+    def want_results(self) -> None:
+        """From now on what is typed is the result of the last answer's first call, where it calls any."""
+        self.results = () if self.turns and self.turns[-1].calls else None
 
 
 @dataclass(slots=True)

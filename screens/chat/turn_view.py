@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from genai_tui.domain.conversation import Turn
 from screens.chat.said import Said, is_data
-from screens.chat.words import answer_line, calls_lines, running_line, safe_lines, tries_line
+from screens.chat.words import answer_line, calls_lines, question_lines, running_line, safe_lines, tries_line
 
 _INDENT = 2
 
@@ -24,7 +24,7 @@ class TurnView(Vertical):
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        yield Static(f"› {safe_lines(self.turn.question)}", classes="turn--question", markup=False)
+        yield Static(question_lines(self.turn), classes="turn--question", markup=False)
         yield Static("", classes="turn--thoughts", markup=False)
         yield Said(classes="turn--answer")
         yield Static("", classes="turn--data", markup=False)
@@ -50,8 +50,7 @@ class TurnView(Vertical):
         thoughts.update(_tail(turn.thoughts) if not turn.answer else f"(thought {len(turn.thoughts.split())} words)")
         await self._draw_answer(turn.answer)
         calls = self.query_one(".turn--calls", Static)
-        wanted = turn.end.tool_calls if turn.end is not None else ()
-        calls.display = bool(wanted)
+        calls.display = bool(turn.calls)
         calls.update(calls_lines(turn))
         self._running = running
         line = self.query_one(".turn--line", Static)

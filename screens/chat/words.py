@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 
+from genai_tui.domain.chat import ToolCall
 from genai_tui.domain.conversation import Totals, Turn, perplexity
 from genai_tui.domain.text import printable
 from genai_tui.domain.usage import TokenUsage
@@ -52,12 +53,24 @@ def next_line(tokens: int | None, most: int | None) -> str:
 
 def calls_lines(turn: Turn) -> str:
     """The functions that the model wants called, and what becomes of that; empty for none."""
-    calls = turn.end.tool_calls if turn.end is not None else ()
-    lines = [safe_lines(f"⚒ {call.name}({call.arguments})") for call in calls]
+    lines = [safe_lines(f"⚒ {call.name}({call.arguments})") for call in turn.calls]
     if lines and not turn.carried:
-        # Engines refuse a call that no result follows.
-        lines.append("the next question does not carry this: results of tools cannot be given here")
+        lines.append("carried along only with the result of each call")
     return "\n".join(lines)
+
+
+def question_lines(turn: Turn) -> str:
+    """What was asked, or which results were given."""
+    return "\n".join(safe_lines(f"↳ {result}") for result in turn.results) or f"› {safe_lines(turn.question)}"
+
+
+def wanted_line(wanted: Sequence[ToolCall], calls: int, leave: str) -> str:
+    """Whose result is to be typed, of so many calls, and what `esc` does; empty where none is."""
+    if not wanted:
+        return ""
+    which = f" ({calls - len(wanted) + 1} of {calls})" if calls > 1 else ""
+    call = short(f"{wanted[0].name}({wanted[0].arguments})", 60)
+    return f"▲ result of {call}{which}: enter gives it, esc {leave}"
 
 
 def tries_line(turn: Turn) -> str:

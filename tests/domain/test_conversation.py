@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tui.domain.chat import Answered, Message
+from genai_tui.domain.chat import Answered, Message, ToolCall
 from genai_tui.domain.conversation import (
     Turn,
     asked,
@@ -44,6 +45,71 @@ def test_only_turns_with_an_answer_are_carried() -> None:
         Message("user", "next?"),
     )
     assert messages("  ", [], "first") == (Message("user", "first"),)
+
+
+def calling(*calls: ToolCall, answer: str = "", results: tuple[str, ...] = ()) -> Turn:
+    end = Answered(answer, "tool_calls", None, Timings(1.0, 2.0, None), None, calls)
+    return Turn("" if results else "q", answer, end=end, results=results)
+
+
+OSLO, NOW = ToolCall("weather", '{"city": "Oslo"}', "a"), ToolCall("now", "{}", "b")
+
+
+def test_calls_are_carried_with_their_results_and_the_answer_or_not_at_all() -> None:
+    asked_both, went_on = calling(OSLO, NOW), calling(OSLO, results=("warm", "noon"))
+    both = (
+        Message("user", "q"),
+        Message("assistant", "", (OSLO, NOW)),
+        Message("tool", "warm", (), "a"),
+        Message("tool", "noon", (), "b"),
+    )
+    assert messages("", [asked_both], "", ("warm", "noon")) == both
+    again = (Message("assistant", "", (OSLO,)), Message("tool", "cold", (), "a"))
+    assert messages("", [asked_both, went_on], "", ("cold",)) == (*both, *again)
+    done = replace(answered("So.", None), question="", results=("cold",))
+    after = (Message("assistant", "So."), Message("user", "next?"))
+    assert messages("", [asked_both, went_on, done], "next?") == (*both, *again, *after)
+    assert messages("", [asked_both, went_on], "next?") == (Message("user", "next?"),)
+    spoke = calling(OSLO, answer="Let me see.")
+    failed = Turn("", results=("warm",), problem=Problem("refused"))
+    without = (Message("user", "q"), Message("assistant", "Let me see."), Message("user", "next?"))
+    assert messages("", [spoke, failed], "next?") == messages("", [spoke], "next?") == without
+
+
+CALLS = st.lists(st.builds(ToolCall, st.just("f"), st.just("{}"), st.sampled_from(["", "a", "b"])), max_size=3)
+KINDS = st.sampled_from(["whole", "stopped", "failed"])
+# Nothing but a file that was changed by hand has another number of results than there are calls.
+RESULTS = st.sampled_from([None, 0, 0, 0, 1])
+LINES = st.lists(st.tuples(CALLS, st.sampled_from(["", "said"]), RESULTS, KINDS), max_size=8)
+
+
+@given(LINES, st.booleans(), st.sampled_from(["", "Be brief."]))
+def test_what_is_sent_is_always_a_sequence_that_engines_take(
+    line: list[tuple[list[ToolCall], str, int | None, str]], with_results: bool, system: str
+) -> None:
+    turns: list[Turn] = []
+    for calls, answer, more, kind in line:
+        results = ("r",) * (len(turns[-1].calls) + more) if more is not None and turns else ()
+        turn = calling(*calls, answer=answer, results=results)
+        if kind != "whole":
+            turn = replace(turn, end=None, stopped=kind == "stopped")
+        turns.append(replace(turn, problem=Problem("it broke off")) if kind == "failed" else turn)
+    given_now = tuple(f"r{at}" for at in range(len(turns[-1].calls))) if with_results and turns else ()
+    said = list(messages(system, turns, "now", given_now))
+    tail = [m.content for m in said[len(said) - max(1, len(given_now)) :]]
+    assert tail == list(given_now or ("now",)), "what is asked now is sent, and last"
+    waiting: list[str] = []
+    before = "assistant"
+    for message in said[bool(system) :]:
+        if message.role == "tool":
+            assert message.tool_call_id == waiting.pop(0)
+        else:
+            assert not waiting
+            assert (before == "assistant") == (message.role == "user")
+        waiting += [call.id for call in message.tool_calls]
+        before = message.role
+    assert not waiting
+    assert before in ("user", "tool")
 
 
 def test_totals_keep_currencies_apart_and_the_unreported_out() -> None:

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -199,9 +199,38 @@ async def test_tool_calls_come_in_pieces_and_are_told_whole(tmp_path: Path) -> N
     async with stage(tmp_path, script) as it:
         (last,) = await it.ask()
     assert isinstance(last, Answered)
-    assert last.tool_calls == (ToolCall("weather", '{"city": "Oslo"}'), ToolCall("now", "{}"))
+    assert last.tool_calls == (ToolCall("weather", '{"city": "Oslo"}', "a"), ToolCall("now", "{}", "b"))
     assert (last.text, last.finish_reason) == ("", "tool_calls")
     assert last.timings.ttft_ms is not None, "a call is an answer that began"
+
+
+async def test_results_of_tools_are_sent_as_they_are_and_the_answer_is_a_row_of_its_own(tmp_path: Path) -> None:
+    """The form of https://platform.openai.com/docs/guides/function-calling."""
+    calls = (ToolCall("weather", '{"city":  "Oslo"}', "a"), ToolCall("now", "", "b"))
+    said = (
+        *QUESTION.messages,
+        Message("assistant", "", calls),
+        Message("tool", '{"sky": "blue"}', tool_call_id="a"),
+        Message("tool", "noon", tool_call_id="b"),
+    )
+    async with stage(tmp_path, replay("vllm-0.32/chat-stream")) as it:
+        await it.ask()
+        *_, last = await it.ask(replace(QUESTION, messages=said))
+        rows = await it.rows()
+    assert isinstance(last, Answered)
+    assert [row.usage for row in rows] == [last.usage, last.usage]
+    assert it.engine.exchanges[1].body["messages"][2:] == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "a", "type": "function", "function": {"name": "weather", "arguments": '{"city":  "Oslo"}'}},
+                {"id": "b", "type": "function", "function": {"name": "now", "arguments": ""}},
+            ],
+        },
+        {"role": "tool", "content": '{"sky": "blue"}', "tool_call_id": "a"},
+        {"role": "tool", "content": "noon", "tool_call_id": "b"},
+    ]
 
 
 async def test_the_chances_of_tokens_come_with_the_answer(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from genai_tui.domain.catalogue import UseCase
-from genai_tui.domain.chat import ChatRequest, Message, Output, Sampling
+from genai_tui.domain.chat import ChatRequest, Message, Output, Sampling, ToolCall
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import EngineRefused, Unreachable
-from genai_tui.inference.client import Target, chat_body
+from genai_tui.inference.client import Target, chat_body, messages_body
 from genai_tui.inference.samples import Language, sample
 from genai_tui.inference.serving import ServedModel, context_length, count_tokens, models
 from tests.inference.engine_server import Exchange, answer, replay, serve
@@ -70,8 +70,11 @@ async def test_tools_go_along_and_are_counted_with_the_conversation() -> None:
     tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
     with serve(replay("vllm-0.32/tokenize")) as engine:
         async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:
-            assert await count_tokens(Target(http, "", "tiny"), HELLO, (tool,)) == 18
+            called = Message("assistant", "", (ToolCall("weather", "{}", "a"),))
+            said = (*HELLO, called, Message("tool", "warm", tool_call_id="a"))
+            assert await count_tokens(Target(http, "", "tiny"), said, (tool,)) == 18
     assert engine.exchanges[0].body["tools"] == [tool]
+    assert engine.exchanges[0].body["messages"] == messages_body(said)
 
 
 async def test_what_cannot_be_read_or_reached_is_said() -> None:
@@ -145,7 +148,12 @@ def test_a_model_is_asked_what_it_is_for(tmp_path: Path, language: Language, use
 @pytest.mark.parametrize("language", ["curl", "python", "node"])
 def test_a_conversation_in_code_sends_what_the_playground_sends(tmp_path: Path, language: Language) -> None:
     tool = {"type": "function", "function": {"name": "weather", "strict": True, "parameters": {"default": None}}}
-    said = (Message("system", "it's\nbrief"), Message("user", 'Say "é🙂\\" $HOME'), Message("assistant", "`x`"), *HELLO)
+    said = (
+        Message("system", "it's\nbrief"),
+        Message("user", 'Say "é🙂\\" $HOME'),
+        Message("assistant", "`x`", (ToolCall("weather", '{"city": "L\'Aquila\\n"}', "call_1"),)),
+        Message("tool", "it's\n`warm`", tool_call_id="call_1"),
+    )
     sampling = Sampling(temperature=0.5, top_k=3, seed=7, stop=("\n", "it's"), repetition_penalty=1.1)
     request = ChatRequest(Ref("team-a", "chat"), said, sampling, Output(True, 2, (tool,)))
     exchange, _ = run_sample(tmp_path, language, request)

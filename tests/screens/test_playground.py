@@ -187,9 +187,124 @@ async def test_calls_of_tools_are_shown_and_chances_one_key_away() -> None:
         await wait_until(pilot, lambda: "⚒ weather(" in page(pilot.app))
         assert "\x1b" not in shown(pilot, ".turn--calls")
         assert typed(pilot) == "", "a call is an answer"
-        assert "does not carry this: results of tools cannot be given" in shown(pilot, ".turn--calls")
+        assert "carried along only with the result of each call" in shown(pilot, ".turn--calls")
         await pilot.press("f12")
         await wait_until(pilot, lambda: "Blue" in page(pilot.app) and "90" in page(pilot.app))
+
+
+OSLO, NOW = ToolCall("weather", '{"city": "Oslo"}', "a"), ToolCall("now", "{}", "b")
+CALLED = (Message("user", "Weather?"), Message("assistant", "", (OSLO, NOW)))
+
+
+def calls(*wanted: ToolCall) -> Answered:
+    return replace(end(""), finish_reason="tool_calls", tool_calls=wanted)
+
+
+def given(*results: str) -> tuple[Message, ...]:
+    return (*CALLED, *(Message("tool", text, (), call.id) for text, call in zip(results, (OSLO, NOW), strict=True)))
+
+
+async def doing(pilot: Pilot[Any], words: str) -> None:
+    await wait_until(pilot, lambda: words in shown(pilot, "#chat-doing"), words)
+
+
+async def test_the_result_of_each_call_is_typed_in_turn_and_the_model_goes_on() -> None:
+    world, playground = world_of(calls(OSLO, NOW))
+    playground.tokens = 41
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Weather?")
+        await doing(pilot, '▲ result of weather({"city": "Oslo"}) (1 of 2): enter gives it, esc goes on without')
+        assert "JSON or plain text" in page(pilot.app)
+        await ask(pilot, '{"sky": "blue"}')
+        await doing(pilot, "result of now({}) (2 of 2)")
+        assert len(playground.asked) == 1
+        playground.script = [TextDelta("Blue at noon."), end("Blue at noon.")]
+        await pilot.press(*"noon")
+        await wait_until(pilot, lambda: "41 tokens to send" in shown(pilot, "#chat-totals"))
+        assert playground.counted[-1] == given('{"sky": "blue"}', "noon")
+        assert all(messages[-1].role != "tool" for messages in playground.counted[:-1]), "not before all are there"
+        await pilot.press("enter")
+        await wait_until(pilot, partial(counted, pilot, 2))
+        assert "82 tokens  $0.000022" in shown(pilot, "#chat-totals"), "counted and paid on its own"
+        assert '↳ {"sky": "blue"}\n' in page(pilot.app)
+        assert "↳ noon" in page(pilot.app)
+        assert shown(pilot, "#chat-doing") == ""
+        await ask(pilot, "And now?")
+        await wait_until(pilot, partial(counted, pilot, 3))
+    assert playground.asked[1].messages == given('{"sky": "blue"}', "noon")
+    assert playground.asked[2].messages == (
+        *given('{"sky": "blue"}', "noon"),
+        Message("assistant", "Blue at noon."),
+        Message("user", "And now?"),
+    )
+
+
+async def test_escape_goes_on_without_the_results_and_coming_back_wants_them_again() -> None:
+    world, playground = world_of(calls(OSLO))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Weather?")
+        await doing(pilot, "result of weather")
+        await pilot.press("escape", "escape")
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, PlaygroundScreen))
+        pilot.app.push_screen(PlaygroundScreen(CHAT))
+        await wait_until(pilot, lambda: "result of weather" in page(pilot.app))
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, PlaygroundScreen)
+        assert shown(pilot, "#chat-doing") == ""
+        await ask(pilot, "Never mind.")
+        await wait_until(pilot, lambda: len(playground.asked) == 2)
+    assert playground.asked[1].messages == (Message("user", "Never mind."),)
+
+
+async def test_results_belong_to_their_try_and_can_be_sent_again_or_changed() -> None:
+    world, playground = world_of(calls(OSLO, NOW))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Weather?")
+        await doing(pilot, "(1 of 2)")
+        await pilot.press(*"warm", "enter")
+        await doing(pilot, "(2 of 2)")
+        playground.script = [EngineRefused("too many requests", status=429)]
+        await pilot.press(*"noon", "enter")
+        await wait_until(pilot, lambda: "too many requests" in page(pilot.app))
+        playground.script = [TextDelta("Warm."), end("Warm.")]
+        await pilot.press("ctrl+r")
+        await wait_until(pilot, lambda: "try 2 of 2" in page(pilot.app) and "Warm." in page(pilot.app))
+        assert playground.asked[1] == playground.asked[2]
+        await pilot.press(*"draft", "f8")
+        await doing(pilot, "(1 of 2): enter gives it, esc gives the change up")
+        assert typed(pilot) == "warm"
+        await pilot.press("escape")
+        assert (typed(pilot), shown(pilot, "#chat-doing")) == ("draft", "")
+        await pilot.press("f8", *["backspace"] * 4, *"cold", "enter")
+        await doing(pilot, "(2 of 2)")
+        assert typed(pilot) == "noon"
+        playground.script = [TextDelta("Cold."), end("Cold.")]
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "try 3 of 3" in page(pilot.app) and "Cold." in page(pilot.app))
+        assert playground.asked[3].messages == given("cold", "noon")
+        assert typed(pilot) == "draft"
+        await pilot.press("alt+up", "alt+up", "ctrl+r")
+        await wait_until(pilot, lambda: "try 2 of 2   f9 shows another, with 1 question that" in page(pilot.app))
+        assert "↳ cold" not in page(pilot.app)
+        await pilot.press("f9")
+        await wait_until(pilot, lambda: "↳ cold" in page(pilot.app) and "try 3 of 3" in page(pilot.app))
+
+
+async def test_a_conversation_that_waits_for_a_result_is_kept_and_goes_on_when_it_is_opened() -> None:
+    world, playground = world_of(calls(OSLO, NOW))
+    async with showing(world, PlaygroundScreen(CHAT)) as pilot:
+        await ask(pilot, "Weather?")
+        await doing(pilot, "(1 of 2)")
+        await pilot.press("ctrl+s", "enter")
+        await wait_until(pilot, lambda: world.conversations.items)
+        await pilot.press("ctrl+n")
+        await wait_until(pilot, lambda: shown(pilot, "#chat-doing") == "")
+        await pilot.press("ctrl+o", "enter")
+        await wait_until(pilot, lambda: "(1 of 2)" in page(pilot.app))
+        await pilot.press(*"warm", "enter", *"noon", "enter")
+        await wait_until(pilot, lambda: len(playground.asked) == 2)
+        await doing(pilot, "(1 of 2)")
+    assert playground.asked[1].messages == given("warm", "noon"), "what it calls now waits again"
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -718,6 +833,18 @@ async def test_code_shows_what_is_typed_and_else_the_request_that_was_made_last(
         said = shown_as[-1]
         assert said is not None
         assert [m.content for m in said.messages] == ["Question 1?", "Red.", "Question 2?", "Red.", "New?"]
+        await pilot.press("escape", "ctrl+n", *["backspace"] * 4)
+        playground.script = [calls(OSLO, NOW)]
+        await ask(pilot, "Weather?")
+        await doing(pilot, "(1 of 2)")
+        await pilot.press(*"warm", "f4")
+        await wait_until(pilot, lambda: "# curl" in page(pilot.app))
+        assert shown_as[-1] == playground.asked[-1], "one result of two cannot be sent"
+        await pilot.press("escape", "enter", *"noon", "f4")
+        await wait_until(pilot, lambda: "# curl" in page(pilot.app))
+        said = shown_as[-1]
+        assert said is not None
+        assert said.messages == given("warm", "noon")
 
 
 async def test_a_full_context_is_said_whole_beside_the_sums() -> None:

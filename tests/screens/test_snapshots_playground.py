@@ -195,8 +195,18 @@ def test_tokens_calls_and_what_else_is_set(snap_compare: Compare, size: tuple[in
         called = replace(answered("", 34, 12), tool_calls=(ToolCall("weather", '{"city": "Oslo"}'),), chances=CHANCES)
         playground.script = [called]
         await ask(pilot, "How is the weather in Oslo?", "1 question")
-        await paste(pilot, "And in Bergen?")
+        await paste(pilot, "12 degrees, and rain")
         await wait_until(pilot, lambda: "41 tokens to send" in page(pilot.app))
+
+    assert look(snap_compare, size, CHAT, steps)
+
+
+def test_waiting_for_the_result_of_a_call(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], playground: Scripted) -> None:
+        wanted = (ToolCall("weather", '{"city": "Oslo"}', "a"), ToolCall("now", "{}", "b"))
+        playground.script = [replace(answered("", 34, 12), tool_calls=wanted, finish_reason="tool_calls")]
+        await ask(pilot, "How is the weather in Oslo?", "1 question")
+        await ask(pilot, '{"sky": "blue"}', "(2 of 2)")
 
     assert look(snap_compare, size, CHAT, steps)
 
