@@ -15,11 +15,10 @@ from textual.widgets import Markdown, Static
 from genai_tui.domain.form_facts import Choice
 from genai_tui.domain.handover import sharing_text
 from genai_tui.domain.rows import DeploymentDetail, Ref
-from genai_tui.domain.text import printable
+from genai_tui.domain.text import printable, printable_lines
 from genai_tui.errors import GenaiTuiError
 from genai_tui.hub_pages import offered, page, table
 from screens.base import ConsoleScreen
-from screens.chat.words import safe_lines
 from screens.deployment.searching import save_text
 from screens.format import MISSING, amount, phase_look
 from screens.forms.picker import PickerScreen
@@ -171,7 +170,7 @@ class HubPageScreen(ConsoleScreen):
             problem.display = True
             problem.update(printable(f"✖ {error.problem.line}"))
             return
-        await self.query_one(Markdown).update(safe_lines(self._text))
+        await self.query_one(Markdown).update(printable_lines(self._text))
 
     async def action_write(self) -> None:
         """Write the page."""

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import ScrollableContainer
 from textual.widgets import Static
 
-from screens.chat.words import safe_lines
+from genai_tui.domain.text import printable_lines
 from screens.dialogs.base import Dialog
 from screens.widgets.choice_row import ChoiceRow
 
@@ -43,7 +43,7 @@ class CodeDialog(Dialog[None]):
         """The languages, the code."""
         yield ChoiceRow(LANGUAGES, LANGUAGES[0], id="code-language")
         with ScrollableContainer(id="code-box", can_focus=False):
-            yield Static(safe_lines(self._samples[LANGUAGES[0]]), id="code-text", markup=False)
+            yield Static(printable_lines(self._samples[LANGUAGES[0]]), id="code-text", markup=False)
 
     def on_mount(self) -> None:
         """The languages have the focus."""
@@ -57,7 +57,7 @@ class CodeDialog(Dialog[None]):
     @on(ChoiceRow.Changed)
     def _show(self, event: ChoiceRow.Changed) -> None:
         event.stop()
-        self.query_one("#code-text", Static).update(safe_lines(self._samples[self._shown]))
+        self.query_one("#code-text", Static).update(printable_lines(self._samples[self._shown]))
         self.query_one("#code-box").scroll_home(animate=False)
 
     def action_next(self) -> None:

@@ -7,8 +7,9 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from genai_tui.domain.conversation import Turn
+from genai_tui.domain.text import printable_lines
 from screens.chat.said import Said, is_data
-from screens.chat.words import answer_line, calls_lines, question_lines, running_line, safe_lines, tries_line
+from screens.chat.words import answer_line, calls_lines, question_lines, running_line, tries_line
 
 _INDENT = 2
 
@@ -63,7 +64,7 @@ class TurnView(Vertical):
         self._draw_problem(turn)
 
     async def _draw_answer(self, answer: str) -> None:
-        text = safe_lines(answer)
+        text = printable_lines(answer)
         said, data = self.query_one(Said), self.query_one(".turn--data", Static)
         data.display = is_data(text)
         said.display = bool(text) and not data.display
@@ -91,12 +92,12 @@ class TurnView(Vertical):
         self.query_one(".turn--problem").display = problem is not None
         if problem is None:
             return
-        self.query_one(".turn--what", Static).update(f"✖ {safe_lines(problem.what)}")
+        self.query_one(".turn--what", Static).update(f"✖ {printable_lines(problem.what)}")
         for name, lead, text in (("why", "", problem.why), ("step", "→ ", problem.next_step)):
             part = self.query_one(f".turn--{name}", Static)
             part.display = bool(text)
-            part.update(lead + safe_lines(text))
+            part.update(lead + printable_lines(text))
 
 
 def _tail(thoughts: str, most: int = 400) -> str:
-    return safe_lines(thoughts if len(thoughts) <= most else f"…{thoughts[-most:]}")
+    return printable_lines(thoughts if len(thoughts) <= most else f"…{thoughts[-most:]}")

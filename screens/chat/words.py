@@ -8,17 +8,12 @@ from rich.cells import cell_len
 
 from genai_tui.domain.chat import ToolCall
 from genai_tui.domain.conversation import Totals, Turn, perplexity
-from genai_tui.domain.text import printable
+from genai_tui.domain.text import printable, printable_lines
 from genai_tui.domain.usage import TokenUsage
 from screens.format import count, milliseconds, money, percent, plural, rate
 
 NO_USAGE = "usage not reported by the engine"
 _GAP = "  "
-
-
-def safe_lines(text: str) -> str:
-    """Text of a machine, made safe to show; lines stay lines."""
-    return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def short(text: str, most: int = 40) -> str:
@@ -53,7 +48,7 @@ def next_line(tokens: int | None, most: int | None) -> str:
 
 def calls_lines(turn: Turn) -> str:
     """The functions that the model wants called, and what becomes of that; empty for none."""
-    lines = [safe_lines(f"⚒ {call.name}({call.arguments})") for call in turn.calls]
+    lines = [printable_lines(f"⚒ {call.name}({call.arguments})") for call in turn.calls]
     if lines and not turn.carried:
         lines.append("carried along only with the result of each call")
     return "\n".join(lines)
@@ -61,7 +56,7 @@ def calls_lines(turn: Turn) -> str:
 
 def question_lines(turn: Turn) -> str:
     """What was asked, or which results were given."""
-    return "\n".join(safe_lines(f"↳ {result}") for result in turn.results) or f"› {safe_lines(turn.question)}"
+    return "\n".join(printable_lines(f"↳ {result}") for result in turn.results) or f"› {printable_lines(turn.question)}"
 
 
 def wanted_line(wanted: Sequence[ToolCall], calls: int, leave: str) -> str:
