@@ -19,10 +19,10 @@ from genai_tui.domain.form_field import Choices, Draft
 from genai_tui.domain.form_lines import numbered, read_selector, read_tolerations, write_toleration
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.pace import StartKind, Usual
-from genai_tui.domain.preflight import tolerates
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.quantities import parse_quantity
 from genai_tui.domain.rows import DeploymentRow, EndpointRow, ModelRow, NodeRow, OrganizationRow, Ref
+from genai_tui.domain.tolerating import tolerates
 
 _HOST = "kubernetes.io/hostname"
 _ZONE = "topology.kubernetes.io/zone"

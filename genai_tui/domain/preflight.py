@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from genai_tui.domain import cluster
 from genai_tui.domain.catalogue import HubSource, ModelSpec, parameter_count
 from genai_tui.domain.cluster import Taint
 from genai_tui.domain.deployment import DeploymentSpec, EngineType, Toleration
@@ -30,6 +29,7 @@ from genai_tui.domain.pace import Usual
 from genai_tui.domain.quantities import format_bytes, parse_quantity
 from genai_tui.domain.replacing import Replacing, as_it_is, replacing_of
 from genai_tui.domain.rows import DeploymentDetail, NodeRow, Phase, Ref
+from genai_tui.domain.tolerating import tolerates
 
 SHOWN_REASONS = 6
 _SPARE = 1.5
@@ -194,20 +194,6 @@ def _written(taint: Taint) -> str:
 def _repels(taint: Taint, tolerations: Sequence[Toleration]) -> bool:
     binding = taint.effect in ("NoSchedule", "NoExecute")
     return binding and not any(tolerates(toleration, taint) for toleration in tolerations)
-
-
-def tolerates(toleration: Toleration | cluster.Toleration, taint: Taint) -> bool:
-    """Whether a toleration matches a taint, as the scheduler decides it.
-
-    https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
-    """
-    if toleration.effect is not None and toleration.effect != taint.effect:
-        return False
-    if toleration.key is None:
-        return True
-    if toleration.key != taint.key:
-        return False
-    return toleration.operator == "Exists" or (toleration.value or "") == taint.value
 
 
 def startup(budget: int, usual: Usual | None) -> Check:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from genai_tui.domain.cluster import Event, Pod, Wishes
-from genai_tui.domain.preflight import tolerates
 from genai_tui.domain.problems import Diagnosis, FieldChange, How
 from genai_tui.domain.rows import NodeRow
 from genai_tui.domain.rules import (
@@ -24,6 +23,7 @@ from genai_tui.domain.rules import (
     SELECTOR,
     explain,
 )
+from genai_tui.domain.tolerating import tolerates
 
 _PREEMPTION = re.compile(r"[ .]*(preemption:|no new claims to deallocate).*", re.DOTALL)
 _INSUFFICIENT = re.compile(r"(\d+) Insufficient ([\w./-]*\w)")

@@ -16,6 +16,8 @@ from tests.test_cli import sandbox
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(420)]
 
+PHASES = ("Pending", "Pulling", "Starting", "Loading", "Warming up", "Running")
+
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
@@ -54,13 +56,16 @@ def test_deploy_run_chat_cost(terminal: Terminal, tmp_path: Path) -> None:
         seen: list[str] = []
 
         def followed(screen: str) -> bool:
-            for phase in ("Pending", "Pulling", "Loading", "Running"):
+            for phase in PHASES:
                 if re.search(rf"mine .*{phase}", screen) and phase not in seen:
                     seen.append(phase)
             return "Running" in seen
 
         terminal.until(followed, "Running", 90)
-        assert [phase for phase in seen if phase != "Pending"] == ["Pulling", "Loading", "Running"]
+        # In their order; a small model may be through one of the stages between two looks at the screen.
+        assert seen == [phase for phase in PHASES if phase in seen]
+        assert "Pulling" in seen
+        assert {"Starting", "Loading", "Warming up"} & set(seen)
 
         # In one go, as it arrives over a slow line.
         terminal.keys("c", *"Name three colours.", "Enter")

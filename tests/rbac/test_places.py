@@ -18,6 +18,7 @@ from tests.rbac.test_console import named
 from tests.rbac.test_roles import Noted, world
 from tests.sandbox.serving import Served
 from tests.screens.console import page, paste, wait_until
+from tests.screens.home import table
 
 __all__ = ["named", "world"]
 
@@ -132,9 +133,8 @@ async def test_a_write_in_production_is_asked_about_once_more_by_the_name_of_the
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await wait_until(pilot, lambda: first.picture.health.link is Link.LIVE and "chat" in page(app))
         assert "▲ c" in page(app).splitlines()[0]
-        await pilot.press("/")
-        await paste(pilot, "chat")
-        await pilot.press("enter")
+        while (cursor := table(pilot).cursor) is None or cursor.name != "chat":
+            await pilot.press("down")
 
         async def scale(to: str) -> None:
             await pilot.press("s")
