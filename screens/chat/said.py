@@ -153,10 +153,26 @@ def _build(self: blocks.MarkdownBlock, token: Token) -> None:
     self.set_content(_content(token))
 
 
+async def _take_place(self: blocks.MarkdownBlock, block: blocks.MarkdownBlock) -> None:
+    """Put the block that has grown in the place of the one before.
+
+    Changed in place it keeps its height where that one was not laid out yet (textual 8.2.8): the last lines of what
+    came at once were cut.
+    """
+    await blocks.MarkdownBlock._update_from_block(self, block)
+
+
 class Paragraph(blocks.MarkdownParagraph):
     """Lines of text; a line break of the model is one on the screen."""
 
     build_from_token = _build
+    _update_from_block = _take_place
+
+
+class Fence(blocks.MarkdownFence):
+    """Code, as it was fenced."""
+
+    _update_from_block = _take_place
 
 
 class Heading(blocks.MarkdownHeader):
@@ -188,6 +204,7 @@ class Said(Markdown):
         **Markdown.BLOCKS,
         **{f"h{level}": Heading for level in range(1, 7)},
         "paragraph_open": Paragraph,
+        "fence": Fence,
     }
 
     def __init__(self, *, classes: str) -> None:

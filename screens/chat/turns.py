@@ -38,21 +38,26 @@ class Turns(VerticalScroll):
         self._gone: list[TurnView] = []
         self._ended: TurnView | None = None
         self._drawing = asyncio.Lock()
-        # A long question takes a moment to be laid out: until its end was in sight, it is on its way there.
-        self._on_the_way = self._at_end = False
+        # Textual's own anchor puts what is shorter than its place at the bottom of it.
+        self._following = True
 
     def compose(self) -> ComposeResult:
         """What is said while there is none."""
         yield Static("", id="chat-empty", markup=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Whether one looks at the end."""
+        """Whoever looks at the end goes on doing so, whatever grows; who scrolls back is left in peace."""
         super().watch_scroll_y(old_value, new_value)
-        self._at_end = new_value >= self.max_scroll_y - _NEAR_THE_END
+        self._following = new_value >= self.max_scroll_y - _NEAR_THE_END
+
+    def watch_virtual_size(self) -> None:
+        """Something was laid out: an answer that streams, a turn that was there before, a table that is folded."""
+        if self._following:
+            self.scroll_end(animate=False, immediate=True)
 
     def on_resize(self) -> None:
-        """The prompt grows with what is in it, as when a refused question is given back: the end stays in sight."""
-        if self._at_end:
+        """The prompt grows with what is in it, as when a refused question is given back."""
+        if self._following:
             self.scroll_end(animate=False)
 
     def on_click(self, event: events.Click) -> None:
@@ -67,6 +72,7 @@ class Turns(VerticalScroll):
         """Other turns."""
         self._take_away(0)
         self._views = [TurnView(turn) for turn in turns]
+        self._following = True
         self.mount(*self._views)
         self.scroll_end(animate=False)
 
@@ -75,13 +81,13 @@ class Turns(VerticalScroll):
         self._take_away(at)
         view = TurnView(turn)
         self._views.append(view)
-        self._on_the_way = True
+        self._following = True
         self.mount(view)
         self.scroll_end(animate=False)
         return view
 
     async def draw(self, view: TurnView, turn: Turn, *, running: bool) -> None:
-        """Draw the new turn as it is now; the end stays in sight for those who look at the end."""
+        """Draw the new turn as it is now."""
         async with self._drawing:
             # A drawing of what was on its way must not come after the one of its end.
             if view not in self._views or (running and view is self._ended):
@@ -91,11 +97,7 @@ class Turns(VerticalScroll):
             if not view.is_mounted:
                 view.turn = turn
                 return
-            near = self.scroll_y >= self.max_scroll_y - _NEAR_THE_END
-            follow, self._on_the_way = near or self._on_the_way, self._on_the_way and not near
             await view.draw(turn, running=running)
-            if follow:
-                self.scroll_end(animate=False)
 
     def mark(self, at: int | None) -> None:
         """Show which turn is meant, and bring it into sight; None for none."""

@@ -89,10 +89,12 @@ FRAGMENTS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
+@settings(max_examples=15, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
 @given(FRAGMENTS, st.data())
 @example(["|a|b|\n|-|-|\n|c|d|\n", "|", "e", "|", "f", "|", "g", "|"], None)
 @example(["\r", "\n", "\n", "a"], None)
+@example(["a\n", "b\n", "c\n", "d"], None)
+@example(["```\n", "a\n", "b\n", "c\n", "```"], None)
 def test_in_pieces_it_comes_to_what_it_is_at_once_and_no_letter_is_missing(
     fragments: list[str], data: st.DataObject | None
 ) -> None:
