@@ -49,7 +49,7 @@ async def test_what_a_container_prints_cannot_reach_the_terminal(world: World) -
     async with showing(world, CHAT, "logs") as pilot:
         await says(pilot, "bell")
         shown = page(pilot)
-        assert "before␀after" in shown
+        assert "␛[2J␛]0;owned␇before␀after" in shown
         assert "bell ␇" in shown
         assert not any(character in shown for character in ("\x1b", "\x07", "\x00", "\u202e"))
 
@@ -67,6 +67,20 @@ async def test_replicas_and_the_run_before_are_one_key_away(world: World) -> Non
         world.scripted.scripts = [[NotFound("previous terminated container not found")]]
         await pilot.press("p", "left_square_bracket", "p")
         await says(pilot, "there was no run before this one")
+
+
+async def test_what_prepares_a_replica_has_a_log_before_its_engine(world: World) -> None:
+    detail = detail_of(CHAT)
+    first = detail.replicas[0]
+    fetch = ContainerState("fetch-model", init=True, state="terminated", exit_code=0)
+    prepared = replace(first, pod=replace(first.pod, states=(fetch, *first.pod.states)))
+    world.details.put_detail(replace(detail, replicas=(prepared,)))
+    world.scripted.scripts = [[line("said")]]
+    async with showing(world, CHAT, "logs") as pilot:
+        await says(pilot, "x7k2p engine 2/2")
+        await pilot.press("left_square_bracket")
+        await says(pilot, "x7k2p fetch-model 1/2")
+        await wait_until(pilot, lambda: world.scripted.asked[-1] == (FIRST, "fetch-model", False))
 
 
 async def test_all_replicas_are_read_together_by_time_each_line_with_its_name(world: World) -> None:
