@@ -40,6 +40,7 @@ class LedgerScreen(ConsoleScreen):
 
     def action_read(self) -> object:
         """Read the ledger now and draw what changed: a worker."""
+        # What is asked is each screen's own; a screen of Textual cannot be an abstract class beside it.
         raise NotImplementedError
 
     @property

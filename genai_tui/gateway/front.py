@@ -87,6 +87,7 @@ class Front:
         try:
             await self._routes(inner, receive, noting)
         except Exception:
+            # Whatever it was, it is ours: no other request suffers for it, and this one's answer is a 500 or cut short.
             log.exception("request %s failed", note.id)
             note.status = 500
         finally:

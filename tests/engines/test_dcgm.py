@@ -71,6 +71,7 @@ def test_what_an_exporter_was_recorded_to_say() -> None:
     assert (gpu.namespace, gpu.pod) == ("team-a", "chat-7d9f8-x7"), "one of its series names no pod"
 
 
+# The list is the exporter's and no part of this repository; what is read of a sample is tested above without it.
 @pytest.mark.skipif(not COUNTERS.exists(), reason="the exporter's own list of counters is not here")
 def test_what_is_read_is_exported_by_default() -> None:
     """But for the share of time in which the graphics engine was active, which some enable instead of the other."""

@@ -116,7 +116,7 @@ def test_nothing_in_a_log_reaches_the_terminal_as_an_escape(text: str) -> None:
 @pytest.mark.parametrize(
     "hostile", ["\x1b]0;title\x07x", "\x1b[2Jx", "\x9b31mx", "a\rb", "\u202eevil", "\x1bPq\x1b\\x"]
 )
-def test_known_escapes_are_taken_out(hostile: str) -> None:
+def test_known_escapes_become_what_a_terminal_only_shows(hostile: str) -> None:
     assert printable(hostile).isprintable()
 
 
