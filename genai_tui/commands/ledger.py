@@ -52,11 +52,9 @@ async def _check(opened: Ledger, path: Path) -> None:
             next_step="keep a copy of it (genai-tui ledger backup FILE), then see: sqlite3 FILE .recover",
             detail="\n".join(found.problems),
         )
+    sums = ", ".join(f"{number:,} by {unit[:-1]}" for unit, number in found.sums.items())
     since = f"; pruned before {found.pruned:%Y-%m-%d}" if found.pruned else ""
-    write(
-        f"sound: {found.requests:,} requests; {found.minutes:,} sums by minute, {found.hours:,} by hour and "
-        f"{found.days:,} by day equal them{since}"
-    )
+    write(f"sound: {found.requests:,} requests; sums equal them: {sums}{since}")
 
 
 async def _backup(opened: Ledger, path: Path, file: str | None) -> None:
@@ -85,7 +83,7 @@ async def _prune(opened: Ledger, path: Path, before: str | None, *, yes: bool) -
         return
     what = f"{count:,} request{'s' if count > 1 else ''} before {limit:%Y-%m-%d} from {path}"
     if not yes:
-        stays = "Their sums by hour and day stay, the single rows do not."
+        stays = "Their sums by hour, day and week stay, the single rows do not."
         confirm(f"Prune {what}? {stays}", f"pruning {what}")
     gone = await upkeep.prune(opened, limit, now)
     write(f"pruned {gone:,} requests before {limit:%Y-%m-%d}; the file keeps its size and fills its gaps first")

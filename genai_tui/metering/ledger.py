@@ -16,15 +16,9 @@ from genai_tui.domain.rows import Ref
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, RequestRecord, UsageLine, Waits
 from genai_tui.metering.database import BUSY_LIMIT_S, explained, open_ledger, transaction
+from genai_tui.metering.latencies import waits_by, waits_over_time
 from genai_tui.metering.price_rows import add_price, all_prices, price_in_force, see_prices
-from genai_tui.metering.reports import (
-    Selection,
-    kept_period,
-    latencies_by,
-    latencies_over_time,
-    sums_by,
-    sums_over_time,
-)
+from genai_tui.metering.reports import Selection, kept_period, sums_by, sums_over_time
 from genai_tui.metering.rows import (
     cost_of,
     moment,
@@ -34,7 +28,6 @@ from genai_tui.metering.rows import (
     request_row,
     usage_line,
     usage_point,
-    waits_by_place,
 )
 
 T = TypeVar("T")
@@ -164,7 +157,7 @@ class Ledger:
         selection = Selection(since, until, cluster, only)
 
         def read(db: sqlite3.Connection) -> tuple[UsageLine, ...]:
-            took = waits_by_place(latencies_by(db, by, selection)) if waits else {}
+            took = waits_by(db, by, selection) if waits else {}
             none = Waits() if waits else None
             return tuple(usage_line(row, took.get(place(row), none)) for row in sums_by(db, by, selection))
 
@@ -189,7 +182,7 @@ class Ledger:
         def read(db: sqlite3.Connection) -> tuple[UsagePoint, ...]:
             kept = kept_period(db, every, selection)
             every_s = int(kept.total_seconds())
-            took = waits_by_place(latencies_over_time(db, every_s, selection)) if waits else {}
+            took = waits_over_time(db, every_s, selection) if waits else {}
             none = Waits() if waits else None
             rows = sums_over_time(db, every_s, selection)
             return tuple(usage_point(row, kept, took.get(place(row), none)) for row in rows)

@@ -1,4 +1,4 @@
-"""Sums of requests: whole days, hours and minutes from the roll-ups, what is left at both ends from the rows.
+"""Sums of requests: whole weeks, days, hours and minutes from the roll-ups, what is left at both ends from the rows.
 
 The roll-ups are exact, so a report is what summing the rows would give. Where the rows were pruned only whole hours
 are left: there a window begins and ends with the hour it would have cut. Minutes are kept of the last days alone.
@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from genai_tui.domain.usage import Dimension
 from genai_tui.metering.rows import NO_NAME, moment
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-_TABLES = {DAY: "usage_days", HOUR: "usage_hours", MINUTE: "usage_minutes"}
+MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+_UNITS = {WEEK: "weeks", DAY: "days", HOUR: "hours", MINUTE: "minutes"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-_GROUPS: dict[Dimension, str] = {
+GROUPS: dict[Dimension, str] = {
     Dimension.DEPLOYMENT: "case when namespace = '' then deployment else namespace || '/' || deployment end",
     Dimension.MODEL: "model",
     Dimension.ORGANIZATION: "organization",
@@ -33,12 +33,6 @@ SUMS = (
 )  # fmt: skip
 SUMMED = ", ".join(f"sum({name}) as {name}" for name in SUMS) + ", max(last_us) as last_us"
 SECOND = "cast(strftime('%s', substr(at, 1, 19)) as integer)"
-_FIRST_US, _WHOLE_US = (f"cast(round({name} * 1000) as integer)" for name in ("ttft_ms", "total_ms"))
-LATENCY_RANGES = tuple(
-    f"'{letter}' || coalesce((select max(begins) from latency_ranges where begins <= max({took}, 0)), '')"
-    for letter, took in (("t", _FIRST_US), ("d", _WHOLE_US))
-)
-"""The range of a request's time to the first token and to the end, as sums call it."""
 OF_ROW = f"""
     1 as requests, total_tokens is null and status <> 'error' as unreported, status = 'error' as errors,
     coalesce(prompt_tokens, 0) as prompt_tokens, coalesce(completion_tokens, 0) as completion_tokens,
@@ -57,28 +51,11 @@ _OF_PART = ", ".join(f"part.{name}" for name in (*SUMS, "last_us"))
 _OF_ROLL_UPS = f"""
     select {{group}} as grouped, part.start, source, currency, {_OF_PART}
     from (
-        select series, {{start}} as start, {SUMMED} from {{table}} as part
+        select series, {{start}} as start, {SUMMED} from usage_{{unit}} as part
         where part.start >= {{bounds[0]}} and part.start < {{bounds[1]}}
               and series in (select id from usage_series where true {{only}})
         group by 1, 2
     ) as part join usage_series on usage_series.id = part.series
-"""
-_LATENCY_OF_ROWS = f"""
-    select {{group}} as grouped, {{start}} as start, source, coalesce(currency, '') as currency, latency,
-           count(*) as number
-    from (
-        select *, {LATENCY_RANGES[0]} as latency
-        from requests where ttft_ms is not null and at >= {{bounds[0]}} and at < {{bounds[1]}}
-        union all
-        select *, {LATENCY_RANGES[1]} as latency
-        from requests where total_ms is not null and at >= {{bounds[0]}} and at < {{bounds[1]}}
-    ) where true {{only}} group by 1, 2, 3, 4, 5
-"""
-# Read whole and added up in Python: SQLite would take four times as long to look into each.
-_LATENCY_OF_ROLL_UPS = """
-    select {group} as grouped, {start} as start, source, currency, part.latency, null as number
-    from {table} as part join usage_series on usage_series.id = part.series
-    where part.start >= {bounds[0]} and part.start < {bounds[1]} {only}
 """
 
 
@@ -94,34 +71,21 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a window and the table that it is read from."""
+    """A piece of a window; `unit` is the sums that it is read from (`days`), None the rows."""
 
-    table: str
+    unit: str | None
     since: datetime
     until: datetime
 
 
 def sums_by(db: sqlite3.Connection, by: Dimension, selection: Selection) -> list[sqlite3.Row]:
     """Sums by the groups of one dimension (a column `grouped`), source and currency, most tokens first."""
-    return _sums(db, selection, _GROUPS[by], None, "total_tokens desc, grouped, source, currency")
+    return _sums(db, selection, GROUPS[by], None, "total_tokens desc, grouped, source, currency")
 
 
 def sums_over_time(db: sqlite3.Connection, every_s: int, selection: Selection) -> list[sqlite3.Row]:
     """Sums by period (of `every_s`, whole since 1970 in UTC; a column `start`), source and currency, oldest first."""
     return _sums(db, selection, "''", every_s, "start, source, currency")
-
-
-def latencies_by(db: sqlite3.Connection, by: Dimension, selection: Selection) -> list[sqlite3.Row]:
-    """How many requests took how long; a group has several rows.
-
-    `latency` is a letter and where its range begins, `number` how often; null: `latency` is all that a sum keeps.
-    """
-    return _latencies(db, selection, _GROUPS[by], None)
-
-
-def latencies_over_time(db: sqlite3.Connection, every_s: int, selection: Selection) -> list[sqlite3.Row]:
-    """The same by period."""
-    return _latencies(db, selection, "''", every_s)
 
 
 def pruned_until(db: sqlite3.Connection) -> datetime | None:
@@ -152,15 +116,15 @@ def parts(selection: Selection, every: timedelta, pruned: datetime | None, minut
     Args:
         selection: whose window it is.
         every: of what length the periods are that no piece may join.
-        pruned: before it there are hours and days alone.
+        pruned: before it there are hours and longer units alone.
         minutes: before it there are no minutes.
     """
     since, end = selection.since, selection.until if selection.until is not None else _END_OF_TIME
-    lengths = [length for length in _TABLES if not every % length]
+    lengths = [length for length in _UNITS if not every % length]
     if pruned is not None and since < pruned:
         cut = min(pruned, end)
         ends = cut if cut == pruned else whole(cut, HOUR)
-        yield from _cut(whole(since, HOUR), ends, [length for length in (DAY, HOUR) if not every % length], minutes)
+        yield from _cut(whole(since, HOUR), ends, [length for length in lengths if length >= HOUR], minutes)
         since = cut if cut == pruned else end
     yield from _cut(since, end, lengths, minutes)
 
@@ -170,7 +134,7 @@ def _cut(since: datetime, end: datetime, lengths: list[timedelta], minutes: date
     if since >= end:
         return
     if not lengths:
-        yield Part("requests", since, end)
+        yield Part(None, since, end)
         return
     length, *shorter = lengths
     earliest = max(since, minutes) if length == MINUTE else since
@@ -179,7 +143,7 @@ def _cut(since: datetime, end: datetime, lengths: list[timedelta], minutes: date
         yield from _cut(since, end, shorter, minutes)
         return
     yield from _cut(since, first, shorter, minutes)
-    yield Part(_TABLES[length], first, last)
+    yield Part(_UNITS[length], first, last)
     yield from _cut(last, end, shorter, minutes)
 
 
@@ -197,7 +161,7 @@ def _sums(
     db: sqlite3.Connection, selection: Selection, group: str, every_s: int | None, order: str
 ) -> list[sqlite3.Row]:
     """One statement over all pieces, by `group`, by period where there are any, by source and by currency."""
-    query, values = _of_parts(db, selection, group, every_s, (_OF_ROWS, _OF_ROLL_UPS))
+    query, values = of_parts(db, selection, group, every_s, (_OF_ROWS, _OF_ROLL_UPS))
     query = f"""
         select grouped, start, source, currency, {SUMMED} from ({query})
         group by grouped, start, source, currency order by {order}
@@ -205,33 +169,28 @@ def _sums(
     return db.execute(query, values).fetchall() if values else []
 
 
-def _latencies(db: sqlite3.Connection, selection: Selection, group: str, every_s: int | None) -> list[sqlite3.Row]:
-    query, values = _of_parts(db, selection, group, every_s, (_LATENCY_OF_ROWS, _LATENCY_OF_ROLL_UPS))
-    return db.execute(query, values).fetchall() if values else []
-
-
 Values = dict[str, str | int | None]
 
 
-def _of_parts(
+def of_parts(
     db: sqlite3.Connection, selection: Selection, group: str, every_s: int | None, forms: tuple[str, str]
 ) -> tuple[str, Values]:
     """A query of rows and one of roll-ups, put together for the window, with its values; none for an empty window."""
-    only = "".join(f" and {_GROUPS[dimension]} = :only_{dimension.value}" for dimension in selection.only)
+    only = "".join(f" and {GROUPS[dimension]} = :only_{dimension.value}" for dimension in selection.only)
     only += " and cluster = :cluster" if selection.cluster is not None else ""
     names = {f"only_{d.value}": "" if name == NO_NAME else name for d, name in selection.only.items()}
     values: Values = {**names, "cluster": selection.cluster, "every": every_s}
-    every = DAY if every_s is None else timedelta(seconds=every_s)
+    every = WEEK if every_s is None else timedelta(seconds=every_s)
     queries = []
     for number, piece in enumerate(parts(selection, every, pruned_until(db), minutes_since(db))):
         bounds = f":since_{number}", f":until_{number}"
-        if piece.table == "requests":
+        if piece.unit is None:
             edges: tuple[str | int, str | int] = moment(piece.since), moment(piece.until)
             queries.append(forms[0].format(group=group, start=_period(SECOND, every_s), only=only, bounds=bounds))
         else:
             edges = int(piece.since.timestamp()), int(piece.until.timestamp())
             start = _period("part.start", every_s)
-            queries.append(forms[1].format(table=piece.table, group=group, start=start, only=only, bounds=bounds))
+            queries.append(forms[1].format(unit=piece.unit, group=group, start=start, only=only, bounds=bounds))
         values |= {f"since_{number}": edges[0], f"until_{number}": edges[1]}
     return " union all ".join(queries), values if queries else {}
 

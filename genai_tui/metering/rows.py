@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from genai_tui.domain.latency import Latencies
 from genai_tui.domain.money import Cost, Price, plain
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import RequestRecord, Source, Timings, TokenUsage, UsageLine, Waits
@@ -151,19 +148,3 @@ Place = tuple[str, int | None, str, str]
 def place(row: sqlite3.Row) -> Place:
     """Of a row of sums or of latencies."""
     return row["grouped"], row["start"], row["source"], row["currency"]
-
-
-def waits_by_place(rows: Iterable[sqlite3.Row]) -> dict[Place, Waits]:
-    """Latencies by the sums they belong to."""
-    counts: dict[Place, dict[str, int]] = {}
-    for row in rows:
-        mine = counts.setdefault(place(row), {})
-        told = {row["latency"]: row["number"]} if row["number"] is not None else json.loads(row["latency"])
-        for key, number in told.items():
-            mine[key] = mine.get(key, 0) + number
-    return {where: Waits(_of_letter(mine, "t"), _of_letter(mine, "d")) for where, mine in counts.items()}
-
-
-def _of_letter(counts: Mapping[str, int], letter: str) -> Latencies:
-    """The letter alone counts requests that did not tell."""
-    return Latencies({int(key[1:]): number for key, number in counts.items() if key[0] == letter and len(key) > 1})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 from genai_tui.metering.amounts import split
+from genai_tui.metering.apart_schema import set_apart
 from genai_tui.metering.sums_schema import add_minutes_and_latencies
 from genai_tui.metering.told_schema import add_told
 
@@ -327,6 +328,12 @@ def told(db: Database) -> None:
     add_told(db)
 
 
+@migrations()
+def apart(db: Database) -> None:
+    """Latencies in tables of their own beside the sums; sums by week (`apart_schema.py`)."""
+    set_apart(db)
+
+
 NAMES = frozenset(
     step.__name__
     for step in (
@@ -346,6 +353,7 @@ NAMES = frozenset(
         gpu_time,
         long_answers,
         told,
+        apart,
     )
 )
 TRIGGERS = frozenset(
@@ -356,6 +364,7 @@ TRIGGERS = frozenset(
         "audit_allows_no_update",
         "audit_allows_no_delete",
         "requests_are_summed",
+        "requests_are_added_up",
         "gpu_prices_allow_no_update",
         "gpu_prices_allow_no_delete",
     }

@@ -71,8 +71,8 @@ def _microseconds(prefix: str, column: str) -> str:
     return f"cast(round({prefix}{column} * 1000) as integer)"
 
 
-def _ranges(prefix: str) -> tuple[str, str]:
-    """The keys of a request's two latencies."""
+def ranges_of(prefix: str) -> tuple[str, str]:
+    """The ranges of a request's times to the first token and to the end, as sums call them."""
 
     def key(letter: str, column: str) -> str:
         took = f"max({_microseconds(prefix, column)}, 0)"
@@ -81,7 +81,8 @@ def _ranges(prefix: str) -> tuple[str, str]:
     return key("t", "ttft_ms"), key("d", "total_ms")
 
 
-def _last(prefix: str) -> str:
+def last_of(prefix: str) -> str:
+    """When a request was, in microseconds since 1970."""
     return f"{second_of(prefix)} * 1000000 + cast(substr({prefix}at, 21, 6) as integer)"
 
 
@@ -95,7 +96,7 @@ def watch(db: Database, columns: Sequence[str], values: Sequence[str]) -> None:
     """
     names, series = ", ".join(f'"{name}"' for name in _NAMES), names_of("new.")
     same = " and ".join(f'"{name}" = {value}' for name, value in series.items())
-    first, whole = _ranges("new.")
+    first, whole = ranges_of("new.")
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in columns)
 
     def more(key: str) -> str:
@@ -108,7 +109,7 @@ def watch(db: Database, columns: Sequence[str], values: Sequence[str]) -> None:
         statements.append(
             f"insert into {table} (start, series, {', '.join(columns)}, last_us, latency) "
             f"select {second_of('new.')} / {length} * {length}, id, {', '.join(values)}, "
-            f"{_last('new.')}, json_object({first}, 1, {whole}, 1) from usage_series where {same}{only} "
+            f"{last_of('new.')}, json_object({first}, 1, {whole}, 1) from usage_series where {same}{only} "
             f"on conflict (start, series) do update set {added}, last_us = max(last_us, excluded.last_us), "
             f"latency = json_set(latency, {more(first)}, {more(whole)}); "
         )
@@ -126,10 +127,10 @@ def _fill(db: Database, since: int) -> None:
     totals = ", ".join(f"sum({value})" for value in sums_of(""))
     db.execute(
         f"insert into usage_minutes select {second_of('')} / 60 * 60 as start, series, {totals}, "
-        f"max({_last('')}), '{{}}' from {rows} where {second_of('')} >= ? group by 1, 2",
+        f"max({last_of('')}), '{{}}' from {rows} where {second_of('')} >= ? group by 1, 2",
         (since,),
     )
-    first, whole = _ranges("")
+    first, whole = ranges_of("")
     # With the types said: a column of an expression has none, and no index of it is used beside one that has.
     columns = (
         "(start integer, series integer, key text, number integer, primary key (start, series, key)) without rowid"

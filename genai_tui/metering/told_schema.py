@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from genai_tui.metering.sums_schema import LENGTHS, SUMS, names_of, second_of, sums_of, watch
+from genai_tui.metering import sums_schema
+from genai_tui.metering.sums_schema import LENGTHS, SUMS, names_of, second_of, watch
 
 
 def add_told(db: Database) -> None:
@@ -36,11 +37,12 @@ def add_told(db: Database) -> None:
         db.execute("drop table again")
     _days_of_hours(db, pruned)
     db.execute("drop trigger requests_are_summed")
-    watch(db, (*SUMS, "cached_tokens", "cached_told"), _sums("new."))
+    watch(db, (*SUMS, "cached_tokens", "cached_told"), sums_of("new."))
 
 
-def _sums(prefix: str) -> list[str]:
-    sums = dict(zip(SUMS, sums_of(prefix), strict=True))
+def sums_of(prefix: str) -> list[str]:
+    """What a request adds to each sum: those there were, `cached_tokens`, `cached_told`."""
+    sums = dict(zip(SUMS, sums_schema.sums_of(prefix), strict=True))
     sums["unreported"] = f"({prefix}total_tokens is null and {prefix}status <> 'error')"
     return [*sums.values(), f"coalesce({prefix}cached_tokens, 0)", f"{prefix}cached_tokens is not null"]
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from genai_tui.errors import BadInput, GenaiTuiError
+from genai_tui.metering.apart_schema import UNITS
 from genai_tui.metering.counters import LONGEST
 from genai_tui.metering.database import transaction
+from genai_tui.metering.latencies import LATENCY_RANGES
 from genai_tui.metering.ledger import Ledger
 from genai_tui.metering.reports import (
     DAY,
-    LATENCY_RANGES,
     OF_ROW,
     SECOND,
     SUMMED,
@@ -40,7 +42,7 @@ _OF_ROWS = f"""
     group by start, {_QUOTED}
 """
 _FROM = "start >= cast(strftime('%s', substr(:from_at, 1, 19)) as integer)"
-_OF_SUMS = f"select {_CELLS} from {{table}} join usage_series on usage_series.id = series where {_FROM}"
+_OF_SUMS = f"select {_CELLS} from usage_{{unit}} join usage_series on usage_series.id = series where {_FROM}"
 _OF_SERIES = ", ".join(f'usage_series."{name}"' for name in _NAMES)
 _LATENCIES_OF_ROWS = f"""
     select start, {_QUOTED}, took, count(*)
@@ -56,15 +58,18 @@ _LATENCIES_OF_ROWS = f"""
 """
 _LATENCIES_OF_SUMS = f"""
     select start, {_OF_SERIES}, told.key, told.value
-    from {{table}} join usage_series on usage_series.id = series join json_each(latency) as told where {_FROM}
+    from latency_{{unit}} join usage_series on usage_series.id = series join json_each(counts) as told where {_FROM}
 """
-_DAYS_OF_HOURS = f"select start / 86400 * 86400 as day, series, {SUMMED} from usage_hours group by day, series"
-_DAYS = f"select start, series, {', '.join(SUMS)}, last_us from usage_days"
-_LATENCY_DAYS_OF_HOURS = """
-    select start / 86400 * 86400 as day, series, told.key as range, sum(told.value)
-    from usage_hours join json_each(latency) as told group by day, series, range
+# The longer unit as the shorter one's sums, and as it is kept.
+_OF_SHORTER = f"""
+    select start / :length * :length as start, series, {SUMMED} from usage_{{shorter}} group by 1, 2
 """
-_LATENCY_DAYS = "select start, series, told.key, told.value from usage_days join json_each(latency) as told"
+_KEPT = f"select start, series, {', '.join(SUMS)}, last_us from usage_{{unit}}"
+_LATENCIES_OF_SHORTER = """
+    select start / :length * :length as start, series, told.key as range, sum(told.value)
+    from latency_{shorter} join json_each(counts) as told group by 1, 2, 3
+"""
+_LATENCIES_KEPT = "select start, series, told.key, told.value from latency_{unit} join json_each(counts) as told"
 _APART = """
     with one as ({one}), other as ({other})
     select (select count(*) from (select * from one except select * from other))
@@ -75,12 +80,10 @@ _ALWAYS = "0000-01-01T00:00:00.000000Z"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the file holds, and what is wrong with it, one sentence each."""
+    """What the file holds, and what is wrong with it, one sentence each; `sums` by unit, the shortest first."""
 
     requests: int
-    minutes: int
-    hours: int
-    days: int
+    sums: Mapping[str, int]
     pruned: datetime | None
     problems: tuple[str, ...]
 
@@ -102,24 +105,21 @@ def _checked(db: sqlite3.Connection) -> Checked:
     there = {name for (name,) in db.execute("select name from sqlite_master where type = 'trigger'")}
     problems += [f"the trigger {name} was taken out" for name in sorted(TRIGGERS - there)]
     pruned = pruned_until(db)
-    hours = {"from_at": moment(pruned) if pruned else _ALWAYS, "length": 3_600}
-    minutes = {"from_at": moment(minutes_since(db)), "length": 60}
-    for what, one, other, since in (
-        ("sums by minute", _OF_ROWS, _OF_SUMS.format(table="usage_minutes"), minutes),
-        ("sums by hour", _OF_ROWS, _OF_SUMS.format(table="usage_hours"), hours),
-        ("sums by day", _DAYS_OF_HOURS, _DAYS, hours),
-        ("latencies by minute", _LATENCIES_OF_ROWS, _LATENCIES_OF_SUMS.format(table="usage_minutes"), minutes),
-        ("latencies by hour", _LATENCIES_OF_ROWS, _LATENCIES_OF_SUMS.format(table="usage_hours"), hours),
-        ("latencies by day", _LATENCY_DAYS_OF_HOURS, _LATENCY_DAYS, hours),
-    ):
-        apart = db.execute(_APART.format(one=one, other=other), since).fetchone()[0]
-        if apart:
-            problems.append(f"{apart} {what} are not what they are the sums of")
-    requests, in_minutes, in_hours, in_days = (
-        db.execute(f"select count(*) from {table}").fetchone()[0]
-        for table in ("requests", "usage_minutes", "usage_hours", "usage_days")
-    )
-    return Checked(requests, in_minutes, in_hours, in_days, pruned, tuple(problems))
+    since = {"minutes": moment(minutes_since(db)), "hours": moment(pruned) if pruned else _ALWAYS}
+    of_rows = (("sums", _OF_ROWS, _OF_SUMS), ("latencies", _LATENCIES_OF_ROWS, _LATENCIES_OF_SUMS))
+    of_shorter = (("sums", _OF_SHORTER, _KEPT), ("latencies", _LATENCIES_OF_SHORTER, _LATENCIES_KEPT))
+    shorter = None
+    for unit, length in UNITS.items():
+        values = {"from_at": since.get(unit), "length": length}
+        for what, one, other in of_rows if unit in since else of_shorter:
+            query = _APART.format(one=one.format(shorter=shorter), other=other.format(unit=unit))
+            if apart := db.execute(query, values).fetchone()[0]:
+                problems.append(f"{apart} {what} by {unit[:-1]} are not what they are the sums of")
+        shorter = unit
+    tables = ("requests", *(f"usage_{unit}" for unit in UNITS))
+    counts = {table: db.execute(f"select count(*) from {table}").fetchone()[0] for table in tables}
+    requests, sums = counts["requests"], {unit: counts[f"usage_{unit}"] for unit in UNITS}
+    return Checked(requests, sums, pruned, tuple(problems))
 
 
 async def backup(ledger: Ledger, file: Path) -> None:
@@ -163,7 +163,7 @@ async def prunable(ledger: Ledger, before: datetime) -> int:
 async def prune(ledger: Ledger, before: datetime, now: datetime) -> int:
     """Delete the requests before the day of `before` (UTC), and marks of engine counters; returns how many requests.
 
-    Their sums by hour and day stay, and are what reports read from then on; those by minute go. Others record in
+    Their sums by hour, day and week stay, and are what reports read from then on; those by minute go. Others record in
     between.
 
     Raises:
@@ -208,8 +208,9 @@ async def _trim_minutes(ledger: Ledger, before: datetime) -> None:
             db.execute("update minutes_since set start = max(start, ?)", (since,))
 
     await ledger.do(begin)
-    some = "usage_minutes where (start, series) in (select start, series from usage_minutes where start < ? limit ?)"
-    await _delete(ledger, some, since)
+    for table in ("usage_minutes", "latency_minutes"):
+        some = f"{table} where (start, series) in (select start, series from {table} where start < ? limit ?)"
+        await _delete(ledger, some, since)
 
 
 async def _delete(ledger: Ledger, what: str, before: str | int) -> int:

@@ -63,8 +63,10 @@ def program(state: Path, *words: str, answer: str | None = None) -> subprocess.C
         ("update usage_hours set micro = micro + 1", "sums by hour are not"),
         ("update usage_days set requests = requests + 1", "sums by day are not"),
         ("update usage_minutes set requests = requests + 1", "sums by minute are not"),
-        ("update usage_hours set latency = '{}'", "latencies by hour are not"),
-        ("update usage_days set latency = json_set(latency, '$.t', 99)", "latencies by day are not"),
+        ("update usage_weeks set requests = requests + 1", "sums by week are not"),
+        ("delete from latency_hours", "latencies by hour are not"),
+        ("update latency_days set counts = json_set(counts, '$.t', 99)", "latencies by day are not"),
+        ("update latency_weeks set counts = json_set(counts, '$.t', 99)", "latencies by week are not"),
         ("drop trigger requests_are_summed", "the trigger requests_are_summed was taken out"),
         ("pragma foreign_keys = off; delete from usage_series", "refers to none of usage_series"),
     ],
@@ -195,7 +197,7 @@ async def test_the_commands(tmp_path: Path) -> None:
     ledger = await filled(tmp_path / "genai-tui" / "ledger.db")
     await ledger.close()
     sound = program(tmp_path, "ledger", "check")
-    assert (sound.returncode, sound.stdout.split(",")[0]) == (0, "sound: 40 requests; 40 sums by minute")
+    assert (sound.returncode, sound.stdout.split(",")[0]) == (0, "sound: 40 requests; sums equal them: 40 by minute")
     made = program(tmp_path, "ledger", "backup", str(tmp_path / "copy.db"))
     assert (made.returncode, made.stdout.startswith(f"{tmp_path}/copy.db (")) == (0, True)
     unasked = program(tmp_path, "ledger", "prune", "--before", "4d")
@@ -215,10 +217,10 @@ async def test_the_commands(tmp_path: Path) -> None:
 
 
 def limited_writer(path: Path) -> subprocess.CompletedProcess[str]:
-    """A program that may make no file larger than 500 kB."""
+    """A program that may make no file larger than a megabyte: some rows more than the tables take."""
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 
     command = [sys.executable, "-m", "tests.metering.writer", str(path), "w", "100000"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, preexec_fn=limit)
