@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
+from genai_tui.domain.enforcement import unheld
 from genai_tui.domain.keys import KeyRecord, Selection
 from genai_tui.domain.organizations import in_the_way, key_doubts
 from genai_tui.domain.problems import Problem
@@ -332,6 +333,7 @@ Last used is what the ledger of this machine has seen within 90 days; `–` is n
                 deployments,
                 self.services.keys.create,
                 self.services.clock,
+                unheld=unheld(picture.endpoints()),
                 organization=organization or (organizations[0].metadata.name if len(organizations) == 1 else ""),
                 user=user,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genai_tui.commands.output import Format, as_json, as_yaml, confirm, note, timestamp, write
 from genai_tui.commands.usage import parse_duration
-from genai_tui.domain.enforcement import keeps_no_key
+from genai_tui.domain.enforcement import unheld
 from genai_tui.domain.keys import KeyRecord, KeyRequest, Selection
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.errors import BadInput, NotFound
@@ -50,11 +50,9 @@ async def create(
     write(f"export API_KEY={key.text}")
     until = f", until {timestamp(record.expires)}" if record.expires else ""
     note(f"key {record.id} of {record.user} in {record.organization}{until}; it is shown this once")
-    if record.expires or record.deployments:
-        rows = services.picture.endpoints()
-        unkept = [row.name for row in rows if row.document is not None and keeps_no_key(row.document.spec)]
-        if unkept:
-            note(f"what it may call, and until when, does not hold at {', '.join(unkept)}: no key is checked there")
+    bounded = record.expires or record.deployments
+    if bounded and (where := unheld(services.picture.endpoints())):
+        note(where)
 
 
 async def revoke(services: Services, selection: Selection, *, yes: bool) -> None:

@@ -6,7 +6,7 @@ current generation and a probe agrees; everything less says what it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from genai_tui.domain.deployment import DeploymentSpec, RateLimits, SharingMode
 from genai_tui.domain.keys import DEPLOYMENTS, EXPIRES
 from genai_tui.domain.naming import GROUP
 from genai_tui.domain.problems import FieldProblem
+from genai_tui.domain.rows import EndpointRow
 
 ORGANIZATION_LABEL = f"{GROUP}/org"
 USER_LABEL = f"{GROUP}/user"
@@ -49,6 +50,14 @@ def kept_by(endpoint: EndpointSpec | None) -> str:
 def keeps_no_key(endpoint: EndpointSpec) -> bool:
     """Whether anyone who reaches its hostname may call, so that no expiry and no confinement of a key holds there."""
     return endpoint.exposure == "gateway" and endpoint.enforcement is None
+
+
+def unheld(endpoints: Iterable[EndpointRow]) -> str:
+    """A sentence on where no key is checked, for whoever makes one that ends or is confined; empty: nowhere."""
+    names = [row.name for row in endpoints if row.document is not None and keeps_no_key(row.document.spec)]
+    if not names:
+        return ""
+    return f"what it may call, and until when, does not hold at {', '.join(names)}: no key is checked there"
 
 
 @dataclass(frozen=True, slots=True)

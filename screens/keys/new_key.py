@@ -39,6 +39,7 @@ class NewKeyDialog(Dialog[NewKey]):
         deployments: those there are, as `namespace/name`.
         create: makes the key.
         clock: the time.
+        unheld: where no key is checked (`enforcement.unheld`).
         organization: the one that is filled in.
         user: the one that is filled in.
     """
@@ -57,12 +58,13 @@ class NewKeyDialog(Dialog[NewKey]):
         create: Create,
         clock: Callable[[], datetime],
         *,
+        unheld: str = "",
         organization: str = "",
         user: str = "",
     ) -> None:
         super().__init__("New API key")
         self._organizations, self._deployments = organizations, deployments
-        self._create, self._clock = create, clock
+        self._create, self._clock, self._unheld = create, clock, unheld
         self._first = {"organization": organization, "user": user}
         self._making = False
 
@@ -141,7 +143,10 @@ class NewKeyDialog(Dialog[NewKey]):
             self._offer_users()
         _, wrong = self._read()
         here = next((problem for problem in wrong if problem.field == field and self._text(field)), None)
-        self._say(here.message if here else "")
+        if here is not None:
+            self._say(here.message)
+        else:
+            self._say(self._unheld if self._text("expires") or self._text("deployments") else "", wrong=False)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from genai_tui.domain.documents import Organization
 from genai_tui.domain.usage import Source, UsageLine
@@ -88,6 +88,26 @@ async def test_a_key_is_made_for_whom_the_cursor_is_on_and_shown_once() -> None:
         (made,) = world.keys.made
         assert (made.organization, made.user, made.name) == ("org-a", "alice", "laptop")
         assert made.expires == NOW + timedelta(days=30)
+
+
+async def test_a_key_that_ends_says_where_nobody_looks_at_that() -> None:
+    world, said = FakeServices(), "does not hold at public: no key is checked there"
+    (row,) = (row for row in world.picture.endpoint_rows if row.name == "public")
+    assert row.document is not None
+    bare = row.document.model_copy(update={"spec": row.document.spec.model_copy(update={"enforcement": None})})
+    world.picture.endpoint_rows = (replace(row, document=bare),)
+
+    def note(pilot: Pilot[Any]) -> str:
+        found = pilot.app.screen.query(".key--note").results(Static)
+        return "".join(str(line.render()) for line in found)
+
+    async with access(world) as (pilot, _):
+        await pilot.press("K")
+        await wait_until(pilot, lambda: said in note(pilot))
+        pilot.app.screen.query_one("#key-expires", Input).value = ""
+        await wait_until(pilot, lambda: said not in note(pilot))
+        pilot.app.screen.query_one("#key-deployments", Input).value = "team-a/chat"
+        await wait_until(pilot, lambda: said in note(pilot))
 
 
 async def test_a_refused_key_keeps_what_was_typed() -> None:
