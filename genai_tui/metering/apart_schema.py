@@ -21,24 +21,27 @@ _PATHS = ("'$.' || new.first", "'$.' || new.whole")
 def set_apart(db: Database) -> None:
     """Move the latencies of each sum into a table of their own, and add up weeks of the days."""
     db.execute("drop trigger requests_are_summed")
-    sums = ", ".join(f"{name} integer not null" for name in SUMS)
+    names = f"start, series, {', '.join(SUMS)}, last_us"
     series = "start integer not null, series integer not null references usage_series (id)"
-    db.execute(
-        f"create table usage_weeks ({series}, {sums}, last_us integer not null, primary key (start, series), "
-        "check (typeof(micro) = 'integer')) without rowid"
-    )
+    sums = ", ".join(f"{name} integer not null" for name in SUMS)
     for unit in UNITS:
+        if unit in _MOVED:
+            db.execute(f"alter table usage_{unit} rename to usage_{unit}_before")
+        db.execute(
+            f"create table usage_{unit} ({series}, {sums}, last_us integer not null, primary key (start, series), "
+            "check (typeof(micro) = 'integer')) without rowid"
+        )
         db.execute(
             f"create table latency_{unit} ({series}, counts text not null, primary key (start, series)) without rowid"
         )
     for unit in _MOVED:
-        db.execute(
-            f"insert into latency_{unit} select start, series, latency from usage_{unit} where latency <> '{{}}'"
-        )
-        db.execute(f"alter table usage_{unit} drop column latency")
+        before = f"usage_{unit}_before"
+        db.execute(f"insert into usage_{unit} ({names}) select {names} from {before}")
+        db.execute(f"insert into latency_{unit} select start, series, latency from {before} where latency <> '{{}}'")
+        db.execute(f"drop table {before}")
     week = f"start / {UNITS['weeks']} * {UNITS['weeks']}"
     db.execute(
-        f"insert into usage_weeks (start, series, {', '.join(SUMS)}, last_us) "
+        f"insert into usage_weeks ({names}) "
         f"select {week}, series, {', '.join(f'sum({name})' for name in SUMS)}, max(last_us) "
         "from usage_days group by 1, 2"
     )

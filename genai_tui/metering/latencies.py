@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from genai_tui.domain.latency import Latencies
 from genai_tui.domain.usage import Dimension, Waits
+from genai_tui.errors import GenaiTuiError
 from genai_tui.metering.reports import GROUPS, Selection, of_parts
 from genai_tui.metering.rows import Place
 
@@ -43,12 +44,12 @@ _OF_SUMS = """
 
 
 def waits_by(db: sqlite3.Connection, by: Dimension, selection: Selection) -> dict[Place, Waits]:
-    """By the groups of one dimension, source and currency."""
+    """By the groups of one dimension, source and currency. Raises GenaiTuiError where the counts are damaged."""
     return _waits(db, selection, GROUPS[by], None)
 
 
 def waits_over_time(db: sqlite3.Connection, every_s: int, selection: Selection) -> dict[Place, Waits]:
-    """By period (of `every_s`, whole since 1970 in UTC), source and currency."""
+    """By period (of `every_s`, whole since 1970 in UTC), source and currency. Raises as `waits_by`."""
     return _waits(db, selection, "''", every_s)
 
 
@@ -64,7 +65,11 @@ def _waits(db: sqlite3.Connection, selection: Selection, group: str, every_s: in
         if not number % _AT_ONCE:
             _count(waiting, members)
     _count(waiting, members)
-    return {where: _told(mine.items()) for where, mine in members.items()}
+    try:
+        return {where: _told(mine.items()) for where, mine in members.items()}
+    except (ValueError, KeyError, IndexError) as error:
+        why = "what is kept of how long requests took is not as it was written"
+        raise GenaiTuiError("the ledger is damaged", why=why, next_step="see: genai-tui ledger check") from error
 
 
 def _count(waiting: defaultdict[Place, list[str]], members: Mapping[Place, Counter[str]]) -> None:

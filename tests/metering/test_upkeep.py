@@ -83,6 +83,20 @@ async def test_a_check_finds_what_is_wrong(tmp_path: Path, damage: str, said: st
     await ledger.close()
 
 
+@pytest.mark.parametrize("counts", ["", "{}", "{", '{"t91000":1', '{"x1":1}', '{"t91000":"many"}', "[1]", "nothing"])
+async def test_damaged_latencies_are_said_and_the_sums_beside_them_still_told(tmp_path: Path, counts: str) -> None:
+    ledger = await filled(tmp_path / "ledger.db", 2)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as db:
+        for unit in ("minutes", "hours", "days", "weeks"):
+            db.execute(f"update latency_{unit} set counts = ?", (counts,))
+        db.commit()
+    with pytest.raises(GenaiTuiError, match="damaged") as caught:
+        await ledger.usage(Dimension.USER, EVER, waits=True)
+    assert "ledger check" in caught.value.problem.next_step
+    assert sum(line.requests for line in await ledger.usage(Dimension.USER, EVER)) == 8
+    await ledger.close()
+
+
 async def test_a_backup_is_whole_private_and_overwrites_nothing(tmp_path: Path) -> None:
     ledger, copy = await filled(tmp_path / "ledger.db"), tmp_path / "copy.db"
     await upkeep.backup(ledger, copy)
