@@ -90,6 +90,7 @@ def build_services(settings: Settings) -> Services:
         gpu_accounts=_later(lambda: wiring().gpu_accounts),
         refusals=_later(lambda: wiring().refusals),
         windows=_later(lambda: wiring().windows),
+        limitador=_later(lambda: wiring().limitador),
         drafts=DraftFiles(settings.state / "drafts"),
         conversations=_later(lambda: wiring().conversations),
         prompts=_later(lambda: wiring().prompts),

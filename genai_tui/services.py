@@ -410,7 +410,8 @@ class Services:
     `diff_documents` says what that would change, as a unified diff. `retry` tries at once what failed and waits to be
     tried again. `lend_terminal` says how a credential plugin that talks to the operator gets the terminal. `close` ends
     everything. `confirm_writes` says how the operator is asked, in a context marked as production, before anything is
-    written: with what it is, once an act.
+    written: with what it is, once an act. `windows` are the counters of the embedded gateway on this machine,
+    `limitador` those of Kuadrant in this cluster.
     """
 
     session: Session
@@ -423,6 +424,7 @@ class Services:
     gpu_accounts: GpuAccounts
     refusals: Refusals
     windows: GatewayWindows
+    limitador: GatewayWindows
     drafts: Drafts
     conversations: Shelf[SavedConversation]
     prompts: Shelf[SavedPrompt]

@@ -80,13 +80,14 @@ class Refusals(Protocol):
 
 
 class GatewayWindows(Protocol):
-    """The counters of the embedded gateway of this cluster that runs on this machine with this state directory."""
+    """The counters of one gateway: the embedded one on this machine, or one of the cluster."""
 
     async def of(self, ref: Ref) -> Counters:
         """Those of a deployment.
 
         Raises:
-            Unreachable: none runs, or it does not tell; in words why.
+            GenaiTuiError: they are not known; in words why. Unreachable: none runs, or it does not tell. NotPermitted:
+                this identity may not ask.
         """
         ...
 

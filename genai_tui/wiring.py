@@ -34,6 +34,7 @@ from genai_tui.kube import logs as kube_logs
 from genai_tui.kube.access import Access
 from genai_tui.kube.connection import Connection
 from genai_tui.kube.gateways import Gateways
+from genai_tui.kube.limitador import Limitador
 from genai_tui.kube.reads import ping, watch
 from genai_tui.metering.audit import AuditRows
 from genai_tui.metering.budgets import BudgetRows
@@ -108,6 +109,7 @@ class Wiring:
         self.usage = self._ledger
         self.refusals = RefusalRows(self._ledger)
         self.windows = ToldCounters(settings.state, session.server)
+        self.limitador = Limitador(connection, session.system_namespace)
         self.budgets = BudgetRows(self._ledger, session.server, now)
         gpu_time = GpuTimeRows(self._ledger, session.server)
         self.gpu_accounts = GpuAccounts(gpu_time, self._ledger, picture, session.server, now)
@@ -331,6 +333,7 @@ class Wiring:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=0.5)
         await self._ways.close()
+        await self.limitador.close()
         await self._public.close()
         await self._connection.close()
         await self._ledger.close()

@@ -53,9 +53,10 @@ class LimitsScreen(LedgerScreen):
 # Limits
 
 For each organization, user and key that may call the deployment: how much of each limit is used in the window that is
-open now, and when it ends, as the embedded gateway counts. A limit whose bar is full refuses the next request. Below
-stands what was refused last and why. It is asked every two seconds. Where the counters are not known here (a gateway of
-the cluster keeps them, or the embedded one does not run on this machine) a dash stands in their place, and why.
+open now, and when it ends, as the embedded gateway counts, or Kuadrant's Limitador where that keeps the limits. A limit
+whose bar is full refuses the next request. Below stands what the embedded gateway refused last and why. It is asked
+every two seconds. Where the counters are not known here (Envoy Gateway keeps them, Limitador cannot be reached, or no
+embedded gateway runs on this machine) a dash stands in their place, and why.
 
 `t` chooses a key: its own limits, and whether a request with it would be let in now, or by which limit refused; `esc`
 goes back to all keys. Limits themselves are changed in the deployment's form.
@@ -157,7 +158,7 @@ def _refused(now: LimitsNow) -> str:
     if now.unknown:
         lines.append(f"{count(now.unknown)} requests without a known key (401), to whatever deployment")
     if not lines:
-        return "" if now.not_known else "nothing was refused in the last hour"
+        return now.nothing_refused
     return "\n".join(["refused in the last hour", *lines])
 
 

@@ -17,7 +17,7 @@ _COLUMNS = ("level", "who", "unit", "used", "limit", "resets in")
 
 
 async def limits(services: Services, name: str, namespace: str | None, *, key_id: str | None, form: Format) -> None:
-    """Print the use of every limit, of one key or of all that may call, as the gateway of this machine tells it.
+    """Print the use of every limit, of one key or of all that may call, as the gateway that keeps them tells it.
 
     Raises:
         NotFound, BadInput: nothing, or more than one thing, is called so; the deployment was made by others.
@@ -48,8 +48,8 @@ async def limits(services: Services, name: str, namespace: str | None, *, key_id
     if now.refused:
         rows = [(timestamp(one.last), one.who, one.key, one.status, one.count, one.reason) for one in now.refused]
         write("\n" + as_table(("refused last", "who", "key", "status", "times", "reason"), rows))
-    elif not now.not_known:
-        write("nothing was refused in the last hour")
+    elif now.nothing_refused:
+        write(now.nothing_refused)
     if now.unknown:
         write(f"{now.unknown} requests came without a known key in the last hour, to whatever deployment")
     note(now.source)

@@ -1,4 +1,4 @@
-"""How far the limits of a deployment are used up now, as the gateway's own counters say; or why that is not known.
+"""How far the limits of a deployment are used up now, as its gateway's own counters say; or why that is not known.
 
 What was recorded cannot say it: windows begin anew with the gateway, and what a cancelled answer was charged is no row.
 """
@@ -17,10 +17,7 @@ from genai_tui.domain.limits import Caller, Level, OpenWindow, Reading, Unit, Wi
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.sharing import shared_with
 
-_KEEPERS = {
-    Backend.ENVOY: "Envoy Gateway keeps the counters in its Redis, and they are not read here",
-    Backend.KUADRANT: "Kuadrant's Limitador keeps the counters, and they are not read here",
-}
+_IN_REDIS = "Envoy Gateway keeps the counters in its Redis, and they are not read here"
 
 
 def caller_of(key: KeyRecord) -> Caller:
@@ -30,14 +27,29 @@ def caller_of(key: KeyRecord) -> Caller:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What the embedded gateway counted of one deployment in the windows that are open; it counts since `since`."""
+    """What a gateway counted of one deployment in the windows that are open.
 
-    since: datetime
+    Attributes:
+        since: since when it counts; None where it does not tell.
+        open: the windows; a limit of a caller without one is not used at all.
+        kept: the limits it keeps; None for all that are set.
+    """
+
+    since: datetime | None = None
     open: tuple[OpenWindow, ...] = ()
+    kept: frozenset[tuple[Level, Unit]] | None = None
 
     def windows(self, ref: Ref) -> Windows:
         """As counters that can be asked; the time of telling is 0."""
         return Windows.from_open(str(ref), self.open)
+
+    def lacking(self, limits: RateLimits) -> tuple[str, ...]:
+        """The limits that are set and not kept, in words: what is used of them is not 0, but not known."""
+        set_ = Windows().readings("", Caller("", "", ""), limits, 0.0)
+        kept = self.kept
+        return tuple(
+            f"{one.level} {one.unit}" for one in set_ if kept is not None and (one.level, one.unit) not in kept
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Use:
 
 
 def kept_elsewhere(name: str, endpoint: EndpointSpec | None) -> str:
-    """Why no embedded gateway counts what comes to an endpoint: another one does, or nobody; empty where it does.
+    """Why the counters of an endpoint's deployments cannot be read from here; empty where they can.
 
     Args:
         name: the endpoint's.
@@ -74,7 +86,7 @@ def kept_elsewhere(name: str, endpoint: EndpointSpec | None) -> str:
     """
     if endpoint is None:
         return f"the endpoint {name} cannot be read, and without it no embedded gateway serves the deployment"
-    return _KEEPERS[Backend(endpoint.enforcement)] if endpoint.enforcement is not None else ""
+    return _IN_REDIS if endpoint.enforcement == Backend.ENVOY.value else ""
 
 
 def uses(windows: Windows | None, ref: Ref, limits: RateLimits, callers: Iterable[Caller]) -> tuple[Use, ...]:
@@ -108,7 +120,7 @@ class Verdict:
 
 
 def verdict(windows: Windows, ref: Ref, sharing: Sharing, limits: RateLimits, key: KeyRecord, now: datetime) -> Verdict:
-    """What the embedded gateway would say to a request with this key, in the order it checks."""
+    """What a gateway with these counters would say to a request with this key, in the order gateways check."""
     if key.expired(now):
         return Verdict(401, f"key {key.id} has expired")
     if not shared_with(sharing, key.organization):

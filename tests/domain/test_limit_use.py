@@ -77,9 +77,17 @@ def test_a_refusal_names_what_refuses_in_the_order_of_the_gateway() -> None:
     assert verdict(windows, REF, Sharing(), LIMITS, replace(KEYS[0], expires=BEGAN), BEGAN).status == 401
 
 
+def test_a_limit_that_is_not_kept_is_named() -> None:
+    kept = frozenset((level, unit) for level in Level for unit in Unit) - {(Level.USER, Unit.TOKENS)}
+    assert Counters(kept=kept).lacking(LIMITS) == ("user tokens",)
+    assert Counters(kept=kept).lacking(LIMITS.model_copy(update={"user": Limits(requests_per_minute=1)})) == ()
+    assert Counters(kept=frozenset()).lacking(RateLimits()) == Counters().lacking(LIMITS) == ()
+
+
 def test_counters_of_others_are_said_to_be_theirs() -> None:
     gateway = {"hostname": "a.example.com", "exposure": "gateway", "gateway": {"namespace": "g", "name": "g"}}
-    kuadrant = EndpointSpec.model_validate(gateway | {"enforcement": "kuadrant"})
-    assert "Limitador" in kept_elsewhere("e", kuadrant)
+    envoy = EndpointSpec.model_validate(gateway | {"enforcement": "envoy-ai-gateway"})
+    assert "Envoy Gateway keeps the counters in its Redis" in kept_elsewhere("e", envoy)
+    assert kept_elsewhere("e", EndpointSpec.model_validate(gateway | {"enforcement": "kuadrant"})) == ""
     assert kept_elsewhere("e", EndpointSpec.model_validate(gateway)) == ""
     assert "the endpoint e cannot be read" in kept_elsewhere("e", None)

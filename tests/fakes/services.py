@@ -780,6 +780,7 @@ class FakeServices:
         self.gpu_accounts = FakeGpuAccounts()
         self.refusals = FakeRefusals()
         self.windows = FakeWindows()
+        self.limitador = FakeWindows()
         self.drafts = FakeDrafts()
         self.conversations: FakeShelf[SavedConversation] = FakeShelf()
         self.prompts: FakeShelf[SavedPrompt] = FakeShelf()
@@ -810,6 +811,7 @@ class FakeServices:
             gpu_accounts=self.gpu_accounts,
             refusals=self.refusals,
             windows=self.windows,
+            limitador=self.limitador,
             drafts=self.drafts,
             conversations=self.conversations,
             prompts=self.prompts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from genai_tui.domain.limit_use import Counters
 from genai_tui.domain.limits import Level, OpenWindow, Unit
 from genai_tui.domain.refusals import Refusal
 from genai_tui.domain.rows import EndpointRow, Ref
-from genai_tui.errors import GenaiTuiError, Unreachable
+from genai_tui.errors import GenaiTuiError, NotPermitted, Unreachable
 from screens.limits import LimitsScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeServices
@@ -59,6 +60,16 @@ def busy_world() -> FakeServices:
     return world
 
 
+def at_gateway(world: FakeServices, enforcement: str) -> None:
+    """The endpoint of the deployments is one that a gateway of the cluster keeps."""
+    spec = {
+        "hostname": "chat.example.com", "exposure": "gateway",
+        "gateway": {"namespace": "g", "name": "g"}, "enforcement": enforcement,
+    }  # fmt: skip
+    document = Endpoint.model_validate({"metadata": {"name": "internal"}, "spec": spec})
+    world.picture.endpoint_rows = (EndpointRow("internal", document, 1, tour.NOW),)
+
+
 async def test_every_limit_is_shown_with_its_window_and_a_key_is_tried() -> None:
     async with showing(busy_world(), LimitsScreen(CHAT), size=(120, 30)) as pilot:
         await wait_until(pilot, lambda: "alice" in page(pilot.app))
@@ -88,10 +99,29 @@ async def test_no_limits_no_keys_others_and_a_broken_ledger_are_said() -> None:
         await wait_until(pilot, lambda: "✖ the ledger is damaged" in page(pilot.app))
 
 
+async def test_where_kuadrant_keeps_the_limits_its_counters_are_shown_and_no_refusal_is_denied() -> None:
+    world = busy_world()
+    at_gateway(world, "kuadrant")
+    world.windows.failure = Unreachable("no embedded gateway of this cluster runs on this machine")
+    world.refusals.rows = ()
+    windows = (*counted("alice", "k-11111111", 7, 61_234), *counted("bob", "k-22222222", 0, 0))
+    world.limitador.counters = Counters(None, windows, frozenset((level, unit) for level in Level for unit in Unit))
+    async with showing(world, LimitsScreen(CHAT), size=(120, 30)) as pilot:
+        await wait_until(pilot, lambda: "61,234 spent" in page(pilot.app))
+        assert "as Kuadrant's Limitador counts\n" in re.sub(" +\n", "\n", page(pilot.app) + "\n")
+        assert "what was refused is not known here: Kuadrant does not tell" in page(pilot.app)
+        await pilot.press("t", *"1111", "enter")
+        await wait_until(pilot, lambda: "it would be refused with 429: Rate limit reached for user" in page(pilot.app))
+        await pilot.press("t", *"2222", "enter")
+        await wait_until(pilot, lambda: "would be let in now" in page(pilot.app))
+        assert "embedded" not in page(pilot.app)
+
+
 @pytest.mark.parametrize(
     ("enforcement", "said"),
     [
-        ("kuadrant", "Kuadrant's Limitador keeps the counters, and they are not read here"),
+        ("kuadrant", "vera may not get limitadors.limitador.kuadrant.io in namespace genai-tui"),
+        ("lacking", "Kuadrant's Limitador does not have the limit of user requests and user tokens"),
         ("envoy-ai-gateway", "Envoy Gateway keeps the counters in its Redis"),
         ("none", "no embedded gateway of this cluster runs on this machine"),
         ("away", "the endpoint internal cannot be read"),
@@ -106,13 +136,16 @@ async def test_what_is_not_known_is_no_zero_and_no_verdict(enforcement: str, sai
         case "none":
             why = "no embedded gateway of this cluster runs on this machine with this state directory"
             world.windows.failure = Unreachable(why, next_step="ask where it runs")
+        case "kuadrant":
+            at_gateway(world, "kuadrant")
+            world.limitador.failure = NotPermitted(
+                "vera may not get limitadors.limitador.kuadrant.io in namespace genai-tui"
+            )
+        case "lacking":
+            at_gateway(world, "kuadrant")
+            world.limitador.counters = Counters(kept=frozenset())
         case _:
-            spec = {
-                "hostname": "chat.example.com", "exposure": "gateway",
-                "gateway": {"namespace": "g", "name": "g"}, "enforcement": enforcement,
-            }  # fmt: skip
-            document = Endpoint.model_validate({"metadata": {"name": "internal"}, "spec": spec})
-            world.picture.endpoint_rows = (EndpointRow("internal", document, 1, tour.NOW),)
+            at_gateway(world, enforcement)
     async with showing(world, LimitsScreen(CHAT), size=(160, 30)) as pilot:
         await wait_until(pilot, lambda: f"not known here: {said[:12]}" in page(pilot.app))
         assert said in page(pilot.app)

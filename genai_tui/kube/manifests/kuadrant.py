@@ -6,6 +6,8 @@ Sources: https://docs.kuadrant.io/latest/kuadrant-operator/doc/reference/authpol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from genai_tui.domain.deployment import DeploymentSpec
 from genai_tui.domain.enforcement import (
     AUTH_POLICY,
@@ -17,6 +19,17 @@ from genai_tui.domain.enforcement import (
     limits_by_level,
 )
 from genai_tui.kube.manifests.parts import Json, authentication, authorization, item, route_rule
+
+_SHORTS = tuple(short for _, short, _ in LEVELS)
+REQUEST_LIMITS: Mapping[str, str] = {short: f"{short}-rpm" for short in _SHORTS}
+"""How a level's limit is called in the RateLimitPolicy, by the short name of the level."""
+TOKEN_LIMITS: Mapping[str, str] = {short: f"{letter}-{short}-tpm" for letter, short in zip("abc", _SHORTS, strict=True)}
+"""The same in the TokenRateLimitPolicy. The widest is the first by name: up to 1.5.2 only that is checked in time."""
+
+
+def claim(short: str) -> str:
+    """The expression whose value is the subject of a level, as counters are kept by it."""
+    return f"auth.identity.{short}"
 
 
 def render(name: str, namespace: str, spec: DeploymentSpec, parent: Json, hostname: str) -> tuple[Json, ...]:
@@ -41,22 +54,20 @@ def render(name: str, namespace: str, spec: DeploymentSpec, parent: Json, hostna
 
 def _request_limits(spec: DeploymentSpec) -> Json:
     return {
-        f"{short}-rpm": _limit(short, requests)
+        REQUEST_LIMITS[short]: _limit(short, requests)
         for short, requests, _ in limits_by_level(spec.rate_limits)
         if requests is not None
     }
 
 
 def _token_limits(spec: DeploymentSpec) -> Json:
-    """Named so that the widest comes first: up to 1.5.2 only the first by name is checked in time."""
     posts = [{"predicate": 'request.method == "POST"'}]
-    levels = zip("abc", limits_by_level(spec.rate_limits), strict=True)
     return {
-        f"{letter}-{short}-tpm": _limit(short, tokens) | {"when": posts}
-        for letter, (short, _, tokens) in levels
+        TOKEN_LIMITS[short]: _limit(short, tokens) | {"when": posts}
+        for short, _, tokens in limits_by_level(spec.rate_limits)
         if tokens is not None
     }
 
 
 def _limit(short: str, limit: int) -> Json:
-    return {"rates": [{"limit": limit, "window": "1m"}], "counters": [{"expression": f"auth.identity.{short}"}]}
+    return {"rates": [{"limit": limit, "window": "1m"}], "counters": [{"expression": claim(short)}]}
