@@ -26,6 +26,7 @@ from screens.widgets.virtual_table import Cell, Cells, Column, VirtualTable
 
 KEYS_EVERY_S = 20.0
 """Keys change seldom, and are asked from the cluster."""
+_ASKING = "limits"
 _BAR = 8
 _REFUSED_SHOWN = 5
 _NEARLY = 0.8
@@ -88,7 +89,12 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         super().on_mount()
         self.say("nothing", "asking the gateway ...")
 
-    @work(exclusive=True, group="limits", exit_on_error=False)
+    def _read_again(self) -> None:
+        # A gateway of the cluster may take longer than the pause: another question would end this one unanswered.
+        if all(worker.is_finished for worker in self.workers if worker.node is self and worker.group == _ASKING):
+            super()._read_again()
+
+    @work(exclusive=True, group=_ASKING, exit_on_error=False)
     async def action_read(self) -> None:
         """Read the keys and the counters, and draw."""
         of = f", key {self._chosen.id} of {self._chosen.user} ({self._chosen.organization})" if self._chosen else ""

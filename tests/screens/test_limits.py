@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -86,6 +87,28 @@ async def test_every_limit_is_shown_with_its_window_and_a_key_is_tried() -> None
         await wait_until(pilot, lambda: "refused with 401: key k-33333333 has expired" in page(pilot.app))
         await pilot.press("escape")
         await wait_until(pilot, lambda: "3 keys may call" in page(pilot.app))
+
+
+async def test_a_gateway_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LimitsScreen, "READ_EVERY_S", 0.01)
+    world = busy_world()
+    asked: list[asyncio.Event] = []
+
+    async def slowly(ref: Ref) -> Counters:
+        asked.append(asyncio.Event())
+        await asked[-1].wait()
+        return world.windows.counters
+
+    monkeypatch.setattr(world.windows, "of", slowly)
+    async with showing(world, LimitsScreen(CHAT), size=(120, 30)) as pilot:
+        await wait_until(pilot, lambda: bool(asked))
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+        first = len(asked)
+        asked[-1].set()
+        await wait_until(pilot, lambda: "60,000 spent" in page(pilot.app))
+        await wait_until(pilot, lambda: len(asked) > first)
+    assert first <= 2, "once when it is mounted, once when it comes to the front"
 
 
 async def test_no_limits_no_keys_others_and_a_broken_ledger_are_said() -> None:
