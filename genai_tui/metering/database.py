@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from pathlib import Path
 from genai_tui.errors import GenaiTuiError
 
 BUSY_LIMIT_S = 10.0
+_making = threading.Lock()
+"""The threads of one process open the file one after the other: none has it open while another makes it."""
 
 
 def open_ledger(path: Path, busy_limit_s: float = BUSY_LIMIT_S) -> sqlite3.Connection:
@@ -42,13 +45,18 @@ def open_ledger(path: Path, busy_limit_s: float = BUSY_LIMIT_S) -> sqlite3.Conne
 
 
 def _make_private(path: Path) -> None:
-    """SQLite gives its journal files the mode of the database, so this covers all three."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if stat.S_IMODE(os.fstat(file).st_mode) & 0o077:
-            os.fchmod(file, 0o600)
-    finally:
-        os.close(file)
+    """SQLite gives its journal files the mode of the database, so this covers all three.
+
+    A file that is there is not opened: whoever closes it lets go of every lock that this process has on it (close(2) in
+    POSIX), those of SQLite too, and another program would take away the log that is still written to.
+    """
+    target = path.resolve()
+    with _making:
+        try:
+            os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            if stat.S_IMODE(target.stat().st_mode) & 0o077:
+                target.chmod(0o600)
 
 
 def _journal_ahead(connection: sqlite3.Connection, busy_limit_s: float) -> None:

@@ -1,4 +1,4 @@
-"""A program that writes to a ledger: prints the id of each row once the ledger has acknowledged it.
+"""A program that writes to a ledger and reads it, as a console does: prints the id of each row once it is acknowledged.
 
 Usage: python -m tests.metering.writer FILE NAME COUNT
 """
@@ -12,9 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from genai_tui.domain.money import Price
-from genai_tui.domain.usage import RequestRecord, Source, TokenUsage
+from genai_tui.domain.usage import Dimension, RequestRecord, Source, TokenUsage
 from genai_tui.metering.ledger import Ledger
 
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 PRICE = Price("USD", Decimal("0.20"), Decimal("0.60"))
 
 
@@ -28,6 +29,7 @@ def request(id: str, usage: TokenUsage | None = None, price: Price | None = PRIC
 
 async def write(path: Path, name: str, count: int) -> None:
     ledger = Ledger(path)
+    await ledger.usage(Dimension.MODEL, EVER)
     for number in range(count):
         at = datetime.now(UTC).isoformat()
         await ledger.record(request(f"{name}-{number}", TokenUsage(3, 4, 7), at=at))
