@@ -20,6 +20,7 @@ from genai_tui.domain.problems import FieldProblem
 from genai_tui.errors import BadInput, GenaiTuiError
 from genai_tui.keyrings import Keyring, NoKeyring
 from genai_tui.known_secrets import remember
+from genai_tui.paths import typed_path
 from genai_tui.settings import TOKEN_SOURCES, Settings, TokenSource
 
 COMMAND_LIMIT_S = 20.0
@@ -197,13 +198,13 @@ def _hub_file(wanted: Credential) -> TokenSource | None:
         return None
     home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
     named = os.environ.get(_HUB_FILE)
-    path = Path(named or os.path.join(home, "token")).expanduser()
+    path = typed_path(named or os.path.join(home, "token"))
     return TokenSource(file=str(path)) if named or path.is_file() else None
 
 
 def _read(wanted: Credential, path: str) -> str:
     try:
-        with Path(path).expanduser().open("rb") as file:
+        with typed_path(path).open("rb") as file:
             return file.read(_LARGEST).decode()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"

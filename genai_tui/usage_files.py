@@ -13,6 +13,7 @@ from pathlib import Path
 from genai_tui.domain.latency import Latencies
 from genai_tui.domain.trends import UsagePoint
 from genai_tui.domain.usage import Dimension, Source, UsageLine
+from genai_tui.paths import typed_path
 
 Row = Mapping[str, object]
 
@@ -70,15 +71,18 @@ def as_csv(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
 
 def file_problem(name: str) -> str:
     """Why no file can be written there, as far as can be told before; empty if it can."""
-    path = Path(name.strip()).expanduser()
+    path = typed_path(name)
     if not name.strip():
         return "write the name of a file"
     if path.suffix not in (".csv", ".json"):
         return "end the name in .csv or .json"
-    if path.exists():
-        return "there is a file of that name already; write another name"
-    if not path.parent.is_dir():
-        return f"there is no directory {path.parent}"
+    try:
+        if path.exists():
+            return "there is a file of that name already; write another name"
+        if not path.parent.is_dir():
+            return f"there is no directory {path.parent}"
+    except OSError as error:
+        return f"no file can be made there: {error.strerror}"
     return ""
 
 
@@ -88,7 +92,7 @@ def write_items(name: str, items: Sequence[Row]) -> Path:
     Raises:
         OSError: it cannot be written, or is there already.
     """
-    path = Path(name.strip()).expanduser().absolute()
+    path = typed_path(name).absolute()
     text = as_csv(items) if path.suffix == ".csv" else json.dumps({"items": items}, indent=2, ensure_ascii=False) + "\n"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:

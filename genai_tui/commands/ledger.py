@@ -10,6 +10,7 @@ from genai_tui.commands.usage import parse_duration
 from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted
 from genai_tui.metering import upkeep
 from genai_tui.metering.ledger import Ledger
+from genai_tui.paths import typed_path
 from genai_tui.settings import LEAST_KEPT, Settings
 
 
@@ -60,7 +61,7 @@ async def _check(opened: Ledger, path: Path) -> None:
 async def _backup(opened: Ledger, path: Path, file: str | None) -> None:
     if not file:
         raise BadInput("ledger backup needs a file", next_step="genai-tui ledger backup FILE")
-    target = _named(file)
+    target = typed_path(file).absolute()
     note(f"copying {path} ({_size(path)})")
     await upkeep.backup(opened, target)
     write(f"{target} ({_size(target)})")
@@ -92,7 +93,3 @@ async def _prune(opened: Ledger, path: Path, before: str | None, *, yes: bool) -
 def _size(path: Path) -> str:
     size = path.stat().st_size
     return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
-
-
-def _named(file: str) -> Path:
-    return Path(file).expanduser().absolute()

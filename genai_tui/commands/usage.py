@@ -11,6 +11,7 @@ from genai_tui.commands.output import Format, as_table, note, write, wrote_stabl
 from genai_tui.domain import durations
 from genai_tui.domain.usage import Dimension, Source
 from genai_tui.errors import BadInput
+from genai_tui.metering.rows import NO_NAME
 from genai_tui.services import Services
 from genai_tui.usage_files import columns, line_item, point_item
 
@@ -122,6 +123,10 @@ async def usage(
 async def _groups(services: Services, only: Mapping[str, str], namespace: str | None) -> dict[Dimension, str]:
     """The groups that alone count, by the names that lines have."""
     groups = {Dimension(name): group for name, group in only.items()}
+    empty = next((name for name, group in groups.items() if not group.strip()), None)
+    if empty is not None:
+        step = f"name one, or leave --{empty} out; {NO_NAME} is those without"
+        raise BadInput(f"--{empty} is empty", next_step=step)
     source, name = groups.get(Dimension.SOURCE), groups.get(Dimension.DEPLOYMENT)
     if source is not None and source not in tuple(Source):
         raise BadInput(f"there is no source '{source}'", next_step=f"use {', '.join(Source)}")

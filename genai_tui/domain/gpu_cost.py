@@ -257,7 +257,7 @@ def deployment_of(holder: str) -> Ref | None:
 def price_of(kind: str, text: str, now: datetime, known: Iterable[GpuPrice]) -> GpuPrice:
     """`2.50 USD`, or `2.50 USD from 2026-11-01` in UTC.
 
-    Without a day the first price of a node type has always held, and any other holds from now on.
+    Without a day the first price of a node type has always held, and any other holds from the hour of now on.
 
     Raises:
         ValueError: it is none; with a sentence that says what to write.
@@ -272,4 +272,6 @@ def price_of(kind: str, text: str, now: datetime, known: Iterable[GpuPrice]) -> 
         except ValueError as error:
             raise ValueError(f"'{words[2]}' is no day: write it as 2026-11-01") from error
         since = since if since.tzinfo else since.replace(tzinfo=UTC)
-    return parse_price(kind, words[0], words[1].upper(), since)
+    return parse_price(
+        kind, words[0], words[1].upper(), since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    )

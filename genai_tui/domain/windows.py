@@ -15,6 +15,7 @@ _PERIODS = (
     *(timedelta(days=number) for number in (1, 2, 7, 14, 30, 60, 90, 180, 365)),
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=366)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -28,8 +29,8 @@ class Window:
 
     @property
     def before(self) -> Window:
-        """The equally long window that ends where this one begins: what it is compared with."""
-        length = self.until - self.since
+        """The equally long window that ends where this one begins, not before 1970: what it is compared with."""
+        length = max(timedelta(0), min(self.until - self.since, self.since - _EPOCH))
         return Window(self.since - length, self.since, f"the {self.name} before")
 
     @property
@@ -62,15 +63,16 @@ def parse_window(text: str, now: datetime) -> Window:
             raise ValueError(f"'{text.strip()}' has a day that no calendar has") from error
         if after <= first:
             raise ValueError("the first day is after the last one")
+        if first < _EPOCH or after - now > _AHEAD:
+            raise ValueError("write days from 1970-01-01 on, at most a year ahead")
         name = words[0] if len(words) == 1 else f"{words[0]} to {words[1]}"
         return Window(first, after, name)
     length = parse_duration(text)
     if length < timedelta(minutes=1):
         raise ValueError("write at least one minute: 1m")
-    try:
-        return Window(now - length, now, text.strip())
-    except OverflowError as error:
-        raise ValueError(f"'{text.strip()}' is longer than time is kept") from error
+    if length > now - _EPOCH:
+        raise ValueError(f"'{text.strip()}' is longer than time is kept")
+    return Window(now - length, now, text.strip())
 
 
 def length_text(length: timedelta) -> str:

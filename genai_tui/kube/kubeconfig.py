@@ -17,6 +17,7 @@ import yaml
 
 from genai_tui.domain.naming import did_you_mean
 from genai_tui.errors import BadInput, CredentialsRejected
+from genai_tui.paths import typed_path
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -135,14 +136,13 @@ class _Merged:
 
 def _files(path: str | None) -> list[Path]:
     if path is not None:
-        if not Path(path).expanduser().exists():
+        file = typed_path(path)
+        if not file.exists():
             raise BadInput(f"no kubeconfig at {path}")
-        return [Path(path).expanduser()]
+        return [file]
     named = os.environ.get("KUBECONFIG", "")
     if named:
-        return [
-            Path(part).expanduser() for part in named.split(os.pathsep) if part and Path(part).expanduser().exists()
-        ]
+        return [file for part in named.split(os.pathsep) if part and (file := typed_path(part)).exists()]
     default = Path.home() / ".kube" / "config"
     return [default] if default.exists() else []
 

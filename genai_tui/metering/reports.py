@@ -148,8 +148,11 @@ def _cut(since: datetime, end: datetime, lengths: list[timedelta], minutes: date
 
 
 def whole(at: datetime, length: timedelta) -> datetime:
-    """When the whole minute, hour or day of a time began, in UTC."""
-    return _EPOCH + (at - _EPOCH) // length * length
+    """When the whole minute, hour, day or week of a time began, in UTC; not before time itself."""
+    try:
+        return _EPOCH + (at - _EPOCH) // length * length
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _ceiling(at: datetime, length: timedelta) -> datetime:

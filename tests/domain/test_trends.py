@@ -48,10 +48,23 @@ def test_windows_as_people_write_them(text: str, since: datetime, until: datetim
     assert (window.since, window.until) == (since, until)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "30s", "99999999d", "2026-13-01", "2026-11-15 2026-11-01", "9999-12-31"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "soon", "30s", "99999999d", "400000d", "2026-13-01", "2026-11-15 2026-11-01", "9999-12-31", "0001-01-01",
+        "1000-01-01 2026-01-01", "2026-11-01 9999-12-30",
+    ],
+)  # fmt: skip
 def test_what_is_no_window_says_why(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+"):
         parse_window(text, NOW)
+
+
+def test_the_longest_windows_have_one_before_them_too() -> None:
+    for text in ("20000d", "1970-01-01 2026-11-01", "1970-01-01 2027-11-01"):
+        window = parse_window(text, NOW)
+        assert window.before.since <= window.before.until == window.since
+        assert window.periods
 
 
 def test_lengths_read_short() -> None:

@@ -133,6 +133,8 @@ async def test_a_price_of_a_node_type_never_seen_is_warned_of_and_can_be_taken_b
     with pytest.raises(NotFound, match="nope has no price"):
         await command(ledger, "remove-price", "nope")
     await command(ledger, "set-price", "p5", "--price", "3 USD")
+    (_, now_on) = [price.since for price in await rows.prices() if price.node_type == "p5"]
+    assert f"from {now_on:%Y-%m-%dT%H:00:00Z} on" in capsys.readouterr().err, "told as it holds, from its hour"
     with pytest.raises(BadInput, match="several prices"):
         await command(ledger, "remove-price", "p5")
     with pytest.raises(NotFound, match="no price of p5 is '4 USD'"):

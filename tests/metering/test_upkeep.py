@@ -302,6 +302,12 @@ async def test_several_that_record_and_are_killed_keep_each_acknowledged_row_onc
     await ledger.close()
 
 
+def come_and_gone(path: Path, name: str) -> set[str]:
+    command = [sys.executable, "-m", "tests.metering.writer", str(path), name, "3"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    return set(ended.stdout.split())
+
+
 async def test_programs_that_come_and_go_take_nothing_from_one_that_records_and_reads(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     ledger = Ledger(path)
@@ -309,9 +315,7 @@ async def test_programs_that_come_and_go_take_nothing_from_one_that_records_and_
     for turn in range(4):
         await ledger.record(request(f"here-{turn}", TokenUsage(1, 1, 2)))
         acknowledged.add(f"here-{turn}")
-        command = [sys.executable, "-m", "tests.metering.writer", str(path), f"there-{turn}", "3"]
-        other = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-        acknowledged |= set(other.stdout.split())
+        acknowledged |= await asyncio.to_thread(come_and_gone, path, f"there-{turn}")
         assert {row.id for row in await ledger.requests(EVER)} == acknowledged
     await ledger.close()
     again = Ledger(path)

@@ -73,6 +73,8 @@ def found(text: str, by: str) -> dict[str, Any]:
         ("--since 2h --until 10m --by source", "source", {"gateway": 900}),
         ("--since 2026-11-23T11:20:00Z --until 2026-11-23T11:20:01Z", "deployment", {"team-a/chat": 700}),
         ("--since 7d --user alice --by source", "source", {"cli": 15_600, "playground": 50}),
+        ("--since 0001-01-01 --user alice --by source", "source", {"cli": 15_600, "playground": 50}),
+        ("--since 0001-01-02 --user alice --by source", "source", {"cli": 15_600, "playground": 50}),
         ("--since 7d --deployment team-a/chat --source cli", "deployment", {"team-a/chat": 15_600}),
     ],
 )
@@ -166,6 +168,12 @@ async def test_minutes_of_pruned_time_are_told_by_hour_and_it_is_said(
     assert sum(item["requests"] for item in json.loads(said.out)["items"]) == 4
     assert {item["hour"][-7:] for item in json.loads(said.out)["items"]} == {":00:00Z"}
     assert said.err.startswith("by hour, not by minute")
+
+
+@pytest.mark.parametrize("name", ["key", "organization", "user", "model", "deployment", "source"])
+async def test_a_name_that_is_empty_is_refused_and_is_not_everything(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match=f"--{name} is empty"):
+        await ask(tmp_path, f"--{name}", "")
 
 
 async def test_a_source_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A program that writes to a ledger and reads it, as a console does: prints the id of each row once it is acknowledged.
+"""A program that writes to a ledger and reads it, as a console does: prints the id of each acknowledged row.
 
 Usage: python -m tests.metering.writer FILE NAME COUNT
 """

@@ -281,6 +281,10 @@ async def test_the_rows_shown_are_written_into_a_file_and_never_over_another(tmp
         pilot.app.screen.query_one(Input).value = str(taken)
         await pilot.press("enter")
         await wait_until(pilot, lambda: "there is a file of that name already" in page(pilot.app))
+        pilot.app.screen.query_one(Input).value = "~nobody-here/u.csv"
+        await wait_until(pilot, lambda: "there is no directory" in page(pilot.app))
+        pilot.app.screen.query_one(Input).value = "y" * 300 + ".csv"
+        await wait_until(pilot, lambda: "File name too long" in page(pilot.app))
         pilot.app.screen.query_one(Input).value = str(tmp_path / "mine.json")
         await pilot.press("enter")
         await wait_until(pilot, lambda: "1 row written to" in page(pilot.app))
