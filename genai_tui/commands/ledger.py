@@ -91,5 +91,7 @@ async def _prune(opened: Ledger, path: Path, before: str | None, *, yes: bool) -
 
 
 def _size(path: Path) -> str:
-    size = path.stat().st_size
+    # What was recorded last is in the log beside the file until SQLite takes it over.
+    log = path.with_name(f"{path.name}-wal")
+    size = path.stat().st_size + (log.stat().st_size if log.exists() else 0)
     return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"

@@ -116,12 +116,14 @@ class Unattributed:
 def unattributed(lines: Iterable[Reconciliation]) -> Unattributed | None:
     """What is nobody's over all deployments; None where no engine was ever read.
 
-    What the engines of one lost takes nothing off what those of another counted for nobody: below 0 counts as 0.
+    What the engines of one lost takes nothing off what those of another counted for nobody, and lost prompts nothing
+    off completions: below 0 counts as 0.
     """
     pairs = [(line, line.counted) for line in lines if line.counted is not None]
     if not pairs:
         return None
-    rest = sum(max(0, (counted - line.attributed).total) for line, counted in pairs)
+    apart = [counted - line.attributed for line, counted in pairs]
+    rest = sum(max(0, one.prompt) + max(0, one.completion) for one in apart)
     return Unattributed(sum(counted.total for _, counted in pairs), rest, min(line.since for line, _ in pairs))
 
 

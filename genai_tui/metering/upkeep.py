@@ -56,20 +56,22 @@ _LATENCIES_OF_ROWS = f"""
     )
     group by start, {_QUOTED}, took
 """
+# What is no JSON is told as what is not there: nothing can be read of it.
+_COUNTS = "json_each(iif(json_valid(counts), counts, null))"
 _LATENCIES_OF_SUMS = f"""
     select start, {_OF_SERIES}, told.key, told.value
-    from latency_{{unit}} join usage_series on usage_series.id = series join json_each(counts) as told where {_FROM}
+    from latency_{{unit}} join usage_series on usage_series.id = series join {_COUNTS} as told where {_FROM}
 """
 # The longer unit as the shorter one's sums, and as it is kept.
 _OF_SHORTER = f"""
     select start / :length * :length as start, series, {SUMMED} from usage_{{shorter}} group by 1, 2
 """
 _KEPT = f"select start, series, {', '.join(SUMS)}, last_us from usage_{{unit}}"
-_LATENCIES_OF_SHORTER = """
+_LATENCIES_OF_SHORTER = f"""
     select start / :length * :length as start, series, told.key as range, sum(told.value)
-    from latency_{shorter} join json_each(counts) as told group by 1, 2, 3
+    from latency_{{shorter}} join {_COUNTS} as told group by 1, 2, 3
 """
-_LATENCIES_KEPT = "select start, series, told.key, told.value from latency_{unit} join json_each(counts) as told"
+_LATENCIES_KEPT = f"select start, series, told.key, told.value from latency_{{unit}} join {_COUNTS} as told"
 _APART = """
     with one as ({one}), other as ({other})
     select (select count(*) from (select * from one except select * from other))

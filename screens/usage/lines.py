@@ -117,7 +117,7 @@ def apart(reading: Reading, width: int) -> str:
     if not found.rest:
         return facts_line([f"Unattributed: none of {count(found.counted)} tokens engines counted", since], width)
     share = percent(found.rest / found.counted)
-    told = f"Not in these sums: {count(found.rest)} unattributed tokens, {share} of what engines counted"
+    told = f"Not in these sums: {plural(found.rest, 'unattributed token')}, {share} of what engines counted"
     return facts_line([told, since], width)
 
 

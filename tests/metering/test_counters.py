@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tui.domain.counters import Count, PodReading
+from genai_tui.domain.counters import Count, PodReading, Reconciliation, unattributed
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.usage import RequestRecord, Timings, TokenUsage
 from genai_tui.metering.counters import CounterRows
@@ -252,3 +252,15 @@ def test_what_is_attributed_is_the_plain_sum_of_the_rows_that_ended_in_the_time(
 
     with TemporaryDirectory() as directory:
         asyncio.run(asked(Path(directory) / "ledger.db"))
+
+
+def test_what_engines_lost_takes_nothing_off_what_others_counted_nor_prompts_off_completions() -> None:
+    def line(counted: Count | None, attributed: Count) -> Reconciliation:
+        return Reconciliation(Ref("team-a", "chat"), START, START + timedelta(hours=1), counted, attributed)
+
+    found = unattributed(
+        [line(Count(100, 2_074), Count(4_166, 100)), line(Count(10, 7), Count(10, 2)), line(None, Count(5, 5))]
+    )
+    assert found is not None
+    assert (found.counted, found.rest, found.since) == (2_191, 1_979, START)
+    assert unattributed([line(None, Count(5, 5))]) is None

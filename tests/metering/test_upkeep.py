@@ -93,6 +93,8 @@ async def test_damaged_latencies_are_said_and_the_sums_beside_them_still_told(tm
     with pytest.raises(GenaiTuiError, match="damaged") as caught:
         await ledger.usage(Dimension.USER, EVER, waits=True)
     assert "ledger check" in caught.value.problem.next_step
+    problems = (await upkeep.check(ledger)).problems
+    assert [problem.split(" latencies by ")[1][:4] for problem in problems][:2] == ["minu", "hour"]
     assert sum(line.requests for line in await ledger.usage(Dimension.USER, EVER)) == 8
     await ledger.close()
 

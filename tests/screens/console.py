@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 from textual import events
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -74,6 +75,8 @@ async def paste(pilot: Pilot[Any], text: str) -> None:
 
 def page(app: App[Any]) -> str:
     """What the terminal shows now."""
+    # As Textual does before it paints: looked at without it, a dialog keeps nothing behind it as its picture.
+    visible_screen_stack.set(app._background_screens)
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 

@@ -21,6 +21,7 @@ from screens.deployment.screen import DeploymentScreen
 from tests.fakes import tour
 from tests.fakes.services import FakeOperations, FakePicture, FakePlayground, FakeServices
 from tests.fakes.tour import CHAT, NOW
+from tests.screens.console import page as page_of
 
 Script = list[LogLine | Exception]
 
@@ -151,8 +152,7 @@ async def says(pilot: Pilot[Any], text: str) -> None:
 
 def page(pilot: Pilot[Any]) -> str:
     """What the terminal shows now."""
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+    return page_of(pilot.app)
 
 
 def console_of(pilot: Pilot[Any]) -> Console:
