@@ -79,8 +79,14 @@ class Applying(Rendering):
             refusal = error.problem.line
         manifests = tuple(manifest_of(item) for item in objects)
         checks = await self._checks(document, objects, [document])
-        told = self._warnings(document)
+        told = self._warnings(document, [document])
         return Preview(manifests, outcomes, "".join(diffs), refusal, problems, told, checks, disputes)
+
+    async def warnings(self, documents: Sequence[AnyDocument]) -> Mapping[str, tuple[str, ...]]:
+        """As the port says."""
+        await self._look_at_gateways(documents)
+        found = {f"{d.kind} {d.metadata.name}": self._warnings(d, documents) for d in documents}
+        return {name: told for name, told in found.items() if told}
 
     async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
         """Fit, placement and what is needed."""

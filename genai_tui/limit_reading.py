@@ -87,7 +87,11 @@ async def limits_now(services: Services, ref: Ref, keys: Sequence[KeyRecord], ch
     refused = tuple(one for one in refused if chosen is None or one.key == chosen.id)
     others = await services.refusals.recent(now - REFUSED_WITHIN, cluster=server, ref=Ref("", ""), limit=_MOST_ROWS)
     unknown = sum(one.count for one in others if one.status == _NO_KEY)
-    of = [key for key in keys if may_call(spec.sharing, ref, key)] if chosen is None else [chosen]
+    of = (
+        [key for key in keys if may_call(spec.sharing, ref, key) and not key.expired(now)]
+        if chosen is None
+        else [chosen]
+    )
     callers = tuple(map(caller_of, of))
     row = next((row for row in services.picture.endpoints() if row.name == spec.endpoint), None)
     endpoint = row.document.spec if row is not None and row.document is not None else None

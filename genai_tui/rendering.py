@@ -119,15 +119,15 @@ class Rendering:
         """The manifests of documents that may refer to each other."""
         return [manifest_of(item) for _, objects in self.render(documents) for item in objects]
 
-    def _warnings(self, document: AnyDocument) -> tuple[str, ...]:
+    def _warnings(self, document: AnyDocument, beside: Sequence[AnyDocument]) -> tuple[str, ...]:
         """What can be applied and may still not be meant."""
         if isinstance(document, Endpoint):
             return self._gateways.followers(document)
         if not isinstance(document, ModelDeployment):
             return ()
-        found = doubts(document, self._model(document, [document]))
+        found = doubts(document, self._model(document, beside))
         told = (f"{problem.field.removeprefix('spec.')}: {problem.message}" for problem in found)
-        return (*told, *self._gateways.doubts(document, self._endpoint(document, [document])))
+        return (*told, *self._gateways.doubts(document, self._endpoint(document, beside)))
 
     async def _look_at_gateways(self, documents: Sequence[AnyDocument]) -> None:
         """Learn what the cluster has before anything is rendered for it."""

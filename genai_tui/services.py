@@ -186,6 +186,17 @@ class Operations(Protocol):
         """Render, compare with what is live, and ask the server for a dry run. Writes nothing."""
         ...
 
+    async def warnings(self, documents: Sequence[AnyDocument]) -> Mapping[str, tuple[str, ...]]:
+        """What can be applied and may still not be meant, by document (`kind name`).
+
+        What its gateway will not keep, which deployments do not follow by themselves. Ask before writing: it is told
+        against what is live.
+
+        Raises:
+            BadInput: a document that cannot be rendered.
+        """
+        ...
+
     async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
         """What can be known before a save, by model deployment: fit, placement, and whether what it needs is there.
 

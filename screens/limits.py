@@ -36,7 +36,7 @@ _COLUMNS = (
     Column("unit", "UNIT", least=8),
     Column("bar", "", least=_BAR),
     Column("used", "USED", least=12, most=20, right=True),
-    Column("limit", "LIMIT", least=7, right=True),
+    Column("limit", "LIMIT", least=7, most=16, right=True),
     Column("resets", "RESETS IN", least=9, right=True),
 )
 

@@ -18,13 +18,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from genai_tui.commands.apply import apply
 from genai_tui.composition import build_services
 from genai_tui.domain.documents import ModelDeployment
 from genai_tui.domain.enforcement import GATEWAY, OURS, ROUTE_KINDS, Claim, Enforcement
 from genai_tui.domain.keys import from_secret
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import BadInput
-from genai_tui.files import read_documents
+from genai_tui.files import read_documents, to_yaml
 from genai_tui.hub_pages import page
 from genai_tui.sandbox import registry
 from genai_tui.sandbox.controllers import Controllers
@@ -202,6 +203,27 @@ async def test_kuadrant_is_partly_enforced_and_says_why(cluster: Served, service
     found = await judged(services, cluster)
     assert found.claim is Claim.NOT_PROVEN
     assert all(condition.good for condition in found.conditions), found.conditions
+
+
+@pytest.mark.parametrize(("services", "said"), [
+    ("kuadrant", "ModelDeployment chat: Kuadrant, partly enforced: "),
+    (None, "ModelDeployment chat: endpoint public names no enforcement: anyone who reaches it may call"),
+], indirect=["services"])  # fmt: skip
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_the_command_says_what_the_gateway_does_not_keep_and_what_does_not_follow(
+    services: Services, said: str, dry_run: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "files.yaml"
+    file.write_text(to_yaml([document()]))
+    await apply(services, str(file), dry_run=dry_run, wait=False, timeout=1)
+    assert said in capsys.readouterr().err
+    while not dry_run and services.picture.deployment(REF) is None:
+        await services.settle()
+    moved = endpoint("kuadrant").replace("llm.example.com", "moved.example.com")
+    file.write_text(moved)
+    await apply(services, str(file), dry_run=True, wait=False, timeout=1)
+    follow = "Endpoint public: apply again, so that their routes and policies follow: default/chat"
+    assert (follow in capsys.readouterr().err) is not dry_run
 
 
 async def test_nothing_is_claimed_of_conditions_that_are_missing_or_old(cluster: Served, services: Services) -> None:

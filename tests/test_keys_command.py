@@ -26,6 +26,23 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         yield Program(home, ready["kubeconfig"])
 
 
+def test_keys_of_users_that_an_organization_has_no_longer_are_named_when_it_is_applied(
+    program: Program, tmp_path: Path
+) -> None:
+    file = tmp_path / "organization.yaml"
+    file.write_text(ORGANIZATION.replace("org-d", "staff").replace("[dora]", "[erik, eva]"))
+    assert program("apply", "-f", str(file)).err == ""
+    made = program("keys", "create", "--organization", "staff", "--user", "erik", "-o", "json").json
+    file.write_text(ORGANIZATION.replace("org-d", "staff").replace("[dora]", "[eva]"))
+    for words in (("--dry-run",), ()):
+        said = program("apply", "-f", str(file), *words).err
+        assert (
+            f"Organization staff: keys of users it has no longer are let in as before, until they are revoked: {made['id']}"
+            in said
+        )
+    assert program("keys", "revoke", "--organization", "staff", "--yes").code == 0
+
+
 def test_a_key_is_made_listed_and_revoked_and_written_nowhere_else(program: Program) -> None:
     made = program(
         "keys", "create", "--organization", "org-a", "--user", "alice", "--name", "alice laptop",

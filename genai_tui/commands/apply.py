@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genai_tui.commands.output import confirm, note, write
 from genai_tui.domain.disputes import Resolution, Stand, all_of
-from genai_tui.domain.documents import ModelDeployment
+from genai_tui.domain.documents import ModelDeployment, Organization
 from genai_tui.domain.rows import Assessment, Phase, Ref
 from genai_tui.domain.startup import left_of
 from genai_tui.errors import BadInput, Disputed, GenaiTuiError, NotFound, TimedOut
@@ -56,8 +56,8 @@ async def apply(
 ) -> None:
     """Apply every document of the file in order; with `wait`, until each deployment runs.
 
-    A dry run tells the pre-flight too, on standard error; so is each field that somebody else holds. With `force`
-    these are taken; those in `theirs` (paths, or `all`) are left as they are.
+    A dry run tells the pre-flight too, on standard error; so is what may not be meant, and each field that somebody
+    else holds. With `force` these are taken; those in `theirs` (paths, or `all`) are left as they are.
 
     Raises:
         Disputed: others hold fields about which nothing was said. Nothing was written.
@@ -67,9 +67,13 @@ async def apply(
     """
     documents = read_file(path)
     await services.settle()
+    warnings = {**await services.operations.warnings(documents), **await _keys_left(services, documents)}
     outcomes = await _apply_deciding(services, documents, dry_run, force, theirs)
     for reference, outcome in outcomes.items():
         write(f"{reference} {outcome}{' (dry run)' if dry_run else ''}")
+    for name, told in warnings.items():
+        for text in told:
+            note(f"{name}: {text}")
     if dry_run:
         for ref, checks in (await services.operations.preflight(documents)).items():
             for check in checks:
@@ -80,6 +84,31 @@ async def apply(
             if isinstance(document, ModelDeployment):
                 namespace = document.metadata.namespace or services.session.namespace or "default"
                 await wait_until_running(services, Ref(namespace, document.metadata.name), deadline)
+
+
+async def _keys_left(services: Services, documents: Sequence[AnyDocument]) -> Mapping[str, tuple[str, ...]]:
+    """What becomes of keys whose users an organization has no longer: nothing, and who applies it may not know."""
+    live = {row.name: row.document for row in services.picture.organizations()}
+    found: dict[str, tuple[str, ...]] = {}
+    for document in documents:
+        before = live.get(document.metadata.name) if isinstance(document, Organization) else None
+        gone = (
+            set(before.spec.users) - set(document.spec.users) if before and isinstance(document, Organization) else ()
+        )
+        if not gone:
+            continue
+        name = document.metadata.name
+        try:
+            keys = await services.keys.listed()
+        except GenaiTuiError as error:
+            told = f"whether keys of {', '.join(sorted(gone))} are left is not known: {error.problem.line}"
+        else:
+            ids = [key.id for key in keys if key.organization == name and key.user in gone]
+            told = f"keys of users it has no longer are let in as before, until they are revoked: {', '.join(ids)}"
+            if not ids:
+                continue
+        found[f"{document.kind} {name}"] = (told,)
+    return found
 
 
 async def _apply_deciding(

@@ -6,9 +6,11 @@ import ipaddress
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -26,7 +28,7 @@ from genai_tui.gateway.front import LEFT, Front, Note, note_of
 from genai_tui.gateway.keyring import Keyring
 from genai_tui.gateway.metrics import Metrics
 from genai_tui.gateway.recorder import Recorder
-from genai_tui.gateway.refusals import SERVER, Refused, no_model, over_limit
+from genai_tui.gateway.refusals import SERVER, Refused, over_limit, unknown_model
 from genai_tui.gateway.refused import Refusals
 
 log = logging.getLogger(__name__)
@@ -180,10 +182,11 @@ class Gateway:
 
     async def _model(self, request: Request) -> Response:
         key, name = self.keyring.authenticate(request.headers.raw), request.path_params["model"]
-        offer = next((offer for offer in self.directory.offers(key) if offer.name == name), None)
+        offers = self.directory.offers(key)
+        offer = next((offer for offer in offers if name in (offer.name, str(offer.served.ref))), None)
         if offer is None:
-            raise no_model(f"The model '{name}' does not exist. GET /v1/models lists what this key may call.")
-        return JSONResponse(_listed(offer))
+            raise unknown_model(name)
+        return JSONResponse(_listed(replace(offer, name=name)))
 
     def metrics_app(self) -> Starlette:
         """Metrics alone, for a port that is not the callers'. They are then nowhere else."""
@@ -211,9 +214,11 @@ class Gateway:
     async def _no_path(self, request: Request, _: Exception) -> Response:
         return await self._refusal(request, _unknown_url(request))
 
-    async def _wrong_method(self, request: Request, _: Exception) -> Response:
+    async def _wrong_method(self, request: Request, error: Exception) -> Response:
         why = f"{request.method} is not allowed for {printable(request.url.path[:120])}."
-        return await self._refusal(request, Refused(405, why, code="method_not_allowed"))
+        # Its headers say what is: Allow.
+        headers = error.headers if isinstance(error, HTTPException) else None
+        return await self._refusal(request, Refused(405, why, code="method_not_allowed", headers=headers))
 
     async def _failed(self, request: Request, _: Exception) -> Response:
         why = f"The gateway failed; its log has the request {note_of(request.scope).id}."

@@ -10,7 +10,7 @@ from genai_tui.domain.documents import Endpoint, ModelDeployment
 from genai_tui.domain.keys import KeyRecord
 from genai_tui.domain.rows import Ref
 from genai_tui.domain.sharing import may_call
-from genai_tui.gateway.refusals import no_model, not_allowed
+from genai_tui.gateway.refusals import no_model, not_allowed, unknown_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Directory:
         if found:
             why = f"The model '{model}' is not shared with the organization or the API key that asks."
             raise not_allowed(why, found[0].ref if len(found) == 1 else None)
-        raise no_model(f"The model '{model}' does not exist. GET /v1/models lists what this key may call.")
+        raise unknown_model(model)
 
     def offers(self, key: KeyRecord) -> list[Offer]:
         """All that a key may call, each under the shortest name that leads to it; then the aliases that do."""

@@ -13,6 +13,8 @@ from starlette.responses import Response
 from genai_tui.domain.limits import Admission
 from genai_tui.domain.rows import Ref
 
+_LONGEST_NAME = 253
+"""Of a name in Kubernetes."""
 INVALID, PERMISSION, SERVER = "invalid_request_error", "permission_error", "server_error"
 
 
@@ -70,6 +72,12 @@ def not_allowed(why: str, ref: Ref | None = None) -> Refused:
 def no_model(why: str) -> Refused:
     """404: no deployment of that name."""
     return Refused(404, why, code="model_not_found", param="model")
+
+
+def unknown_model(name: str) -> Refused:
+    """404 for a name nothing is served under; of a long one the beginning is repeated."""
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    return no_model(f"The model '{shown}' does not exist. GET /v1/models lists what this key may call.")
 
 
 def over_limit(admission: Admission, headers: Mapping[str, str]) -> Refused:

@@ -245,6 +245,9 @@ class FakeOperations:
         manifest = RenderedManifest("Deployment", namespace, document.metadata.name, "kind: Deployment\n")
         return Preview((manifest,), {manifest.reference: "created"}, "+kind: Deployment\n", None, ())
 
+    async def warnings(self, documents: Sequence[AnyDocument]) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
     async def preflight(self, documents: Sequence[AnyDocument]) -> Mapping[Ref, tuple[Check, ...]]:
         return {}
 

@@ -121,6 +121,10 @@ async def test_a_slash_at_the_end_means_nothing_and_nothing_is_redirected(tmp_pa
     async with world(tmp_path) as it, it.client() as client, it.client(None) as nobody:
         models = await client.get("/v1/models/")
         assert [model["id"] for model in models.json()["data"]] == ["chat", "smollm2-135m"]
+        # Every name that may be asked for can be looked up, and a long one is not sent back whole.
+        assert (await client.get("/v1/models/team-a/chat")).json()["id"] == "team-a/chat"
+        unknown = await client.post("/v1/chat/completions", json=ASKED | {"model": "x" * 100_000})
+        assert (unknown.status_code, len(unknown.content) < 600) == (404, True)
         assert (await client.post("/v1/chat/completions/", json=ASKED)).status_code == 200
         away = await nobody.post("/v1/chat/completions/", json=ASKED, headers={"Host": "evil.example"})
         assert (away.status_code, "location" in away.headers) == (401, False)

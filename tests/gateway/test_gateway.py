@@ -121,7 +121,8 @@ async def test_what_is_refused_and_how(tmp_path: Path) -> None:
             await ask("open")
         async with it.client(None) as plain:
             assert (await plain.get("/v1/models")).status_code == 401
-            assert (await plain.get("/v1/chat/completions")).status_code == 405
+            asked = await plain.get("/v1/chat/completions")
+            assert (asked.status_code, asked.headers["allow"]) == (405, "POST")
             assert (await plain.get("/v1/responses")).json()["error"]["code"] == "unknown_url"
         rows = await it.rows(5)
     assert [row.status for row in rows] == ["ok", "ok", "error", "error", "error"]
