@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,8 +75,8 @@ def document(**changes: Any) -> ModelDeployment:
     return found
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Served]:
+@contextlib.contextmanager
+def with_gateways(tmp_path: Path) -> Iterator[Served]:
     """With Envoy AI Gateway's and Kuadrant's kinds, as published where those are at hand, and controllers that pretend."""
     own = [open_definition(k.group, k.version, k.kind, k.plural) for k in (*OURS, GATEWAY) if k.kind != "NetworkPolicy"]
     definitions = published() or own
@@ -102,6 +103,12 @@ def cluster(tmp_path: Path) -> Iterator[Served]:
         server.call(install)
         yield server
         server.call(lambda: [server.api.objects.remove(registry.CRDS, "", d["metadata"]["name"]) for d in definitions])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Served]:
+    with with_gateways(tmp_path) as server:
+        yield server
 
 
 async def opened(cluster: Served, state: Path, enforcement: str | None) -> Services:

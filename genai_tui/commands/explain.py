@@ -40,7 +40,7 @@ async def explain(services: Services, name: str, namespace: str | None, form: Fo
     lines += [f"fix        {assessment.fix}"] if assessment.fix else []
     for i, field in enumerate(drift.fields if drift is not None else ()):
         asked = "added" if field.ours is None else f"asked for {field.ours}"
-        told = f"{field.path}: {shown(field.theirs)} by {field.holder}, {asked}"
+        told = f"{field.reference} {field.path}: {shown(field.theirs)} by {field.holder}, {asked}"
         lines.append(f"{'changed' if i == 0 else '':<10} {told}")
     lines += [f"changed    not known: {unknown}"] if unknown else []
     write("\n".join(lines))

@@ -25,6 +25,7 @@ from genai_tui.domain.naming import DEPLOYMENT_LABEL, MANAGED_BY_LABEL, MANAGER
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted
 from genai_tui.kube.connection import Connection
+from genai_tui.kube.ownership import holds
 
 Json = dict[str, Any]
 REMEMBERED_S = 60.0
@@ -273,16 +274,6 @@ def _serves(gateway: Json, secret: str) -> bool:
         for listener in (gateway.get("spec") or {}).get("listeners") or ()
         for reference in (listener.get("tls") or {}).get("certificateRefs") or ()
     )
-
-
-def holds(live: Any, wanted: Any) -> bool:  # noqa: ANN401
-    """Whether `live` has all of `wanted`: the server may add fields with defaults, and no items to lists."""
-    if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(holds(live.get(name), value) for name, value in wanted.items())
-    if isinstance(wanted, list):
-        same_length = isinstance(live, list) and len(live) == len(wanted)
-        return same_length and all(holds(a, b) for a, b in zip(live, wanted, strict=True))
-    return bool(live == wanted)
 
 
 def unreadable(error: GenaiTuiError) -> Condition:

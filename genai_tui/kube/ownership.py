@@ -173,6 +173,16 @@ def equal(path: Path, one: Any, other: Any) -> bool:  # noqa: ANN401
     return False
 
 
+def holds(live: Any, wanted: Any) -> bool:  # noqa: ANN401
+    """Whether `live` has all of `wanted`: the server may add fields with defaults, and no items to lists."""
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(holds(live.get(name), value) for name, value in wanted.items())
+    if isinstance(wanted, list):
+        same_length = isinstance(live, list) and len(live) == len(wanted)
+        return same_length and all(holds(a, b) for a, b in zip(live, wanted, strict=True))
+    return bool(live == wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A field that is not as wanted; `ours` is what is wanted, `manager` who holds it (empty: nobody)."""
@@ -203,6 +213,9 @@ def differences(wanted: Json, live: Json, before: Json | None = None) -> tuple[D
         others = [name for name in names if name != MANAGER]
         if others:
             found.append(Difference(path, theirs, ours, others[0]))
+        elif isinstance(ours, list) and holds(theirs, ours):
+            # A list of one value belongs to whoever wrote any of it: what nobody else did, the server filled in.
+            continue
         elif theirs is None and path in known:
             removed.setdefault(_missing(path, live), []).append(path)
         elif names and path in known and equal(path, known[path], ours):

@@ -34,9 +34,45 @@ def published() -> Sequence[Json]:
     return tuple(found)
 
 
+def _items(**fields: Json) -> Json:
+    return {"type": "array", "items": _any(**fields)}
+
+
+def _any(**fields: Json) -> Json:
+    return {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": fields}
+
+
+def _text(default: str) -> Json:
+    return {"type": "string", "default": default}
+
+
+_WEIGHT: Json = {"type": "integer", "default": 1}
+_TO_SERVICE = {"group": _text(""), "kind": _text("Service")}
+DEFAULTS: dict[str, Json] = {
+    "HTTPRoute": {"rules": _items(backendRefs=_items(weight=_WEIGHT, **_TO_SERVICE))},
+    "AIGatewayRoute": {
+        "rules": _items(
+            modelsOwnedBy=_text("Envoy AI Gateway"),
+            backendRefs=_items(weight=_WEIGHT, priority={"type": "integer", "default": 0}),
+        )
+    },
+    "SecurityPolicy": {"extAuth": _any(grpc=_any(backendRefs=_items(**_TO_SERVICE)))},
+    "BackendTrafficPolicy": {
+        "rateLimit": _any(
+            **{
+                "global": _any(
+                    rules=_items(clientSelectors=_items(headers=_items(invert={"type": "boolean", "default": False})))
+                )
+            }
+        )
+    },
+}
+"""What the published definitions fill into items of lists, by kind."""
+
+
 def open_definition(group: str, version: str, kind: str, plural: str) -> Json:
-    """A definition that takes any spec: enough to store and to watch."""
-    body = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    """A definition that takes any spec: enough to store, to watch, and to be filled in where items of lists are."""
+    body = _any(**DEFAULTS.get(kind, {}))
     schema = {"type": "object", "properties": {"spec": body, "status": body}}
     served = {"name": version, "served": True, "storage": True, "subresources": {"status": {}}}
     return {
