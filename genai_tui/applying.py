@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER, SPEC_ANNOTATION, 
 from genai_tui.domain.preflight import Check
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
+from genai_tui.enforcing import Leaving
 from genai_tui.errors import (
     BadInput,
     ChangedMeanwhile,
@@ -25,6 +26,7 @@ from genai_tui.errors import (
     PartlyApplied,
 )
 from genai_tui.kube import writes
+from genai_tui.kube.gateways import is_route
 from genai_tui.kube.journal import act
 from genai_tui.kube.manifests.catalogue import read_entry
 from genai_tui.kube.manifests.deployment import owned_by
@@ -68,10 +70,11 @@ class Applying(Rendering):
         try:
             live = await writes.read(self._connection, objects[0])
             wanted = owned(objects, live)
-            disputes = undecided(await look(self._connection, wanted, self._before(document, live)), UNDECIDED)
+            leaving = (await self._leaving(document, objects)).references
+            standing = await look(self._connection, wanted, self._before(document, live), leaving)
+            disputes = undecided(standing, UNDECIDED)
             for item in wanted:
-                # Forced, as nothing is written: the diff shows what would be taken, the disputes say from whom.
-                done = await writes.apply(self._connection, item, dry_run=True, force=True)
+                done = await self._would(item, leaving)
                 outcomes[writes.reference(item)] = done.outcome
                 diffs.append(difference(done, item))
             outcomes |= dict.fromkeys(await self._unwanted(document, objects), "removed")
@@ -162,13 +165,15 @@ class Applying(Rendering):
             if base is not None:
                 refuse_changed(base, live, writes.reference(objects[0]))
             before = self._before(document, live)
-            standing = await look(self._connection, owned(objects, live), before)
+            leaving = (await self._leaving(document, objects)).references
+            standing = await look(self._connection, owned(objects, live), before, leaving)
             missing += undecided(standing, resolution)
             if isinstance(document, ModelDeployment):
                 theirs = take_theirs(document, standing[0], resolution)
                 if theirs != document:
                     document = theirs
-                    standing = await look(self._connection, owned(self._objects(theirs, documents), live), before)
+                    wanted = owned(self._objects(theirs, documents), live)
+                    standing = await look(self._connection, wanted, before, leaving)
                     missing += undecided(standing, resolution)
             looked.append((document, standing))
         if missing:
@@ -208,16 +213,23 @@ class Applying(Rendering):
         for document, objects in self.render(documents):
             live = await self._check_existing(document, objects[0], create_only=False)
             wanted = owned(objects, live)
-            standing = await look(self._connection, wanted, self._before(document, live))
+            leaving = (await self._leaving(document, objects)).references
+            standing = await look(self._connection, wanted, self._before(document, live), leaving)
             diffs += [f"# {dispute.line}\n" for dispute in undecided(standing, UNDECIDED)]
             for item in wanted:
                 try:
-                    done = await writes.apply(self._connection, item, dry_run=True, force=True)
+                    done = await self._would(item, leaving)
                 except NotFound as error:
                     raise self._no_namespace(item, error) from error
                 diffs.append(difference(done, item))
             diffs += [f"--- live {name}\n+++ /dev/null\n" for name in await self._unwanted(document, objects)]
         return "".join(diffs)
+
+    async def _would(self, item: Json, leaving: Collection[str]) -> writes.Written:
+        """What an apply would do with an object, of which nothing is there any more where it is `leaving`."""
+        # Forced, as nothing is written: the diff shows what would be taken, the disputes say from whom.
+        done = await writes.apply(self._connection, item, dry_run=True, force=True)
+        return writes.Written("created", None, item) if writes.reference(item) in leaving else done
 
     async def _ask(self, one: Decided, resolution: Resolution) -> tuple[Decided, Outcome]:
         item = one.item
@@ -297,8 +309,14 @@ class Applying(Rendering):
     ) -> None:
         objects = tuple(one.item for one in planned)
         uid = ""
+        leaving = await self._leaving(document, objects)
         for at, one in enumerate(planned):
             item = owned_by(objects, uid)[at] if uid else one.item
+            if is_route(item) and leaving.references:
+                # Not before all that may refuse: from here until the new route is written there is none.
+                outcomes |= dict.fromkeys(await self._gateways.remove(leaving), "removed")
+                await self._gateways.until_gone(leaving)
+                leaving = Leaving()
             done = await writes.apply(self._connection, item, force=one.force, version=one.version)
             outcomes[writes.reference(item)] = done.outcome
             uid = uid or done.after["metadata"]["uid"]

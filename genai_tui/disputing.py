@@ -6,7 +6,7 @@ operator's decisions -> what is left of the wanted, locked to the version that w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,11 +35,13 @@ class Standing:
         item: what is wanted.
         live: what is there; None for nothing.
         found: the fields others hold another value for.
+        anew: what is there goes before this is written.
     """
 
     item: Json
     live: Json | None
     found: tuple[Difference, ...] = ()
+    anew: bool = False
 
     @property
     def reference(self) -> str:
@@ -64,20 +66,34 @@ class Standing:
 class Decided:
     """An object to be applied: without what stays theirs; `force` where something is taken; at `version` only.
 
-    `seen` is the version that was looked at: what is forced is forced at it alone.
+    `seen` is the version that was looked at: what is forced is forced at it alone. `anew`: nothing of it is there by
+    then.
     """
 
     item: Json
     force: bool = False
     version: str = ""
     seen: str = ""
+    anew: bool = False
 
 
-async def look(connection: Connection, wanted: Sequence[Json], before: Sequence[Json] = ()) -> tuple[Standing, ...]:
-    """Each wanted object beside what is live. `before` is what the last apply wrote, where that is known."""
+async def look(
+    connection: Connection, wanted: Sequence[Json], before: Sequence[Json] = (), leaving: Collection[str] = ()
+) -> tuple[Standing, ...]:
+    """Each wanted object beside what is live.
+
+    Args:
+        connection: the cluster.
+        wanted: what is to be written.
+        before: what the last apply wrote, where that is known.
+        leaving: references of what is gone before anything is written: nobody is asked about what it holds.
+    """
     known = {writes.reference(item): item for item in before}
     found: list[Standing] = []
     for item in wanted:
+        if writes.reference(item) in leaving:
+            found.append(Standing(item, None, anew=True))
+            continue
         live = await writes.read(connection, item)
         differences: tuple[Difference, ...] = ()
         if live is not None:
@@ -141,7 +157,7 @@ def decide(standing: Sequence[Standing], resolution: Resolution, *, lock: bool =
         item = ownership.without(one.item, one.kept(resolution))
         taken = any(key[0] == one.reference and stand is Stand.OURS for key, stand in resolution.items())
         seen = one.live["metadata"]["resourceVersion"] if one.live is not None else ""
-        decided.append(Decided(item, taken, seen if taken or (lock and at == 0) else "", seen))
+        decided.append(Decided(item, taken, seen if taken or (lock and at == 0) else "", seen, one.anew))
     return tuple(decided)
 
 
@@ -151,6 +167,10 @@ async def checked(connection: Connection, one: Decided, resolution: Resolution) 
     Raises:
         Disputed: it does, and nothing was decided about it. Otherwise as any apply.
     """
+    if one.anew:
+        # Forced, as nothing is written: what is there now goes before this is.
+        await writes.apply(connection, one.item, dry_run=True, force=True)
+        return one, "created"
     try:
         done = await writes.apply(connection, one.item, dry_run=True, version=one.version)
     except Modified:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,12 @@ from genai_tui.domain.catalogue import EndpointSpec
 from genai_tui.domain.deployment import SharingMode
 from genai_tui.domain.documents import Endpoint, ModelDeployment
 from genai_tui.domain.enforcement import (
+    AI_ROUTE,
     AUTH_CONFIG,
     AUTHORINO,
+    HTTP_ROUTE,
     ORGANIZATION_LABEL,
+    ROUTES,
     Backend,
     Claim,
     Condition,
@@ -32,10 +35,10 @@ from genai_tui.domain.keys import KeyRecord, NewKey, to_secret
 from genai_tui.domain.naming import MANAGED_BY_LABEL, MANAGER
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
-from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted
+from genai_tui.errors import BadInput, GenaiTuiError, NotFound, NotPermitted, TimedOut
 from genai_tui.kube import writes
 from genai_tui.kube.connection import Connection
-from genai_tui.kube.gateways import Gateways, unreadable
+from genai_tui.kube.gateways import Gateways, is_route, unreadable
 from genai_tui.kube.manifests.gateways import render_gateway
 from genai_tui.kube.probing import Prober
 from genai_tui.services import ClusterPicture, Session
@@ -44,6 +47,26 @@ Json = dict[str, Any]
 Unwanted = tuple[str, tuple[ServedKind, str, str]]
 KEY_KNOWN_WITHIN_S = 15.0
 """How long a gateway may take to notice a new key."""
+GONE_WITHIN_S = 30.0
+"""How long a route that is removed may take to go: its controller and the garbage collector have to act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Routes of the gateway a deployment was at, which must be gone before those of another are written.
+
+    Attributes:
+        ours: what is deleted, in this order.
+        made: what controllers made of it under the names that are to be written: it goes by itself.
+    """
+
+    ours: tuple[tuple[ServedKind, str, str], ...] = ()
+    made: tuple[tuple[ServedKind, str, str], ...] = ()
+
+    @property
+    def references(self) -> frozenset[str]:
+        """All of it, `Kind namespace/name`: none of it is there when the new ones are written."""
+        return frozenset(f"{kind.kind} {namespace}/{name}" for kind, namespace, name in (*self.ours, *self.made))
 
 
 class GatewayObjects:
@@ -114,6 +137,45 @@ class GatewayObjects:
             for kind, namespace, name in found
             if (kind.kind, namespace, name) not in wanted
         ]
+
+    async def leaving(self, ref: Ref, objects: Sequence[Json]) -> Leaving:
+        """What of the other kind of gateway stands in the way of the routes in `objects`.
+
+        The controller of Envoy AI Gateway keeps an HTTPRoute of the same name for every AIGatewayRoute. One of ours
+        that is there before would be taken over and never be made again; one that it made would be disputed with it.
+        Where one kind takes the other's place, what is ours of both goes, so that whatever follows begins anew; so
+        does an AIGatewayRoute that lost its HTTPRoute.
+        """
+        routes = [item for item in objects if is_route(item)]
+        if not routes:
+            return Leaving()
+        found = await self._gateways.ours(ref, self._session.system_namespace, ROUTES)
+        wanted = {(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in routes}
+        if all((kind.kind, namespace, name) in wanted for kind, namespace, name in found):
+            found = [one for one in found if one[0] is AI_ROUTE and await self._gateways.stranded(one[1], one[2])]
+        makers = [name for kind, _, name in found if kind is AI_ROUTE]
+        made = [
+            (HTTP_ROUTE, item["metadata"]["namespace"], item["metadata"]["name"])
+            for item in routes
+            if item["kind"] == HTTP_ROUTE.kind and await self._gateways.goes_with(item, makers)
+        ]
+        return Leaving(tuple(found), tuple(made))
+
+    async def remove(self, leaving: Leaving) -> Sequence[str]:
+        """Delete what is ours of it."""
+        return await self._delete([(f"{kind.kind} {ns}/{name}", (kind, ns, name)) for kind, ns, name in leaving.ours])
+
+    async def until_gone(self, leaving: Leaving) -> None:
+        """Wait until nothing of it is there. Raises TimedOut with what is left, after `GONE_WITHIN_S`."""
+        deadline = time.monotonic() + GONE_WITHIN_S
+        while left := await self._gateways.remaining((*leaving.ours, *leaving.made)):
+            if time.monotonic() > deadline:
+                raise TimedOut(
+                    f"{', '.join(left)} still there {GONE_WITHIN_S:.0f} s after its removal",
+                    why="the route of the other gateway is written only when this one is gone",
+                    next_step="see that the controller of the gateway it is of runs, then apply again",
+                )
+            await asyncio.sleep(0.2)
 
     async def prune(self, ref: Ref, objects: Sequence[Json]) -> Sequence[str]:
         """Delete them; only what carries our labels for this deployment."""

@@ -13,7 +13,7 @@ from genai_tui.domain.naming import did_you_mean
 from genai_tui.domain.organizations import user_problem
 from genai_tui.domain.problems import FieldProblem
 from genai_tui.domain.rows import Ref
-from genai_tui.enforcing import GatewayObjects
+from genai_tui.enforcing import GatewayObjects, Leaving
 from genai_tui.errors import (
     BadInput,
 )
@@ -150,6 +150,12 @@ class Rendering:
             return ()
         ref = Ref(self._namespace(document), document.metadata.name)
         return [reference for reference, _ in await self._gateways.unwanted(ref, objects)]
+
+    async def _leaving(self, document: AnyDocument, objects: Objects) -> Leaving:
+        """What of another gateway must be gone before these are written."""
+        if not isinstance(document, ModelDeployment):
+            return Leaving()
+        return await self._gateways.leaving(Ref(self._namespace(document), document.metadata.name), objects)
 
     def _user_problems(self, document: Organization, beside: Sequence[AnyDocument]) -> list[FieldProblem]:
         """A user that another organization has: one of the cluster, or one that stands before it in the same file."""

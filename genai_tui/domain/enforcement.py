@@ -89,6 +89,8 @@ TOKEN_POLICY = ServedKind("kuadrant.io", "v1alpha1", "TokenRateLimitPolicy", "to
 NETWORK_POLICY = ServedKind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 
 ROUTE_KINDS = (GATEWAY, HTTP_ROUTE)
+ROUTES = (AI_ROUTE, HTTP_ROUTE)
+"""What leads to a deployment; the first has the second made by its controller, under the same name."""
 REQUIRED: Mapping[Backend, tuple[ServedKind, ...]] = {
     Backend.ENVOY: (*ROUTE_KINDS, AI_ROUTE, AI_BACKEND, BACKEND, SECURITY_POLICY, TRAFFIC_POLICY, AUTH_CONFIG),
     Backend.KUADRANT: (*ROUTE_KINDS, AUTH_POLICY, RATE_LIMIT_POLICY, TOKEN_POLICY),

@@ -15,6 +15,7 @@ from genai_tui.domain.enforcement import (
     NAMESPACE_LABEL,
     NETWORK_POLICY,
     OURS,
+    ROUTES,
     SECURITY_POLICY,
     Condition,
     Installed,
@@ -119,14 +120,17 @@ class Gateways:
 
     # -- what is there already ----------------------------------------------------------------------------------
 
-    async def ours(self, ref: Ref, keys_in: str) -> Sequence[tuple[ServedKind, str, str]]:
+    async def ours(
+        self, ref: Ref, keys_in: str, kinds: Sequence[ServedKind] = OURS
+    ) -> Sequence[tuple[ServedKind, str, str]]:
         """What was written for this deployment's gateway: kind, namespace and name, found by our labels.
 
-        A kind that does not exist, or may not be listed, holds nothing of ours.
+        A kind that does not exist, or may not be listed, holds nothing of ours. Neither are routes that a controller
+        made of ours, though it gives them our labels: they go with what they were made of, and would be made again.
         """
         installed = await self.look()
         found: list[tuple[ServedKind, str, str]] = []
-        for kind in OURS:
+        for kind in kinds:
             if (kind.group, kind.version, kind.kind) not in installed.kinds:
                 continue
             namespace = keys_in if kind is AUTH_CONFIG else ref.namespace
@@ -135,7 +139,42 @@ class Gateways:
                 labels += f",{NAMESPACE_LABEL}={ref.namespace}"
             path = f"/apis/{kind.api_version}/namespaces/{namespace}/{kind.plural}"
             listed = await self._list(path, labelSelector=labels)
-            found += [(kind, namespace, item["metadata"]["name"]) for item in listed]
+            found += [(kind, namespace, item["metadata"]["name"]) for item in listed if not made_of(item)]
+        return found
+
+    async def goes_with(self, item: Json, makers: Sequence[str]) -> bool:
+        """Whether a live HTTPRoute was made of one of these AIGatewayRoutes, or of one that is gone already."""
+        live = await self._get(item["apiVersion"], item["kind"], item["metadata"])
+        maker = made_of(live or {})
+        if not maker or maker in makers:
+            return bool(maker)
+        meta = {"namespace": item["metadata"]["namespace"], "name": maker}
+        return await self._get(AI_ROUTE.api_version, AI_ROUTE.kind, meta) is None
+
+    async def stranded(self, namespace: str, name: str) -> bool:
+        """Whether an AIGatewayRoute has lost its HTTPRoute for good.
+
+        Its controller says it is accepted only after it made one, and makes it again only where it made it itself.
+        """
+        meta = {"namespace": namespace, "name": name}
+        live = await self._get(AI_ROUTE.api_version, AI_ROUTE.kind, meta)
+        if live is None or "refused" in live:
+            return False
+        conditions = (live.get("status") or {}).get("conditions") or ()
+        accepted = _first_wrong([conditions], ["Accepted"], live["metadata"].get("generation")) is None
+        return accepted and await self._get(HTTP_ROUTE.api_version, HTTP_ROUTE.kind, meta) is None
+
+    async def remaining(self, routes: Sequence[tuple[ServedKind, str, str]]) -> Sequence[str]:
+        """Which of these are still there, each with what keeps it from going. Raises as any request."""
+        found: list[str] = []
+        for kind, namespace, name in routes:
+            path = f"/apis/{kind.api_version}/namespaces/{namespace}/{kind.plural}/{name}"
+            try:
+                meta = (await self._connection.get_json(path))["metadata"]
+            except NotFound:
+                continue
+            kept = ", ".join(meta.get("finalizers") or ())
+            found.append(f"{kind.kind} {namespace}/{name}" + (f" (finalizers: {kept})" if kept else ""))
         return found
 
     async def conditions(
@@ -202,6 +241,19 @@ def listens(hostname: str | None, host: str) -> bool:
     if not hostname:
         return True
     return host.endswith(hostname[1:]) if hostname.startswith("*.") else host == hostname
+
+
+def made_of(route: Json) -> str:
+    """The AIGatewayRoute that a controller made an HTTPRoute of; empty for any other."""
+    for owner in route.get("metadata", {}).get("ownerReferences") or ():
+        if owner["kind"] == AI_ROUTE.kind and owner["apiVersion"].partition("/")[0] == AI_ROUTE.group:
+            return str(owner["name"])
+    return ""
+
+
+def is_route(item: Json) -> bool:
+    """Whether requests come to a deployment by this object."""
+    return (item["apiVersion"], item["kind"]) in {(kind.api_version, kind.kind) for kind in ROUTES}
 
 
 def _judge(item: Json, live: Json | None) -> Condition:

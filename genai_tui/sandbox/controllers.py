@@ -103,7 +103,7 @@ class Controllers:
             self._queue.add(change.resource, namespace, name)
         for owner in meta.get("ownerReferences") or ():
             resource = registry.by_kind(owner["apiVersion"], owner["kind"])
-            if resource in self._kinds and resource is not None:
+            if resource is not None and (resource in self._kinds or self._policies.reconciles(resource)):
                 self._queue.add(resource, namespace if resource.namespaced else "", owner["name"])
         if change.resource is registry.PODS:
             for service in self._endpoints.services_of(change):

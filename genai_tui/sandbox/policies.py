@@ -47,23 +47,32 @@ class Policies:
             self._api.update_status(resource, meta.get("namespace", ""), meta["name"], status)
 
     def _make_route(self, item: Json) -> None:
-        """The HTTPRoute of the same name, as Envoy AI Gateway makes one."""
+        """The HTTPRoute of the same name, as Envoy AI Gateway makes one, and again where it is missing.
+
+        Labels are handed on. One that is there already is taken over: its spec is written, and its owners stay.
+        """
         meta, routes = item["metadata"], registry.lookup("gateway.networking.k8s.io", "v1", "httproutes")
         if routes is None:
             return
         owner = {"apiVersion": item["apiVersion"], "kind": item["kind"], "name": meta["name"], "uid": meta["uid"]}
-        backend = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": meta["name"]}
         spec = {
             "parentRefs": item["spec"].get("parentRefs") or [],
             "hostnames": item["spec"].get("hostnames") or [],
-            "rules": [{"backendRefs": [backend], "matches": [{"path": {"type": "PathPrefix", "value": "/"}}]}],
+            "rules": [_rule(rule) for rule in item["spec"].get("rules") or ()],
         }
         live = self._api.objects.get(routes, meta["namespace"], meta["name"])
+        labels = meta.get("labels") or {}
         if live is None:
-            made = {"metadata": {"name": meta["name"], "ownerReferences": [owner]}, "spec": spec}
-            self._api.create(routes, meta["namespace"], made, manager=CONTROLLER)
-        elif live["spec"].get("hostnames") != spec["hostnames"] or live["spec"].get("parentRefs") != spec["parentRefs"]:
-            self._api.update(routes, meta["namespace"], meta["name"], {**live, "spec": spec}, manager=CONTROLLER)
+            head = {
+                "name": meta["name"],
+                "labels": labels,
+                "ownerReferences": [owner | {"controller": True, "blockOwnerDeletion": True}],
+            }
+            self._api.create(routes, meta["namespace"], {"metadata": head, "spec": spec}, manager=CONTROLLER)
+        elif live["metadata"].get("deletionTimestamp") is None:
+            head = live["metadata"] | {"labels": (live["metadata"].get("labels") or {}) | labels}
+            taken = {**live, "metadata": head, "spec": spec}
+            self._api.update(routes, meta["namespace"], meta["name"], taken, manager=CONTROLLER)
 
     def _status(self, item: Json) -> Json | None:
         kind, spec = item["kind"], item.get("spec") or {}
@@ -115,6 +124,19 @@ class Policies:
             "observedGeneration": generation,
             "lastTransitionTime": since or self._api.clock.stamp(),
         }
+
+
+def _rule(rule: Json) -> Json:
+    """A rule of an AIGatewayRoute as one of an HTTPRoute; the backend of a service for AI has its name here."""
+    path = {"type": "PathPrefix", "value": "/"}
+    matches: list[Json] = rule.get("matches") or [{}]
+    return {
+        "matches": [{"path": path, "headers": match.get("headers") or []} for match in matches],
+        "backendRefs": [
+            {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": backend["name"]}
+            for backend in rule.get("backendRefs") or ()
+        ],
+    } | ({"timeouts": rule["timeouts"]} if rule.get("timeouts") else {})
 
 
 def _since(value: Any, kind: str, generation: int) -> str | None:  # noqa: ANN401
