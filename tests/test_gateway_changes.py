@@ -116,6 +116,8 @@ async def test_a_limit_that_was_changed_is_told(
     edit(cluster, "gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy", edited)
     (found,) = await changed(services)
     assert (found.reference, found.manager) == ("BackendTrafficPolicy default/chat", "kubectl-edit")
+    told = (await judged(services, cluster)).line
+    assert "BackendTrafficPolicy default/chat: it differs from the deployment's spec" in told
 
 
 @pytest.mark.parametrize("services", ["kuadrant"], indirect=True)

@@ -26,7 +26,7 @@ from genai_tui.domain.naming import DEPLOYMENT_LABEL, MANAGED_BY_LABEL, MANAGER
 from genai_tui.domain.rows import Ref
 from genai_tui.errors import GenaiTuiError, NotFound, NotPermitted
 from genai_tui.kube.connection import Connection
-from genai_tui.kube.ownership import holds
+from genai_tui.kube.ownership import differences, holds
 
 Json = dict[str, Any]
 REMEMBERED_S = 60.0
@@ -263,7 +263,7 @@ def _judge(item: Json, live: Json | None) -> Condition:
         return Condition(reference, False, "it does not exist")
     if "refused" in live:
         return Condition(reference, False, str(live["refused"]))
-    if "spec" in item and not holds(live.get("spec"), item["spec"]):
+    if "spec" in item and not (holds(live.get("spec"), item["spec"]) and _untouched(item, live)):
         return Condition(reference, False, "it differs from the deployment's spec; apply the deployment again")
     if item["kind"] == NETWORK_POLICY.kind:
         return Condition(reference, True)
@@ -281,6 +281,11 @@ def _judge(item: Json, live: Json | None) -> Condition:
         wanted = ["Accepted", "Enforced"]
     why = _first_wrong(groups, wanted, live["metadata"].get("generation"))
     return Condition(reference, why is None, why or "", _simulated(status))
+
+
+def _untouched(item: Json, live: Json) -> bool:
+    """Whether nobody else wrote what looks like a default, such as a header's match that is turned round."""
+    return all(found.path[0] != "f:spec" for found in differences(item, live, item))
 
 
 def _first_wrong(groups: Sequence[Sequence[Json]], wanted: Sequence[str], generation: int | None) -> str | None:
