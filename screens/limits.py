@@ -32,11 +32,11 @@ _REFUSED_SHOWN = 5
 _NEARLY = 0.8
 _COLUMNS = (
     Column("level", "LEVEL", least=12),
-    Column("who", "WHO", least=10, most=40, flexible=True),
+    Column("who", "WHO", least=9, most=40, flexible=True),
     Column("unit", "UNIT", least=8),
-    Column("bar", "", least=_BAR),
+    Column("bar", "", least=_BAR, rank=1),
     Column("used", "USED", least=12, most=20, right=True),
-    Column("limit", "LIMIT", least=7, most=16, right=True),
+    Column("limit", "LIMIT", least=7, right=True),
     Column("resets", "RESETS IN", least=9, right=True),
 )
 

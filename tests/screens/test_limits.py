@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
 from textual.pilot import Pilot
 
+from genai_tui.domain.deployment import RateLimits
 from genai_tui.domain.documents import Endpoint
 from genai_tui.domain.limit_use import Counters
 from genai_tui.domain.limits import Level, OpenWindow, Unit
@@ -87,6 +89,23 @@ async def test_every_limit_is_shown_with_its_window_and_a_key_is_tried() -> None
         await wait_until(pilot, lambda: "refused with 401: key k-33333333 has expired" in page(pilot.app))
         await pilot.press("escape")
         await wait_until(pilot, lambda: "2 keys may call" in page(pilot.app), "an expired key calls nothing")
+
+
+async def test_large_limits_are_whole_at_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = busy_world()
+    detail = world.picture.deployment(CHAT)
+    assert detail is not None
+    assert detail.document is not None
+    limits = RateLimits.model_validate(
+        {"organization": {"tokensPerMinute": 123_456_789, "requestsPerMinute": 1_000_000}}
+    )
+    spec = detail.document.spec.model_copy(update={"rate_limits": limits})
+    detail = replace(detail, document=detail.document.model_copy(update={"spec": spec}))
+    monkeypatch.setattr(world.picture, "deployment", lambda _: detail)
+    async with showing(world, LimitsScreen(CHAT), size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: "organization" in page(pilot.app))
+        assert {"123,456,789", "1,000,000"} <= set(page(pilot.app).split())
+        assert "RESETS IN" in page(pilot.app)
 
 
 async def test_a_gateway_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
