@@ -74,6 +74,7 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
         self._chosen: KeyRecord | None = None
         self._keys: Sequence[KeyRecord] = ()
         self._keys_read = -KEYS_EVERY_S
+        self._known = False
 
     def compose_body(self) -> ComposeResult:
         """What it is of, the verdict, the table; or why there is none."""
@@ -105,10 +106,13 @@ goes back to all keys. Limits themselves are changed in the deployment's form.
             now = await limits_now(self.services, self._ref, self._keys, self._chosen)
         except GenaiTuiError as error:
             self.say("said", f"✖ {error.problem.line}")
+            if not self._known:
+                self.say("nothing", "No use of limits is known here. r asks again.")
             return
         self._show(now)
 
     def _show(self, now: LimitsNow) -> None:
+        self._known = True
         # The widest level first, as they are asked.
         rows = {f"{list(Level).index(use.level)}/{use.subject}/{use.unit.value}": _cells(use) for use in now.uses}
         self.table.replace(rows)

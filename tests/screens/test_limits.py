@@ -139,6 +139,14 @@ async def test_no_limits_no_keys_others_and_a_broken_ledger_are_said() -> None:
     world.refusals.failure = GenaiTuiError("the ledger is damaged")
     async with showing(world, LimitsScreen(CHAT)) as pilot:
         await wait_until(pilot, lambda: "✖ the ledger is damaged" in page(pilot.app))
+        assert "asking the gateway" not in page(pilot.app), "what failed is not going on"
+        world.refusals.failure = None
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "keys may call" in page(pilot.app))
+        world.refusals.failure = GenaiTuiError("the ledger is damaged")
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "✖ the ledger is damaged" in page(pilot.app))
+        assert "alice" in page(pilot.app), "what was known stays"
 
 
 async def test_where_kuadrant_keeps_the_limits_its_counters_are_shown_and_no_refusal_is_denied() -> None:
